@@ -1,0 +1,1 @@
+"""One module per outside thing; foreign exceptions stop here."""

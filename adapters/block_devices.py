@@ -1,0 +1,403 @@
+"""Disks, partitions and images of this system, through its own tools."""
+
+import contextlib
+import errno
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from s3export.adapters import command_lines
+from s3export.adapters.commands import Commands
+from s3export.adapters.device_facts import (
+    LoopDevice,
+    Partition,
+    parse_block_device,
+    parse_loop_devices,
+    parse_partition_table,
+    parse_probe,
+    parse_signatures,
+)
+from s3export.adapters.file_trees.mounted import MountedTree, MountedWritableTree
+from s3export.adapters.gpt import primary_partitions
+from s3export.adapters.sessions import RUN_DIRECTORY, Session, dead_sessions
+from s3export.domain.devices import DeviceFacts, DeviceKind, partition_name
+from s3export.domain.errors import (
+    DeviceAbsent,
+    DeviceFailed,
+    DeviceUnreadable,
+    PrivilegeMissing,
+)
+from s3export.domain.ports import BlockDevices, FileTree, Leftover, WritableTree
+
+READABLE_FILE_SYSTEMS = ("ext2", "ext3", "ext4")
+
+_UNMOUNT_TRIES = 10
+_UNMOUNT_PAUSE_SECONDS = 0.3
+_NODE_WAIT_SECONDS = 5.0
+
+Shield = Callable[[], AbstractContextManager[None]]
+"""Holds back the reaction to INT and TERM for a moment."""
+
+
+@dataclass(frozen=True)
+class _FileSystem:
+    """Where a file system lies: a device or file, and a range of it in bytes."""
+
+    device: str
+    kind: str
+    offset: int = 0
+    size: int = 0
+
+
+class SystemBlockDevices(BlockDevices):
+    """Block devices through lsblk, sfdisk, mkfs.ext4, losetup and mount.
+
+    Args:
+        shield: Entered around each step that acquires or releases something, so that
+            an interruption never comes between doing it and writing it down.
+        run_directory: Where mount points and the notes of what is attached are kept.
+    """
+
+    def __init__(
+        self,
+        commands: Commands,
+        *,
+        shield: Shield = contextlib.nullcontext,
+        run_directory: str = RUN_DIRECTORY,
+    ) -> None:
+        self._commands = commands
+        self._shield = shield
+        self._run_directory = run_directory
+        self._session = Session.of_this_process(run_directory)
+
+    # --- looking ------------------------------------------------------------------
+
+    def inspect(self, path: str) -> DeviceFacts:
+        """Return what is to be seen of a device; changes nothing."""
+        try:
+            mode = os.stat(path).st_mode  # noqa: PTH116 - bytes-safe, and no Path needed
+        except FileNotFoundError:
+            raise DeviceAbsent(f"{path}: there is no such device or file") from None
+        except OSError as error:
+            raise DeviceAbsent(f"{path}: {error.strerror}") from error
+        if stat.S_ISDIR(mode):
+            return DeviceFacts(path, DeviceKind.DIRECTORY)
+        if stat.S_ISREG(mode):
+            return self._inspect_image(path)
+        if stat.S_ISBLK(mode):
+            return self._inspect_block_device(os.path.realpath(path))
+        return DeviceFacts(path, DeviceKind.OTHER)
+
+    def _inspect_image(self, path: str) -> DeviceFacts:
+        real = os.path.realpath(path)
+        attached = [loop for loop in self._loops() if loop.backing_file == real]
+        parts = (self._inspect_block_device(loop.path) for loop in attached)
+        return DeviceFacts(
+            path=path,
+            kind=DeviceKind.IMAGE,
+            size_bytes=Path(real).stat().st_size,
+            removable=True,
+            read_only=not os.access(real, os.W_OK),
+            signatures=self._signatures(real),
+            parts=tuple(replace(part, kind=DeviceKind.OTHER) for part in parts),
+        )
+
+    def _inspect_block_device(self, path: str) -> DeviceFacts:
+        facts = parse_block_device(
+            self._lsblk(path),
+            loops=self._loops(),
+            signatures=self._signatures,
+            held=_is_held,
+            again=self._lsblk,
+        )
+        if facts is None or not facts.size_bytes:
+            raise DeviceAbsent(f"{path} has no medium: nothing is attached to it")
+        return facts
+
+    def _lsblk(self, path: str) -> str:
+        return self._commands.run(command_lines.list_block_devices(path)).stdout
+
+    def _loops(self) -> tuple[LoopDevice, ...]:
+        listed = self._commands.run(command_lines.list_loop_devices())
+        return parse_loop_devices(listed.stdout)
+
+    def _signatures(self, path: str) -> tuple[str, ...]:
+        _need_reading(path)
+        return parse_signatures(
+            self._commands.run(command_lines.list_signatures(path)).stdout
+        )
+
+    # --- preparing ----------------------------------------------------------------
+
+    def prepare(self, facts: DeviceFacts, label: str) -> None:
+        """Erase a device and make an ext4 file system on it."""
+        _need_root("formatting a disk")
+        run = self._commands.run
+        if facts.kind is DeviceKind.PARTITION:
+            with _step(f"wiping the old signatures of {facts.path}"):
+                run(command_lines.wipe_signatures(facts.path))
+            place = _FileSystem(facts.path, "")
+        else:
+            with _step(f"writing a partition table to {facts.path}"):
+                run(command_lines.make_partition_table(facts.path))
+            (partition,) = self._partitions(facts.path)
+            self._await_node(facts, partition)
+            place = self._place(facts, partition, "")
+        with self._device_of(place, read_only=False) as device:
+            with _step(f"making an ext4 file system on {facts.path}"):
+                run(command_lines.make_ext4(device, label[:16]))
+            with _step(f"flushing {facts.path}"):
+                run(command_lines.flush(device))
+
+    def _await_node(self, facts: DeviceFacts, partition: Partition) -> None:
+        """Wait for udev to make the partition's node, where the kernel knows it."""
+        name = partition_name(Path(facts.path).name, partition.number)
+        node = Path(partition_name(facts.path, partition.number))
+        deadline = time.monotonic() + _NODE_WAIT_SECONDS
+        while (
+            Path("/sys/class/block", name).exists()
+            and not node.exists()
+            and time.monotonic() < deadline
+        ):
+            time.sleep(0.05)
+
+    # --- opening ------------------------------------------------------------------
+
+    @contextmanager
+    def open_read_only(self, facts: DeviceFacts) -> Iterator[FileTree]:
+        """Attach the device read-only and mount it without replaying the journal."""
+        if facts.kind is DeviceKind.DIRECTORY:
+            yield MountedTree(facts.path)
+            return
+        _need_root("mounting a device")
+        place = self._file_system(facts)
+        with ExitStack() as stack:
+            device = stack.enter_context(self._attached(place, read_only=True))
+            mount_point = stack.enter_context(
+                self._mounted(facts, device, place.kind, read_only=True)
+            )
+            yield MountedTree(mount_point)
+
+    @contextmanager
+    def open_for_writing(self, facts: DeviceFacts) -> Iterator[WritableTree]:
+        """Mount the device read-write."""
+        _need_root("mounting a device")
+        place = self._file_system(facts)
+        with ExitStack() as stack:
+            device = stack.enter_context(self._device_of(place, read_only=False))
+            mount_point = stack.enter_context(
+                self._mounted(facts, device, place.kind, read_only=False)
+            )
+            tree = MountedWritableTree(mount_point)
+            stack.callback(tree.sync)
+            yield tree
+
+    def _file_system(self, facts: DeviceFacts) -> _FileSystem:
+        """Find the one file system that a device holds."""
+        whole = self._probe(facts.path)
+        if whole.get("TYPE") and whole.get("USAGE") == "filesystem":
+            return self._readable(facts, [_FileSystem(facts.path, whole["TYPE"])])
+        found = []
+        for partition in self._partitions(facts.path):
+            probed = self._probe(facts.path, partition.offset, partition.size)
+            if probed.get("USAGE") == "filesystem":
+                found.append(self._place(facts, partition, probed["TYPE"]))
+        return self._readable(facts, found)
+
+    def _readable(self, facts: DeviceFacts, found: list[_FileSystem]) -> _FileSystem:
+        known = [place for place in found if place.kind in READABLE_FILE_SYSTEMS]
+        if len(known) == 1:
+            return known[0]
+        if known:
+            raise DeviceUnreadable(
+                f"{facts.path} holds {len(known)} file systems",
+                next_step=f"name one partition, such as {known[0].device}",
+            )
+        if found:
+            kinds = ", ".join(sorted({place.kind for place in found}))
+            raise DeviceUnreadable(
+                f"{facts.path} holds {kinds}, which s3export does not mount",
+                next_step="mount it read-only and name the directory",
+            )
+        signatures = ", ".join(facts.signatures)
+        seen = f"only {signatures} was recognised" if signatures else "none at all"
+        raise DeviceUnreadable(
+            f"{facts.path} holds no file system that is recognised ({seen}); "
+            "an encrypted container looks like this, too",
+            next_step=(
+                "if it is encrypted, open it, mount it read-only and name the directory"
+            ),
+        )
+
+    def _partitions(self, path: str) -> tuple[Partition, ...]:
+        table = self._commands.run(command_lines.read_partition_table(path))
+        return parse_partition_table(table.stdout) or primary_partitions(path)
+
+    def _probe(self, path: str, offset: int = 0, size: int = 0) -> dict[str, str]:
+        line = command_lines.probe_file_system(path, offset, size)
+        return dict(parse_probe(self._commands.run(line).stdout))
+
+    def _place(
+        self, facts: DeviceFacts, partition: Partition, kind: str
+    ) -> _FileSystem:
+        """Prefer the partition's node, which claims the disk while it is in use."""
+        node = partition_name(facts.path, partition.number)
+        if facts.kind is DeviceKind.DISK and _is_block_device(node):
+            return _FileSystem(node, kind)
+        return _FileSystem(facts.path, kind, partition.offset, partition.size)
+
+    # --- acquiring and releasing --------------------------------------------------
+
+    @contextmanager
+    def _device_of(self, place: _FileSystem, *, read_only: bool) -> Iterator[str]:
+        """Give a block device for a place: itself, or a loop device over it."""
+        if not place.offset and _is_block_device(place.device):
+            yield place.device
+            return
+        with self._attached(place, read_only=read_only) as device:
+            yield device
+
+    @contextmanager
+    def _attached(self, place: _FileSystem, *, read_only: bool) -> Iterator[str]:
+        line = command_lines.attach_loop(
+            place.device, read_only=read_only, offset=place.offset, size=place.size
+        )
+        with ExitStack() as stack:
+            with self._shield():
+                self._session.note_attaching(place.device, place.offset)
+                stack.callback(self._session.close)
+                device = self._commands.run(line).stdout.strip()
+                self._session.note_attached(device)
+                stack.callback(self._detach, device)
+            yield device
+
+    def _detach(self, device: str) -> None:
+        with self._shield():
+            self._commands.run(command_lines.detach_loop(device))
+            self._session.note_detached(device)
+
+    @contextmanager
+    def _mounted(
+        self, facts: DeviceFacts, device: str, kind: str, *, read_only: bool
+    ) -> Iterator[str]:
+        make = (
+            command_lines.mount_read_only
+            if read_only
+            else command_lines.mount_read_write
+        )
+        with ExitStack() as stack:
+            with self._shield():
+                mount_point = self._session.mount_point()
+                stack.callback(self._session.close)
+                stack.callback(mount_point.rmdir)
+                try:
+                    self._commands.run(make(device, str(mount_point), kind))
+                except DeviceFailed as error:
+                    raise DeviceUnreadable(
+                        f"the {kind} file system on {facts.path} cannot be mounted: "
+                        f"{error.message}",
+                        next_step="look at it with: e2fsck -n",
+                    ) from error
+                stack.callback(self._unmount, str(mount_point))
+            yield str(mount_point)
+
+    def _unmount(self, mount_point: str) -> None:
+        with self._shield():
+            for tries in range(_UNMOUNT_TRIES):
+                try:
+                    self._commands.run(command_lines.unmount(mount_point))
+                except DeviceFailed as error:
+                    if tries + 1 == _UNMOUNT_TRIES:
+                        raise DeviceFailed(
+                            f"{mount_point} cannot be unmounted: {error.message}",
+                            next_step=f"fuser -vm {mount_point}",
+                        ) from error
+                    time.sleep(_UNMOUNT_PAUSE_SECONDS)
+                else:
+                    return
+
+    # --- what killed runs left ----------------------------------------------------
+
+    def leftovers(self) -> Sequence[Leftover]:
+        """Return what runs that were killed left mounted or attached, inside first."""
+        dead = tuple(dead_sessions(self._run_directory))
+        if not dead:
+            return ()
+        loops = {loop.path: loop for loop in self._loops()}
+        found = []
+        for session in dead:
+            for path in session.mount_points():
+                if path.is_mount():
+                    found.append(Leftover(f"mount at {path}", f"umount {path}"))
+            for device in session.loops(tuple(loops.values())):
+                if device in loops:
+                    file = loops[device].backing_file
+                    found.append(
+                        Leftover(
+                            f"loop device {device} on {file}", f"losetup -d {device}"
+                        )
+                    )
+        if not found:
+            for session in dead:
+                _forget(session)
+        return tuple(found)
+
+    def clean(self, leftover: Leftover) -> None:
+        """Release one left-over."""
+        if leftover not in self.leftovers():
+            return
+        program, *_, place = leftover.command.split()
+        if program == "umount":
+            self._unmount(place)
+        else:
+            self._commands.run(command_lines.detach_loop(place))
+        self.leftovers()  # the last one takes the notes of the dead run with it
+
+
+def _forget(session: Session) -> None:
+    with contextlib.suppress(OSError):
+        for path in session.mount_points():
+            path.rmdir()
+        for path in session.directory.iterdir():
+            path.unlink()
+        session.directory.rmdir()
+
+
+@contextmanager
+def _step(name: str) -> Iterator[None]:
+    """Name the step in the error of whatever fails in it."""
+    try:
+        yield
+    except DeviceFailed as error:
+        raise DeviceFailed(f"{name}: {error.message}") from error
+
+
+def _is_block_device(path: str) -> bool:
+    try:
+        return stat.S_ISBLK(os.stat(path).st_mode)  # noqa: PTH116
+    except OSError:
+        return False
+
+
+def _is_held(path: str) -> bool:
+    """Ask the kernel whether anyone holds a device exclusively: open(2), O_EXCL."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC)
+    except OSError as error:
+        return error.errno == errno.EBUSY
+    os.close(fd)
+    return False
+
+
+def _need_reading(path: str) -> None:
+    if not os.access(path, os.R_OK):
+        raise PrivilegeMissing(f"{path} may not be read by this user")
+
+
+def _need_root(what: str) -> None:
+    if os.geteuid() != 0:
+        raise PrivilegeMissing(f"{what} needs root")

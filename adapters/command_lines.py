@@ -1,0 +1,151 @@
+"""Every command line that s3export can run, as data.
+
+A function returns the argument list and what goes to standard input; nothing here runs.
+Tools that refuse a busy disk are chosen over those that do not: ``sfdisk --lock`` and
+``mkfs.ext4`` where ``sgdisk`` would write to a mounted disk and report success.
+"""
+
+from dataclasses import dataclass
+
+DEBIAN_PACKAGES = {
+    "blkid": "util-linux",
+    "blockdev": "util-linux",
+    "losetup": "mount",
+    "lsblk": "util-linux",
+    "mkfs.ext4": "e2fsprogs",
+    "mount": "mount",
+    "sfdisk": "fdisk",
+    "umount": "mount",
+    "wipefs": "util-linux",
+}
+"""Which package of Debian and Ubuntu brings a tool."""
+
+SECTOR_BYTES = 512
+"""The unit in which sfdisk counts on disks with 512-byte sectors."""
+
+_LSBLK_COLUMNS = (
+    "NAME,PATH,TYPE,SIZE,RO,RM,HOTPLUG,TRAN,MODEL,SERIAL,MOUNTPOINTS,PKNAME"
+)
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """A program with its arguments.
+
+    Attributes:
+        argv: The program's name, then the arguments.
+        stdin: Given to its standard input, which is empty otherwise.
+        good: Exit statuses that mean success.
+    """
+
+    argv: tuple[str, ...]
+    stdin: str = ""
+    good: tuple[int, ...] = (0,)
+
+    @property
+    def program(self) -> str:
+        """The program's name."""
+        return self.argv[0]
+
+
+def list_block_devices(device: str) -> CommandLine:
+    """Tell a device and all that stands on it, as JSON; sizes in bytes."""
+    return CommandLine(("lsblk", "--json", "--bytes", "-o", _LSBLK_COLUMNS, device))
+
+
+def list_loop_devices() -> CommandLine:
+    """Tell all loop devices with their backing files and offsets, as JSON."""
+    return CommandLine(("losetup", "--json", "--list"))
+
+
+def list_signatures(device: str) -> CommandLine:
+    """Tell the file systems, tables and containers recognised, as JSON; no writing."""
+    return CommandLine(("wipefs", "--no-act", "--json", device))
+
+
+def read_partition_table(device: str) -> CommandLine:
+    """Tell the partition table as JSON; fails with 1 where there is none."""
+    return CommandLine(("sfdisk", "--json", device), good=(0, 1))
+
+
+def probe_file_system(device: str, offset: int = 0, size: int = 0) -> CommandLine:
+    """Tell the file system at an offset (bytes) as KEY=value lines; 2 is "none"."""
+    where = ("--offset", str(offset)) if offset else ()
+    length = ("--size", str(size)) if size else ()
+    return CommandLine(
+        ("blkid", "--probe", "--output", "export", *where, *length, device),
+        good=(0, 2),
+    )
+
+
+def make_partition_table(device: str) -> CommandLine:
+    """Make a GPT with one Linux partition, aligned to 1 MiB, over the whole device.
+
+    ``--lock`` makes udev wait and refuses a disk locked by another tool; old
+    signatures are wiped, on the disk and where the partition begins.
+    """
+    wipe = ("--wipe", "always", "--wipe-partitions", "always")
+    return CommandLine(
+        ("sfdisk", "--quiet", "--lock", *wipe, device),
+        stdin="label: gpt\nstart=1MiB, type=linux, name=s3export\n",
+    )
+
+
+def wipe_signatures(device: str) -> CommandLine:
+    """Erase all signatures; refuses a device in use."""
+    return CommandLine(("wipefs", "--all", "--quiet", "--lock", device))
+
+
+def make_ext4(device: str, label: str) -> CommandLine:
+    """Make an ext4 file system without reserved blocks; refuses a device in use."""
+    return CommandLine(("mkfs.ext4", "-q", "-m", "0", "-L", label, device))
+
+
+def attach_loop(
+    file: str, *, read_only: bool, offset: int = 0, size: int = 0
+) -> CommandLine:
+    """Attach a file or a range of it (bytes) to a free loop device; prints its name."""
+    mode = ("--read-only",) if read_only else ()
+    where = ("--offset", str(offset)) if offset else ()
+    length = ("--sizelimit", str(size)) if size else ()
+    return CommandLine(("losetup", "--find", "--show", *mode, *where, *length, file))
+
+
+def detach_loop(device: str) -> CommandLine:
+    """Detach a loop device."""
+    return CommandLine(("losetup", "--detach", device))
+
+
+def mount_read_only(device: str, mount_point: str, file_system: str) -> CommandLine:
+    """Mount without replaying the journal: not one byte is written."""
+    options = ["ro", "nodev", "nosuid", "noexec"]
+    if file_system in ("ext3", "ext4"):
+        options.append("noload")
+    return CommandLine(
+        ("mount", "-t", file_system, "-o", ",".join(options), device, mount_point)
+    )
+
+
+def mount_read_write(device: str, mount_point: str, file_system: str) -> CommandLine:
+    """Mount for writing."""
+    return CommandLine(
+        (
+            "mount",
+            "-t",
+            file_system,
+            "-o",
+            "rw,nodev,nosuid,noexec",
+            device,
+            mount_point,
+        )
+    )
+
+
+def unmount(mount_point: str) -> CommandLine:
+    """Unmount; fails with 32 while it is busy."""
+    return CommandLine(("umount", mount_point))
+
+
+def flush(device: str) -> CommandLine:
+    """Write what the kernel buffers for a device."""
+    return CommandLine(("blockdev", "--flushbufs", device))

@@ -1,0 +1,1 @@
+"""File trees: where the files of a backup are read from."""

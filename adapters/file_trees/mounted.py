@@ -1,0 +1,226 @@
+"""A directory that is mounted: the simple adapter that all others are tested against.
+
+Every path is opened name by name from the root, following no link, so that neither a
+crafted disk nor a directory that changes under the walk leads outside.
+"""
+
+import contextlib
+import errno
+import io
+import os
+import secrets
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from s3export.domain.backup_layout import TreePath, join
+from s3export.domain.errors import (
+    DeviceFailed,
+    DeviceUnreadable,
+    DiskFull,
+    FileUnreadable,
+    PathUnusable,
+)
+from s3export.domain.ports import (
+    Damaged,
+    FileTree,
+    NotAFile,
+    Readable,
+    TreeEntry,
+    TreeFile,
+    WritableTree,
+)
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_KINDS = {
+    stat.S_IFLNK: "symbolic link",
+    stat.S_IFIFO: "named pipe",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFCHR: "character device",
+    stat.S_IFBLK: "block device",
+}
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_NOT_A_NAME = (
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.EINVAL,
+    errno.EILSEQ,
+)
+
+
+class MountedTree(FileTree):
+    """The files below a directory of this system."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+
+    def has_directory(self, path: TreePath) -> bool:
+        """Say whether a directory is there."""
+        try:
+            with self._directory(path):
+                return True
+        except OSError:
+            return False
+
+    def names(self, directory: TreePath) -> Sequence[bytes]:
+        """Return the names in one directory, sorted."""
+        try:
+            with self._directory(directory) as fd:
+                return sorted(map(os.fsencode, os.listdir(fd)))  # noqa: PTH208
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise DeviceUnreadable(
+                f"{self._named(directory)}: {error.strerror}"
+            ) from error
+
+    def entries(self, below: TreePath) -> Iterator[TreeEntry]:
+        """Yield what lies below a directory, depth first."""
+        pending = [below]
+        while pending:
+            directory = pending.pop()
+            try:
+                with self._directory(directory) as fd, os.scandir(fd) as found:
+                    for entry in found:
+                        path = join(directory, os.fsencode(entry.name))
+                        if entry.is_dir(follow_symlinks=False):
+                            pending.append(path)
+                        else:
+                            yield _described(path, entry)
+            except OSError as error:
+                yield Damaged(directory, error.strerror or str(error))
+
+    @contextmanager
+    def open(self, path: TreePath) -> Iterator[Readable]:
+        """Open a regular file."""
+        directory, _, name = path.rpartition(b"/")
+        try:
+            with self._directory(TreePath(directory)) as parent:
+                fd = os.open(name, _FILE, dir_fd=parent)
+        except OSError as error:
+            raise FileUnreadable(error.strerror or str(error)) from error
+        with io.FileIO(fd) as raw:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise FileUnreadable("not a regular file")
+            yield _OpenFile(raw)
+
+    def reading_order(self, files: Sequence[TreeFile]) -> Sequence[TreeFile]:
+        """Return the files by inode number, which follows their place on ext4."""
+        return sorted(files, key=lambda file: file.inode)
+
+    @contextmanager
+    def _directory(self, path: bytes) -> Iterator[int]:
+        fd = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for name in path.split(b"/") if path else ():
+                deeper = os.open(name, _DIRECTORY, dir_fd=fd)
+                os.close(fd)
+                fd = deeper
+            yield fd
+        finally:
+            os.close(fd)
+
+    def _named(self, path: bytes) -> str:
+        return os.fsdecode(join(os.fsencode(self._root), path))
+
+
+def _described(path: TreePath, entry: os.DirEntry[str]) -> TreeEntry:
+    try:
+        found = entry.stat(follow_symlinks=False)
+    except OSError as error:
+        return Damaged(path, error.strerror or str(error))
+    if stat.S_ISREG(found.st_mode):
+        return TreeFile(path, found.st_size, found.st_mtime_ns, found.st_ino)
+    return NotAFile(path, _KINDS.get(stat.S_IFMT(found.st_mode), "unknown"))
+
+
+class _OpenFile(Readable):
+    def __init__(self, raw: io.FileIO) -> None:
+        self._raw = raw
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:
+        try:
+            return self._raw.readinto(buffer) or 0
+        except OSError as error:
+            raise FileUnreadable(error.strerror or str(error)) from error
+
+
+class MountedWritableTree(MountedTree, WritableTree):
+    """The same, mounted for writing.
+
+    A file is written without a name (``O_TMPFILE``) and linked into place when it is
+    complete, so nothing half written ever has a name, not even after a power cut.
+    """
+
+    def write(self, path: TreePath, chunks: Iterable[bytes]) -> int:
+        """Write a new file."""
+        directory, _, name = path.rpartition(b"/")
+        with _translated(), self._made_directory(directory) as parent:
+            fd = os.open(
+                ".", os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o644, dir_fd=parent
+            )
+            with io.FileIO(fd, "wb") as file:
+                size = sum(_write_all(file, chunk) for chunk in chunks)
+                os.link(
+                    f"/proc/self/fd/{fd}", name, dst_dir_fd=parent, follow_symlinks=True
+                )
+        return size
+
+    def replace(self, path: TreePath, content: bytes) -> None:
+        """Write a small file, replacing another in one step."""
+        directory, _, name = path.rpartition(b"/")
+        new = b".%s.%s" % (name, secrets.token_hex(4).encode())
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with _translated(), self._made_directory(directory) as parent:
+            try:
+                fd = os.open(new, flags, 0o644, dir_fd=parent)
+                with io.FileIO(fd, "wb") as file:
+                    _write_all(file, content)
+                    os.fsync(fd)
+                os.replace(new, name, src_dir_fd=parent, dst_dir_fd=parent)
+            except BaseException:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(new, dir_fd=parent)
+                raise
+            os.fsync(parent)
+
+    def sync(self) -> None:
+        """Write what the kernel buffers, for every file system."""
+        os.sync()
+
+    @contextmanager
+    def _made_directory(self, path: bytes) -> Iterator[int]:
+        names = path.split(b"/") if path else []
+        for depth in range(len(names)):
+            # What exists is a directory, or something that opening it will refuse.
+            with (
+                self._directory(join(*names[:depth])) as fd,
+                contextlib.suppress(FileExistsError),
+            ):
+                os.mkdir(names[depth], 0o755, dir_fd=fd)
+        with self._directory(path) as fd:
+            yield fd
+
+
+def _write_all(file: io.FileIO, chunk: bytes) -> int:
+    rest = memoryview(chunk)
+    while rest:
+        rest = rest[file.write(rest) :]
+    return len(chunk)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.errno in _NO_ROOM:
+            raise DiskFull(reason) from error
+        if error.errno in _NOT_A_NAME:
+            raise PathUnusable(reason) from error
+        raise DeviceFailed(f"writing to the disk failed: {reason}") from error

@@ -1,0 +1,58 @@
+"""The primary GPT of a disk whose backup GPT is not where it should be.
+
+A disk partitioned behind one USB bridge and read behind another can end some sectors
+earlier; its backup table is then cut off, and the kernel and sfdisk reject the primary
+one with it. The repair (``sgdisk --move-second-header``) writes to the disk; reading
+the primary table does not. Layout: UEFI Specification 2.10, section 5.3.
+"""
+
+import os
+import struct
+import zlib
+from typing import BinaryIO
+
+from s3export.adapters.device_facts import Partition
+
+_HEADER = struct.Struct("<8s4sIIIQQQQ16sQIII")
+_ENTRY = struct.Struct("<16s16sQQQ72s")
+_SIGNATURE = b"EFI PART"
+_UNUSED = bytes(16)
+_LARGEST_TABLE_BYTES = 1 << 20  # 128 entries of 128 bytes are 16 KiB
+_SECTOR_SIZES = (512, 4096)
+
+
+def primary_partitions(path: str) -> tuple[Partition, ...]:
+    """Return the partitions of the primary GPT, or none where it is not intact."""
+    with open(path, "rb") as disk:  # noqa: PTH123 - a device, read as a stream
+        for sector in _SECTOR_SIZES:
+            found = _read(disk, sector)
+            if found:
+                return found
+    return ()
+
+
+def _read(disk: BinaryIO, sector: int) -> tuple[Partition, ...]:
+    disk.seek(sector)
+    raw = disk.read(_HEADER.size)
+    if len(raw) < _HEADER.size or not raw.startswith(_SIGNATURE):
+        return ()
+    fields = _HEADER.unpack(raw)
+    header_size, header_crc = fields[2], fields[3]
+    table_lba, count, entry_size, table_crc = fields[10:14]
+    unchecked = raw[:16] + bytes(4) + raw[20:]
+    if header_size != _HEADER.size or zlib.crc32(unchecked) != header_crc:
+        return ()
+    if entry_size < _ENTRY.size or count * entry_size > _LARGEST_TABLE_BYTES:
+        return ()
+    disk.seek(table_lba * sector)
+    table = disk.read(count * entry_size)
+    if zlib.crc32(table) != table_crc:
+        return ()
+    end = disk.seek(0, os.SEEK_END)
+    found = []
+    for number in range(count):
+        kind, _, first, last, _, _ = _ENTRY.unpack_from(table, number * entry_size)
+        offset, size = first * sector, (last - first + 1) * sector
+        if kind != _UNUSED and 0 <= offset < end:
+            found.append(Partition(number + 1, offset, min(size, end - offset)))
+    return tuple(found)

@@ -1,0 +1,145 @@
+"""An object store in memory, with S3's ETags."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from s3export.domain.errors import AwsError, NoSuchBucket, NoSuchObject
+from s3export.domain.evidence import ObjectFacts, PartFacts
+from s3export.domain.ports import ObjectStore
+
+
+@dataclass(frozen=True)
+class _Stored:
+    facts: ObjectFacts
+    body: bytes
+    part_sizes: tuple[int, ...]
+
+
+class MemoryObjectStore(ObjectStore):
+    """Holds buckets of objects.
+
+    Attributes:
+        ignores_part_number: Answer part requests for the whole object, as some
+            servers do.
+        fail_with: Raised by every request while it is set.
+    """
+
+    def __init__(self, *buckets: str) -> None:
+        self._buckets: dict[str, dict[str, _Stored]] = {name: {} for name in buckets}
+        self._requests: Counter[str] = Counter()
+        self._downloaded = 0
+        self.ignores_part_number = False
+        self.fail_with: AwsError | None = None
+
+    def put(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes,
+        *,
+        part_sizes: Sequence[int] = (),
+        encryption: str = "",
+        modified_at: datetime = datetime(2026, 1, 1, tzinfo=UTC),
+    ) -> ObjectFacts:
+        """Store an object, in parts where their sizes are given."""
+        self._buckets.setdefault(bucket, {})
+        facts = ObjectFacts(
+            bucket=bucket,
+            key=key,
+            size_bytes=len(body),
+            etag=_etag(body, part_sizes),
+            modified_at=modified_at,
+            encryption=encryption,
+        )
+        self._buckets[bucket][key] = _Stored(facts, body, tuple(part_sizes))
+        return facts
+
+    def delete(self, bucket: str, key: str) -> None:
+        """Forget an object."""
+        del self._buckets[bucket][key]
+
+    def check_bucket(self, bucket: str) -> None:
+        """Raise `NoSuchBucket` for a bucket that was never made."""
+        self._count("LIST")
+        self._bucket(bucket)
+
+    def head(self, bucket: str, key: str) -> ObjectFacts | None:
+        """Return an object's metadata."""
+        self._count("HEAD")
+        stored = self._bucket(bucket).get(key)
+        return stored.facts if stored else None
+
+    def part(
+        self, bucket: str, key: str, number: int, *, version_id: str = ""
+    ) -> PartFacts | None:
+        """Return a part's size and the number of parts."""
+        self._count("HEAD")
+        stored = self._bucket(bucket).get(key)
+        if stored is None:
+            return None
+        if self.ignores_part_number or not stored.part_sizes:
+            return PartFacts(len(stored.body), None)
+        if number > len(stored.part_sizes):
+            return None
+        return PartFacts(stored.part_sizes[number - 1], len(stored.part_sizes))
+
+    def list_objects(
+        self, bucket: str, *, prefix: str = "", after: str = ""
+    ) -> Iterator[ObjectFacts]:
+        """Yield the objects in key order."""
+        self._count("LIST")
+        for key, stored in sorted(self._bucket(bucket).items()):
+            if key.startswith(prefix) and key > after:
+                yield stored.facts
+
+    def read(self, bucket: str, key: str) -> Iterator[bytes]:
+        """Yield an object's bytes in chunks of 64 KiB."""
+        self._count("GET")
+        stored = self._bucket(bucket).get(key)
+        if stored is None:
+            raise NoSuchObject(f"s3://{bucket}/{key}: there is no such object")
+        for start in range(0, len(stored.body), 65_536):
+            chunk = stored.body[start : start + 65_536]
+            self._downloaded += len(chunk)
+            yield chunk
+
+    def write(self, bucket: str, key: str, body: bytes) -> None:
+        """Store a small object."""
+        self._count("PUT")
+        self._bucket(bucket)
+        self.put(bucket, key, body)
+
+    def requests(self) -> Mapping[str, int]:
+        """Return how many requests were made, by kind."""
+        return dict(self._requests)
+
+    def bytes_downloaded(self) -> int:
+        """Return how many bytes `read` has yielded."""
+        return self._downloaded
+
+    def _count(self, kind: str) -> None:
+        self._requests[kind] += 1
+        if self.fail_with:
+            raise self.fail_with
+
+    def _bucket(self, bucket: str) -> dict[str, _Stored]:
+        if bucket not in self._buckets:
+            raise NoSuchBucket(f"s3://{bucket}: there is no such bucket")
+        return self._buckets[bucket]
+
+
+def _etag(body: bytes, part_sizes: Sequence[int]) -> str:
+    if not part_sizes:
+        return hashlib.md5(body, usedforsecurity=False).hexdigest()
+    if sum(part_sizes) != len(body):
+        raise ValueError("the parts do not add up to the body")
+    digests, start = [], 0
+    for size in part_sizes:
+        part = body[start : start + size]
+        digests.append(hashlib.md5(part, usedforsecurity=False).digest())
+        start += size
+    whole = hashlib.md5(b"".join(digests), usedforsecurity=False).hexdigest()
+    return f"{whole}-{len(part_sizes)}"

@@ -1,0 +1,1 @@
+"""Reports of a verification, as JSON and as text."""

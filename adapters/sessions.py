@@ -1,0 +1,123 @@
+"""What this process has mounted and attached, written down before it happens.
+
+A run that is killed (``kill -9``, a power cut) cannot release anything. The next run
+reads what it wrote down, compares it with what the system still holds, and can name and
+clean exactly that. One directory a process, ``<pid>-<start time>``; in it the mount
+points and a log of loop devices.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from s3export.adapters.device_facts import LoopDevice
+
+RUN_DIRECTORY = "/run/s3export"
+
+_LOG = "loops.jsonl"
+
+
+@dataclass(frozen=True)
+class Session:
+    """One process's directory; made when it is first needed."""
+
+    directory: Path
+
+    @classmethod
+    def of_this_process(cls, run_directory: str = RUN_DIRECTORY) -> "Session":
+        """Return the session of the running process."""
+        pid = os.getpid()
+        return cls(Path(run_directory) / f"{pid}-{_start_time(pid)}")
+
+    def mount_point(self) -> Path:
+        """Make a new, empty directory to mount at."""
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        number = 0
+        while True:
+            path = self.directory / f"mount-{number}"
+            with contextlib.suppress(FileExistsError):
+                path.mkdir(mode=0o700)
+                return path
+            number += 1
+
+    def note_attaching(self, file: str, offset: int) -> None:
+        """Write down that a file is about to be attached."""
+        self._note({"attaching": os.path.realpath(file), "offset": offset})
+
+    def note_attached(self, device: str) -> None:
+        """Write down which loop device that became."""
+        self._note({"attached": device})
+
+    def note_detached(self, device: str) -> None:
+        """Write down that a loop device was released."""
+        self._note({"detached": device})
+
+    def close(self) -> None:
+        """Remove the directory if nothing is mounted or attached any more."""
+        if not self.loops(()):
+            (self.directory / _LOG).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.directory.rmdir()
+
+    def loops(self, present: Sequence[LoopDevice]) -> tuple[str, ...]:
+        """Return the loop devices written down as attached and not as detached.
+
+        A last line that only announces an attachment is looked up among those present.
+        """
+        attached: list[str] = []
+        announced: dict[str, object] | None = None
+        for line in self._lines():
+            if "attaching" in line:
+                announced = line
+            elif "attached" in line:
+                attached.append(str(line["attached"]))
+                announced = None
+            elif line["detached"] in attached:
+                attached.remove(str(line["detached"]))
+        if announced is not None:
+            attached += [
+                loop.path
+                for loop in present
+                if loop.backing_file == announced["attaching"]
+                and loop.offset == announced["offset"]
+            ]
+        return tuple(attached)
+
+    def mount_points(self) -> tuple[Path, ...]:
+        """Return the directories made to mount at."""
+        return tuple(sorted(self.directory.glob("mount-*")))
+
+    def _note(self, line: dict[str, object]) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with (self.directory / _LOG).open("a") as log:
+            log.write(json.dumps(line) + "\n")
+
+    def _lines(self) -> Iterator[dict[str, object]]:
+        with contextlib.suppress(FileNotFoundError):
+            for line in (self.directory / _LOG).read_text().splitlines():
+                with contextlib.suppress(ValueError):  # cut short by the crash
+                    yield json.loads(line)
+
+
+def dead_sessions(run_directory: str = RUN_DIRECTORY) -> Iterator[Session]:
+    """Yield the sessions of processes that are no more."""
+    for directory in sorted(Path(run_directory).glob("*-*")):
+        pid, _, started = directory.name.partition("-")
+        if pid.isdigit() and _start_time(int(pid)) != started:
+            yield Session(directory)
+
+
+def _start_time(pid: int) -> str:
+    """Return when a process started, in clock ticks since boot; empty for none.
+
+    Field 22 of ``/proc/<pid>/stat`` (proc(5)); it tells a process from a later one that
+    was given the same number.
+    """
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    return text.rpartition(")")[2].split()[19]

@@ -1,0 +1,125 @@
+"""Jobs of AWS Import/Export, as its API shows them.
+
+Source of the names: botocore's model of ``importexport`` (API 2010-06-01) and the
+AWS Import/Export Developer Guide. Location and progress codes are open sets: a code
+that is not known here is shown as it came.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NewType
+
+from s3export.domain.errors import InputRefused
+
+JobId = NewType("JobId", str)
+"""The service's name for a job, such as ``53TX4``. Opaque, but safe in a file name."""
+
+SIGNATURE_FILE_NAME = "SIGNATURE"
+"""The file in the device's root that says which job the device belongs to."""
+
+NOT_RECEIVED = "NotReceived"
+AT_AWS = "AtAWS"
+RETURNED = "Returned"
+
+PENDING = "Pending"
+IN_PROGRESS = "InProgress"
+SUCCESS = "Success"
+SUCCESS_WITH_ERRORS = "SuccessWithErrors"
+MISSING_SIGNATURE = "MissingSignature"
+INVALID_SIGNATURE = "InvalidSignature"
+DEVICE_ERROR = "DeviceError"
+
+
+def job_id(text: str) -> JobId:
+    """Check a job's id as typed by an operator or answered by a server.
+
+    Args:
+        text: The id. Letters, digits, ``-`` and ``_``, 1 to 64 of them: the service
+            documents no alphabet, and whatever it is must not become a path.
+
+    Raises:
+        InputRefused: The text cannot be a job's id.
+
+    """
+    fits = 0 < len(text) <= 64 and text.isascii()
+    if not fits or not text.replace("-", "").replace("_", "").isalnum():
+        raise InputRefused(
+            f"{text!r} is not a job's id",
+            next_step="list your jobs with: s3export list-jobs",
+        )
+    return JobId(text)
+
+
+@dataclass(frozen=True)
+class CreatedJob:
+    """What CreateJob answers.
+
+    Attributes:
+        signature_file: The content of ``SIGNATURE``, byte for byte as UTF-8.
+        warning: What the service finds odd but accepts; may be empty.
+
+    """
+
+    job_id: JobId
+    signature_file: str
+    warning: str = ""
+
+
+@dataclass(frozen=True)
+class JobSummary:
+    """One line of ListJobs."""
+
+    job_id: JobId
+    created_at: datetime
+    job_type: str
+    cancelled: bool
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """What GetStatus answers; an empty string or ``None`` where it says nothing.
+
+    Attributes:
+        error_count: Objects that could not be exported; ``None`` where not told.
+        manifest: The manifest as the service holds it, password in clear: neither
+            shown nor logged (``repr`` leaves it out).
+
+    """
+
+    job_id: JobId
+    job_type: str
+    created_at: datetime
+    location_code: str
+    location_message: str
+    progress_code: str
+    progress_message: str
+    signature_file: str
+    carrier: str = ""
+    tracking_number: str = ""
+    log_bucket: str = ""
+    log_key: str = ""
+    error_count: int | None = None
+    manifest: "ManifestText | None" = None
+
+
+class ManifestText(str):
+    """A manifest's text; ``repr`` hides it, because it holds a password."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<manifest of {len(self)} characters>"
+
+
+@dataclass(frozen=True)
+class ShippingLabel:
+    """Where the label can be printed from.
+
+    Attributes:
+        url: The label's address (URL), a PDF.
+        warning: What the service finds odd but accepts; may be empty.
+
+    """
+
+    url: str
+    warning: str = ""

@@ -1,0 +1,445 @@
+"""What the use cases need from outside.
+
+Each port says units, order, what "absent" looks like, which errors come when, and
+what is left behind after a failure. Adapters name the port as their base class. Every
+port has an adapter in ``s3export.adapters.memory`` that passes the same contract suite
+as the real ones.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from s3export.domain.backup_layout import TreePath
+from s3export.domain.devices import DeviceFacts
+from s3export.domain.evidence import ObjectFacts, PartFacts
+from s3export.domain.jobs import CreatedJob, JobId, JobStatus, JobSummary, ShippingLabel
+from s3export.domain.manifests import Address, Manifest
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+class ExportService(Protocol):
+    """AWS Import/Export: jobs that copy buckets to a device sent by post.
+
+    Every method may raise `errors.AwsError`; the subclasses of `errors.JobRefused` say
+    what the service refused. Except where stated, a failed call changed nothing.
+    """
+
+    @abstractmethod
+    def validate(self, manifest: str) -> str:
+        """Ask whether a job could be created from a manifest; creates nothing.
+
+        Returns:
+            What the service finds odd but accepts; empty for nothing.
+
+        """
+
+    @abstractmethod
+    def create(self, manifest: str) -> CreatedJob:
+        """Create a job. Not idempotent: two calls create two jobs.
+
+        Raises:
+            errors.ReplyLost: The request may have arrived. A job exists or does not:
+                the caller cannot know, and must look in `jobs` before trying again.
+
+        """
+
+    @abstractmethod
+    def update(
+        self, job_id: JobId, manifest: str, *, validate_only: bool = False
+    ) -> str:
+        """Replace a job's manifest as a whole; idempotent.
+
+        Returns:
+            What the service finds odd but accepts; empty for nothing.
+
+        Raises:
+            errors.UnknownJob, errors.JobNotUpdatable, errors.JobCancelled,
+            errors.JobExpired: The job cannot be updated (any more).
+
+        """
+
+    @abstractmethod
+    def cancel(self, job_id: JobId) -> None:
+        """Cancel a job.
+
+        Raises:
+            errors.UnknownJob, errors.JobNotCancellable, errors.JobCancelled,
+            errors.JobExpired: The job cannot be cancelled (any more).
+
+        """
+
+    @abstractmethod
+    def status(self, job_id: JobId) -> JobStatus:
+        """Return all that the service tells of a job, cancelled ones included.
+
+        Raises:
+            errors.UnknownJob: There is none, or another account's.
+
+        """
+
+    @abstractmethod
+    def jobs(self) -> Iterator[JobSummary]:
+        """Yield all jobs of the account, newest first, asking page after page."""
+
+    @abstractmethod
+    def shipping_label(
+        self, job_ids: Sequence[JobId], address: Address | None = None
+    ) -> ShippingLabel:
+        """Return where the label of one parcel can be printed from.
+
+        Args:
+            job_ids: At least one; their devices travel together.
+            address: Where the parcel comes from; ``None`` leaves it to the service.
+
+        Raises:
+            errors.UnknownJob, errors.InvalidAddress: As named.
+
+        """
+
+
+class ObjectStore(Protocol):
+    """S3, or a server that speaks its protocol. Thread-safe.
+
+    Every method may raise `errors.AwsError`: `errors.NoSuchBucket`,
+    `errors.CredentialsMissing`, `errors.PermissionMissing`, `errors.Unreachable`,
+    `errors.Throttled` among them. Transient failures have been retried before.
+    """
+
+    @abstractmethod
+    def check_bucket(self, bucket: str) -> None:
+        """Return if the bucket exists and may be asked about its objects.
+
+        Raises:
+            errors.NoSuchBucket: There is none of this name.
+
+        """
+
+    @abstractmethod
+    def head(self, bucket: str, key: str) -> ObjectFacts | None:
+        """Return an object's metadata, or ``None`` where there is no such object.
+
+        A missing bucket is `errors.NoSuchBucket`, never ``None``, as far as the server
+        lets the two be told apart; call `check_bucket` first.
+        """
+
+    @abstractmethod
+    def part(
+        self, bucket: str, key: str, number: int, *, version_id: str = ""
+    ) -> PartFacts | None:
+        """Return what is told of one part (counted from 1), or ``None`` for nothing.
+
+        The answer is passed on as it came; `evidence.trusted_part` judges it.
+        """
+
+    @abstractmethod
+    def list_objects(
+        self, bucket: str, *, prefix: str = "", after: str = ""
+    ) -> Iterator[ObjectFacts]:
+        """Yield the latest versions of objects in the order of their keys' bytes.
+
+        Args:
+            prefix: Only keys that start with it.
+            after: Only keys after it, exclusive.
+
+        Yields:
+            Key, size, ETag and time; the other fields are empty.
+
+        """
+
+    @abstractmethod
+    def read(self, bucket: str, key: str) -> Iterator[bytes]:
+        """Yield an object's bytes in order, in chunks that fit in memory.
+
+        Raises:
+            errors.NoSuchObject: There is none, raised at the first chunk.
+
+        """
+
+    @abstractmethod
+    def write(self, bucket: str, key: str, body: bytes) -> None:
+        """Store a small object, replacing one of the same key."""
+
+    @abstractmethod
+    def requests(self) -> Mapping[str, int]:
+        """Return how many requests were sent so far, by kind, retries included."""
+
+    @abstractmethod
+    def bytes_downloaded(self) -> int:
+        """Return how many bytes of objects `read` has yielded so far."""
+
+
+class ManifestReader(Protocol):
+    """Where manifests come from."""
+
+    @abstractmethod
+    def read(self, path: str) -> Manifest:
+        """Read and check a manifest.
+
+        Raises:
+            errors.FileRefused: The file cannot be read.
+            errors.ManifestRejected: With every problem found.
+
+        """
+
+    @abstractmethod
+    def parse(self, text: str, name: str) -> Manifest:
+        """Check a manifest given as text.
+
+        Raises:
+            errors.ManifestRejected: With every problem found.
+
+        """
+
+
+@dataclass(frozen=True)
+class TreeFile:
+    """A regular file of a tree.
+
+    Attributes:
+        path: Relative to the tree's root.
+        modified_ns: Since the epoch.
+        inode: Its number; a hint for `FileTree.reading_order`.
+
+    """
+
+    path: TreePath
+    size_bytes: int
+    modified_ns: int
+    inode: int = 0
+
+
+@dataclass(frozen=True)
+class NotAFile:
+    """An entry that is neither a regular file nor a directory: a link, a device, ..."""
+
+    path: TreePath
+    kind: str
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """An entry, or a directory with all that it may hold, that cannot be looked at."""
+
+    path: TreePath
+    reason: str
+
+
+TreeEntry = TreeFile | NotAFile | Damaged
+
+
+class Readable(Protocol):
+    """A file opened for reading from its start to its end."""
+
+    @abstractmethod
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:
+        """Fill the buffer with the next bytes; return how many, 0 at the end.
+
+        Raises:
+            errors.FileUnreadable: The disk gives an error there.
+
+        """
+
+
+class FileTree(Protocol):
+    """The files of one root. Thread-safe. Follows no link, never leaves the root."""
+
+    @abstractmethod
+    def has_directory(self, path: TreePath) -> bool:
+        """Say whether a directory is there; the root always is."""
+
+    @abstractmethod
+    def names(self, directory: TreePath) -> Sequence[bytes]:
+        """Return the names in one directory, sorted; none where it is not there."""
+
+    @abstractmethod
+    def entries(self, below: TreePath) -> Iterator[TreeEntry]:
+        """Yield what lies below a directory, however deep, each entry exactly once.
+
+        Paths are relative to the tree's root, whatever ``below`` is. In no promised
+        order. Directories are walked, not yielded; one that cannot be read is yielded
+        as `Damaged`, and the walk goes on.
+        """
+
+    @abstractmethod
+    def open(self, path: TreePath) -> AbstractContextManager[Readable]:
+        """Open a regular file.
+
+        Raises:
+            errors.FileUnreadable: It is not there, not a regular file, or the disk
+                gives an error.
+
+        """
+
+    @abstractmethod
+    def reading_order(self, files: Sequence[TreeFile]) -> Sequence[TreeFile]:
+        """Return the same files in the order in which the disk reads them fastest."""
+
+
+class WritableTree(FileTree, Protocol):
+    """A file system mounted for writing."""
+
+    @abstractmethod
+    def write(self, path: TreePath, chunks: Iterable[bytes]) -> int:
+        """Write a new file, its directories included, and return its length in bytes.
+
+        The file gets its name when it is complete: after any error, those raised by
+        ``chunks`` included, nothing stands at ``path``.
+
+        Raises:
+            errors.DiskFull: There is no room for it.
+            errors.PathUnusable: Something else is there (a file where a directory is
+                needed, or the other way round), or the name is none here.
+
+        """
+
+    @abstractmethod
+    def replace(self, path: TreePath, content: bytes) -> None:
+        """Write a small file in one step, replacing one of the same name.
+
+        After a failure the old file or the new one is there, whole.
+        """
+
+    @abstractmethod
+    def sync(self) -> None:
+        """Return when everything written has reached the disk."""
+
+
+class BlockDevices(Protocol):
+    """Disks, partitions, images of disks, and directories in their place.
+
+    Every method may raise `errors.DeviceAbsent`, `errors.ToolMissing`,
+    `errors.PrivilegeMissing` and `errors.DeviceFailed`.
+    """
+
+    @abstractmethod
+    def inspect(self, path: str) -> DeviceFacts:
+        """Return what is to be seen of a device; changes nothing."""
+
+    @abstractmethod
+    def prepare(self, facts: DeviceFacts, label: str) -> None:
+        """Erase a device and make an ext4 file system on it.
+
+        A disk or an image gets a partition table (GPT) with one partition first.
+        The caller has judged the facts and asked for confirmation.
+
+        Args:
+            label: Of the file system; at most 16 bytes are kept (ext4's limit).
+
+        Raises:
+            errors.DeviceFailed: Naming the step. Before the first step's end the
+                device may still hold what it held; after it, it holds a part of the
+                new layout and must be prepared again.
+
+        """
+
+    @abstractmethod
+    def open_read_only(self, facts: DeviceFacts) -> AbstractContextManager[FileTree]:
+        """Make the file system of a device readable, without one byte written to it.
+
+        A disk must hold one file system that can be read: its own, or that of one of
+        its partitions. Released on leaving, whatever happened.
+
+        Raises:
+            errors.DeviceUnreadable: There is none, or more than one.
+
+        """
+
+    @abstractmethod
+    def open_for_writing(
+        self, facts: DeviceFacts
+    ) -> AbstractContextManager[WritableTree]:
+        """Mount the file system of a device read-write.
+
+        On leaving it is synced, unmounted and released.
+
+        Raises:
+            errors.DeviceUnreadable: There is none, or more than one.
+
+        """
+
+    @abstractmethod
+    def leftovers(self) -> Sequence["Leftover"]:
+        """Return what runs that were killed left mounted or attached, inside first."""
+
+    @abstractmethod
+    def clean(self, leftover: "Leftover") -> None:
+        """Release one left-over; idempotent."""
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Something that a run left behind because it was killed.
+
+    Attributes:
+        what: For people: "/run/… mounted from /dev/loop3".
+        command: What cleans it by hand.
+
+    """
+
+    what: str
+    command: str
+
+
+Stop = Callable[[], bool]
+"""Says whether the caller has lost interest: long work asks it now and then."""
+
+
+class Workers(Protocol):
+    """Runs a function over many items at once."""
+
+    @abstractmethod
+    def map(
+        self, function: Callable[[A, Stop], B], items: Iterable[A], *, at_once: int
+    ) -> Iterator[B]:
+        """Yield ``function(item, stop)`` in the order of the items.
+
+        Items are taken as needed, at most a few times ``at_once`` ahead, always in the
+        caller's thread. The first exception is raised in its place. On leaving early,
+        ``stop`` says so, and no call is still running when the generator is closed.
+        """
+
+
+class Randomness(Protocol):
+    """The one source of chance."""
+
+    @abstractmethod
+    def seed(self) -> str:
+        """Return a new seed of at least 64 bits: letters and digits."""
+
+
+class Clock(Protocol):
+    """The time."""
+
+    @abstractmethod
+    def now(self) -> datetime:
+        """Return the time now, in UTC, aware."""
+
+
+class Stage(Protocol):
+    """One piece of long work that is under way."""
+
+    @abstractmethod
+    def advance(self, amount: int = 1) -> None:
+        """Note that so much more is done; from any thread."""
+
+
+class Progress(Protocol):
+    """Shows how far long work is. Shows nothing where nobody watches."""
+
+    @abstractmethod
+    def stage(
+        self, name: str, *, total: int | None = None, unit: str = "files"
+    ) -> AbstractContextManager[Stage]:
+        """Begin a piece of work.
+
+        Args:
+            total: In ``unit``; ``None`` where it is not known.
+            unit: ``files`` or ``bytes``.
+
+        """

@@ -1,0 +1,1 @@
+"""How s3export is started: command line, library, sandbox."""

@@ -1,0 +1,188 @@
+"""The composition root: which adapter stands behind which port.
+
+One container of adapters per environment, one of use cases that takes any of them. The
+production adapters also serve the sandbox and the loop-device tests: there the endpoint
+is a server on this machine, and the disk is a file.
+"""
+
+import boto3
+from botocore.config import Config
+from dependency_injector import containers, providers
+
+from s3export.adapters.aws_errors import translated
+from s3export.adapters.aws_export import AwsExportService
+from s3export.adapters.block_devices import SystemBlockDevices
+from s3export.adapters.clock import SystemClock
+from s3export.adapters.commands import Commands
+from s3export.adapters.interruption import Interruption
+from s3export.adapters.memory import (
+    FixedClock,
+    FixedRandomness,
+    InlineWorkers,
+    MemoryBlockDevices,
+    MemoryExportService,
+    MemoryManifests,
+    MemoryObjectStore,
+    SilentProgress,
+)
+from s3export.adapters.randomness import SystemRandomness
+from s3export.adapters.s3_store import S3Store
+from s3export.adapters.sessions import RUN_DIRECTORY
+from s3export.adapters.workers import ThreadWorkers
+from s3export.adapters.yaml_manifests import YamlManifests
+from s3export.domain.ports import Progress
+from s3export.domain.services.create_job import CreateJob
+from s3export.domain.services.follow_jobs import FollowJobs
+from s3export.domain.services.load_device import LoadDevice
+from s3export.domain.services.verify_backup import VerifyBackup
+from s3export.entrypoints.settings import Settings, load_settings
+from s3export.entrypoints.version import installed_version
+
+GLOBAL_REGION = "us-east-1"
+"""Where the export service, which is global, is signed for."""
+
+DEFAULT_ASKERS = 16
+"""Requests under way at once where nothing is said."""
+
+
+def _session(settings: Settings) -> boto3.Session:
+    with translated("AWS settings"):
+        return boto3.Session(profile_name=settings.profile, region_name=settings.region)
+
+
+def _client(
+    session: boto3.Session, service: str, settings: Settings, *, attempts: int
+) -> object:
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        connect_timeout=10,  # seconds
+        read_timeout=60,  # seconds
+        max_pool_connections=max(settings.forks or 0, DEFAULT_ASKERS) * 2,
+        user_agent_extra=f"s3export/{installed_version()}",
+        # A server in AWS's place has no host name for each bucket.
+        s3={"addressing_style": "path"} if settings.endpoint_url else None,
+    )
+    region = session.region_name or GLOBAL_REGION
+    with translated(f"the {service} endpoint"):
+        return session.client(  # type: ignore[call-overload]
+            service,
+            region_name=region,
+            endpoint_url=settings.endpoint_url,
+            config=config,
+        )
+
+
+class SystemAdapters(containers.DeclarativeContainer):
+    """The real parts: AWS or a server in its place, and this system's devices."""
+
+    settings = providers.Dependency(instance_of=Settings)
+    progress = providers.Dependency(instance_of=Progress)  # type: ignore[type-abstract]
+    interruption = providers.Dependency(instance_of=Interruption)
+    run_directory = providers.Object(RUN_DIRECTORY)
+
+    session = providers.Singleton(_session, settings)
+    export_service = providers.Singleton(
+        AwsExportService,
+        client=providers.Factory(
+            _client, session, "importexport", settings, attempts=5
+        ),
+        once=providers.Factory(_client, session, "importexport", settings, attempts=1),
+    )
+    object_store = providers.Singleton(
+        S3Store, client=providers.Factory(_client, session, "s3", settings, attempts=5)
+    )
+    block_devices = providers.Singleton(
+        SystemBlockDevices,
+        providers.Factory(Commands),
+        shield=interruption.provided.shield,
+        run_directory=run_directory,
+    )
+    manifests = providers.Singleton(YamlManifests)
+    workers = providers.Singleton(ThreadWorkers)
+    randomness = providers.Singleton(SystemRandomness)
+    clock = providers.Singleton(SystemClock)
+
+
+class MemoryAdapters(containers.DeclarativeContainer):
+    """Every port in memory, for tests of programs that embed s3export."""
+
+    settings = providers.Dependency(instance_of=Settings)
+
+    export_service = providers.Singleton(MemoryExportService)
+    object_store = providers.Singleton(MemoryObjectStore)
+    block_devices = providers.Singleton(MemoryBlockDevices)
+    manifests = providers.Singleton(MemoryManifests, providers.Dict())
+    workers = providers.Singleton(InlineWorkers)
+    randomness = providers.Singleton(FixedRandomness)
+    clock = providers.Singleton(FixedClock)
+    progress = providers.Singleton(SilentProgress)
+
+
+class UseCases(containers.DeclarativeContainer):
+    """The services of the domain, over whichever adapters they are given."""
+
+    adapters = providers.DependenciesContainer()
+
+    create_job = providers.Factory(
+        CreateJob, export=adapters.export_service, devices=adapters.block_devices
+    )
+    follow_jobs = providers.Factory(
+        FollowJobs, export=adapters.export_service, devices=adapters.block_devices
+    )
+    load_device = providers.Factory(
+        LoadDevice,
+        store=adapters.object_store,
+        clock=adapters.clock,
+        progress=adapters.progress,
+    )
+    verify_backup = providers.Factory(
+        VerifyBackup,
+        devices=adapters.block_devices,
+        store=adapters.object_store,
+        workers=adapters.workers,
+        clock=adapters.clock,
+        progress=adapters.progress,
+        version=providers.Callable(installed_version),
+    )
+
+
+class Application(containers.DeclarativeContainer):
+    """Settings, adapters and use cases of one program."""
+
+    settings = providers.Dependency(instance_of=Settings)
+    progress = providers.Dependency(
+        instance_of=Progress,  # type: ignore[type-abstract]
+        default=providers.Singleton(SilentProgress),
+    )
+    interruption = providers.Dependency(
+        instance_of=Interruption, default=providers.Singleton(Interruption)
+    )
+    adapters = providers.Container(
+        SystemAdapters,
+        settings=settings,
+        progress=progress,
+        interruption=interruption,
+    )
+    use_cases = providers.Container(UseCases, adapters=adapters)
+
+
+class MemoryApplication(containers.DeclarativeContainer):
+    """The same with every port in memory."""
+
+    settings = providers.Dependency(instance_of=Settings)
+    adapters = providers.Container(MemoryAdapters, settings=settings)
+    use_cases = providers.Container(UseCases, adapters=adapters)
+
+
+def application(settings: Settings | None = None) -> Application:
+    """Wire the real parts together.
+
+    Args:
+        settings: By default those of the file and the environment.
+    """
+    return Application(settings=providers.Object(settings or load_settings()))
+
+
+def memory_application(settings: Settings | None = None) -> MemoryApplication:
+    """Wire parts in memory together."""
+    return MemoryApplication(settings=providers.Object(settings or Settings()))

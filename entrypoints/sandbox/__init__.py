@@ -1,0 +1,1 @@
+"""S3, the export service, the loading facility and a disk, on this machine."""

@@ -1,0 +1,1 @@
+"""Take S3 buckets to a disk and prove that the disk is right."""
