@@ -250,6 +250,13 @@ class SystemBlockDevices(BlockDevices):
             return _FileSystem(node, kind)
         return _FileSystem(facts.path, kind, partition.offset, partition.size)
 
+    @contextmanager
+    def attach_image(self, path: str) -> Iterator[str]:
+        """Make a disk of an image file, writable; give the device's path."""
+        _need_root("attaching an image")
+        with self._attached(_FileSystem(path, ""), read_only=False) as device:
+            yield device
+
     # --- acquiring and releasing --------------------------------------------------
 
     @contextmanager

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from s3export.domain.backup_layout import TreePath
 from s3export.domain.devices import DeviceFacts
@@ -429,6 +429,7 @@ class Stage(Protocol):
         """Note that so much more is done; from any thread."""
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Shows how far long work is. Shows nothing where nobody watches."""
 

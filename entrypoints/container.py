@@ -64,7 +64,7 @@ def _client(
     )
     region = session.region_name or GLOBAL_REGION
     with translated(f"the {service} endpoint"):
-        return session.client(  # type: ignore[call-overload]
+        return session.client(
             service,
             region_name=region,
             endpoint_url=settings.endpoint_url,

@@ -1,1 +1,85 @@
-"""Take S3 buckets to a disk and prove that the disk is right."""
+"""Take S3 buckets to a disk and prove that the disk is right.
+
+The functions and results of every command, the errors, and the ports. Adapters that
+hold everything in memory are in ``s3export.adapters.memory``.
+"""
+
+from s3export.domain.devices import DeviceFacts, DeviceKind
+from s3export.domain.errors import (
+    AwsError,
+    DeviceError,
+    InputRefused,
+    ManifestRejected,
+    Problem,
+    S3ExportError,
+)
+from s3export.domain.jobs import CreatedJob, JobId, JobStatus, JobSummary, ShippingLabel
+from s3export.domain.ports import (
+    BlockDevices,
+    Clock,
+    ExportService,
+    FileTree,
+    ManifestReader,
+    ObjectStore,
+    Progress,
+    Randomness,
+    Workers,
+    WritableTree,
+)
+from s3export.domain.services.create_job import CreateJobPlan
+from s3export.domain.services.follow_jobs import UpdatedJob
+from s3export.domain.verification import Finding, Outcome, Report, Verdict
+from s3export.entrypoints.library import (
+    ALL_FILES,
+    cancel_job,
+    create_job,
+    get_shipping_label,
+    get_status,
+    list_jobs,
+    open_application,
+    plan_job,
+    update_job,
+    verify_backup,
+)
+
+__all__ = [
+    "ALL_FILES",
+    "AwsError",
+    "BlockDevices",
+    "Clock",
+    "CreateJobPlan",
+    "CreatedJob",
+    "DeviceError",
+    "DeviceFacts",
+    "DeviceKind",
+    "ExportService",
+    "FileTree",
+    "Finding",
+    "InputRefused",
+    "JobId",
+    "JobStatus",
+    "JobSummary",
+    "ManifestReader",
+    "ManifestRejected",
+    "ObjectStore",
+    "Outcome",
+    "Problem",
+    "Progress",
+    "Randomness",
+    "Report",
+    "S3ExportError",
+    "ShippingLabel",
+    "UpdatedJob",
+    "Verdict",
+    "Workers",
+    "WritableTree",
+    "cancel_job",
+    "create_job",
+    "get_shipping_label",
+    "get_status",
+    "list_jobs",
+    "open_application",
+    "plan_job",
+    "update_job",
+    "verify_backup",
+]

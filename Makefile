@@ -1,0 +1,50 @@
+# Every target sets up what it needs: as root also Debian packages, otherwise it says
+# what is missing and does what can be done.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-loop check lint types bench build clean setup system
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+demo: setup  ## the whole story on this machine (root for disks; 15 s)
+	$(BIN)/s3export sandbox demo
+
+test: setup  ## all tests (root and loop devices for the disk tests; 2 to 4 min)
+	$(BIN)/python -m pytest
+
+test-loop: setup  ## the disk tests alone (root and loop devices; 1 min)
+	$(BIN)/python -m pytest tests/loop
+
+check: lint types  ## everything but the tests (20 s)
+
+lint: setup  ## style, imports between layers (5 s)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: setup  ## mypy --strict (15 s)
+	$(BIN)/mypy
+
+bench: setup  ## sampling and hashing against plain tools, ratios in one run (1 min)
+	$(BIN)/python -m benchmarks
+
+build: setup  ## wheel and source archive in dist/ (10 s)
+	$(BIN)/python -m build
+
+clean:  ## remove what the targets made, the virtual environment included
+	rm -rf $(VENV) build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+setup: $(STAMP) system
+
+$(STAMP): pyproject.toml tools/setup-venv
+	tools/setup-venv $(PYTHON) $(VENV)
+	@touch $@
+
+system:
+	@tools/setup-system

@@ -1,0 +1,215 @@
+"""The grammar of the command line, and its help."""
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from s3export.entrypoints.cli.exit_codes import TABLE
+from s3export.entrypoints.version import installed_version
+
+_DESCRIPTION = "Take S3 buckets to a disk and prove that the disk is right."
+
+Subcommands = Any  # argparse has no public name for the result of add_subparsers
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser; every global option works before and after the command."""
+    options = _global_options()
+    parser = argparse.ArgumentParser(
+        prog="s3export",
+        description=_DESCRIPTION,
+        epilog=TABLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[options],
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"s3export {installed_version()}"
+    )
+    commands = parser.add_subparsers(dest="command", metavar="<command>", required=True)
+
+    def command(name: str, summary: str, more: str = "") -> argparse.ArgumentParser:
+        added: argparse.ArgumentParser = commands.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}. {more}".strip(),
+            epilog=TABLE,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            parents=[options],
+            allow_abbrev=False,
+        )
+        return added
+
+    _add_jobs(command)
+    _add_verification(command)
+    _add_sandbox(command)
+    return parser
+
+
+def _global_options() -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(
+        add_help=False, argument_default=argparse.SUPPRESS, allow_abbrev=False
+    )
+    group = options.add_argument_group("options of every command")
+    flag: dict[str, Any] = {"action": "store_true"}
+    group.add_argument(
+        "--quiet", **flag, help="no progress, no informational lines; results only"
+    )
+    group.add_argument(
+        "--quiet-warnings", **flag, help="print no warnings (they stay in --json)"
+    )
+    group.add_argument(
+        "--non-interactive", **flag, help="never ask; what would be asked is refused"
+    )
+    group.add_argument(
+        "--forks", type=_count, metavar="N", help="files hashed, requests made at once"
+    )
+    group.add_argument(
+        "--json", **flag, help="one JSON document on standard output, nothing else"
+    )
+    group.add_argument("--config", metavar="FILE", help="settings (TOML)")
+    group.add_argument("--profile", metavar="NAME", help="AWS profile")
+    group.add_argument("--region", metavar="NAME", help="AWS region")
+    group.add_argument("--endpoint-url", metavar="URL", help="a server in AWS's place")
+    group.add_argument("--verbose", **flag, help="tell what is run, and show traces")
+    return options
+
+
+def _add_jobs(command: Callable[..., argparse.ArgumentParser]) -> None:
+    create = command(
+        "create-job",
+        "create an export job and prepare its disk",
+        "AWS validates the manifest first; then the plan is shown and confirmed; then "
+        "the\njob is created, the disk ERASED and formatted, and SIGNATURE written to "
+        "it.",
+    )
+    create.add_argument("manifest", metavar="<manifest-path>")
+    create.add_argument("device", metavar="<device-path>")
+    create.add_argument(
+        "--skip-format", action="store_true", help="keep the disk's file system"
+    )
+    create.add_argument(
+        "--dry-run", action="store_true", help="end after the plan; write nothing"
+    )
+    create.add_argument(
+        "--confirm-device",
+        metavar="SERIAL",
+        help="confirm for scripts: the disk's serial, or its path if it has none",
+    )
+
+    update = command("update-job", "replace a job's manifest")
+    update.add_argument("job_id", metavar="<job-id>")
+    update.add_argument("manifest", metavar="<manifest-path>")
+    update.add_argument(
+        "device",
+        metavar="<device-path>",
+        nargs="?",
+        help="rewrite SIGNATURE there if it changed",
+    )
+    update.add_argument("--dry-run", action="store_true", help="validate only")
+
+    for name, summary in (
+        ("cancel-job", "cancel a job"),
+        ("get-status", "show what AWS tells of a job"),
+    ):
+        one = command(name, summary)
+        one.add_argument("job_id", metavar="<job-id>")
+    command("list-jobs", "list the account's jobs, newest first")
+
+    label = command("get-shipping-label", "print where a parcel's label is")
+    label.add_argument("job_ids", metavar="<job-id>", nargs="+")
+    label.add_argument(
+        "--manifest", metavar="FILE", help="the parcel comes from its return address"
+    )
+
+
+def _add_verification(command: Callable[..., argparse.ArgumentParser]) -> None:
+    verify = command(
+        "verify-backup",
+        "compare a disk with what S3 holds",
+        "Draws files at random and compares each with S3 by metadata alone; nothing "
+        "is\ndownloaded, and nothing is written to the disk.",
+    )
+    verify.add_argument(
+        "device",
+        metavar="<device-path>",
+        help="a disk, a partition, an image, or where it is mounted",
+    )
+    verify.add_argument(
+        "password",
+        metavar="<truecrypt-password>",
+        nargs="?",
+        help="accepted as by the original program; visible in the process list",
+    )
+    verify.add_argument("--bucket", metavar="NAME", help="what to compare with")
+    verify.add_argument("--manifest", metavar="FILE", help="the same, from a manifest")
+    verify.add_argument(
+        "--target-directory",
+        metavar="DIR",
+        help="where the backup is on the disk, in place of /<bucket>",
+    )
+    verify.add_argument(
+        "--sample-size", type=_sample_size, metavar="N|all", help="default: 100"
+    )
+    verify.add_argument("--seed", metavar="SEED", help="repeat an earlier draw")
+    verify.add_argument(
+        "--confidence", type=_fraction, default=0.95, metavar="P", help="default: 0.95"
+    )
+    verify.add_argument(
+        "--all-findings", action="store_true", help="show the files that match, too"
+    )
+
+
+def _add_sandbox(command: Callable[..., argparse.ArgumentParser]) -> None:
+    sandbox = command(
+        "sandbox",
+        "try the whole story on this machine",
+        "Without <action>: an S3 endpoint with the export service, a bucket, a disk "
+        "and a\nmanifest, until Ctrl-C. Needs: pip install 's3export[sandbox]'.",
+    )
+    sandbox.add_argument(
+        "action",
+        nargs="?",
+        choices=("serve", "deliver", "demo"),
+        default="serve",
+        help="serve (default); deliver: the loading facility receives and loads a "
+        "device; demo: the whole story, with planted damage",
+    )
+    sandbox.add_argument(
+        "device", metavar="<device-path>", nargs="?", help="for deliver"
+    )
+    sandbox.add_argument(
+        "--job", metavar="<job-id>", help="for deliver: what the parcel's label says"
+    )
+    sandbox.add_argument(
+        "--port", type=_port, default=0, help="for serve; default: a free one"
+    )
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 1024:
+        raise argparse.ArgumentTypeError("a number from 1 to 1024")
+    return number
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65_535:
+        raise argparse.ArgumentTypeError("a number from 0 to 65535")
+    return number
+
+
+def _fraction(text: str) -> float:
+    number = float(text)
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError("a number between 0 and 1, such as 0.95")
+    return number
+
+
+def _sample_size(text: str) -> int | str:
+    if text == "all":
+        return text
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError("a number from 1, or all")
+    return int(text)

@@ -1,0 +1,227 @@
+"""One function a command: call the library, show the result, return the exit code."""
+
+import argparse
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from s3export.adapters.interruption import Interruption
+from s3export.adapters.reports import documents
+from s3export.domain.errors import DeviceError, InputRefused
+from s3export.domain.ports import Leftover
+from s3export.entrypoints import library
+from s3export.entrypoints.cli import wording
+from s3export.entrypoints.cli.exit_codes import ExitCode, of_verdict
+from s3export.entrypoints.cli.terminal import Terminal, harmless
+
+if TYPE_CHECKING:
+    from s3export.entrypoints.container import Application
+
+_SETTINGS = ("profile", "region", "endpoint_url", "forks", "sample_size")
+
+
+@dataclass
+class Call:
+    """One call of the program.
+
+    Attributes:
+        arguments: As parsed; an option that was not given is not there.
+    """
+
+    arguments: argparse.Namespace
+    terminal: Terminal
+    interruption: Interruption = field(default_factory=Interruption)
+
+    @cached_property
+    def application(self) -> "Application":
+        """The parts, wired with this call's options; imported when first needed."""
+        from dependency_injector import providers
+
+        from s3export.entrypoints.container import Application
+        from s3export.entrypoints.settings import load_settings
+
+        options = {name: getattr(self.arguments, name, None) for name in _SETTINGS}
+        if options["sample_size"] == "all":
+            options["sample_size"] = None
+        settings = load_settings(
+            options, config_file=getattr(self.arguments, "config", None)
+        )
+        return Application(
+            settings=providers.Object(settings),
+            progress=providers.Object(self.terminal.progress()),
+            interruption=providers.Object(self.interruption),
+        )
+
+    def offer_cleaning(self) -> None:
+        """Name what killed runs left mounted or attached, and offer to release it."""
+        devices = self.application.adapters.block_devices()
+        leftovers: Sequence[Leftover] = ()
+        with contextlib.suppress(DeviceError):  # no tools: the command itself will say
+            leftovers = devices.leftovers()
+        for leftover in leftovers:
+            self.terminal.warn(
+                f"a run that was killed left a {leftover.what}; "
+                f"release it with: {leftover.command}"
+            )
+        if leftovers and self.terminal.agrees("Release what was left?"):
+            for leftover in leftovers:
+                devices.clean(leftover)
+                self.terminal.tell(f"released: {harmless(leftover.what)}")
+
+
+def create_job(call: Call) -> int:
+    """Plan, show, confirm, carry out."""
+    arguments, terminal = call.arguments, call.terminal
+    call.offer_cleaning()
+    plan = library.plan_job(
+        arguments.manifest,
+        arguments.device,
+        skip_format=arguments.skip_format,
+        application=call.application,
+    )
+    terminal.warn(plan.service_warning)
+    if arguments.dry_run:
+        lines = [*wording.plan_lines(plan), "Dry run: nothing was changed."]
+        terminal.result(lines, documents.plan_document(plan))
+        return ExitCode.DONE
+    for line in wording.plan_lines(plan):
+        terminal.tell(line)
+    terminal.confirm(
+        "Everything on the disk will be lost."
+        if plan.erase
+        else "SIGNATURE will be written to the disk.",
+        plan.facts.name_to_confirm,
+        arguments.confirm_device,
+    )
+    job = library.create_job(plan, application=call.application)
+    terminal.warn(job.warning)
+    path = plan.facts.path
+    terminal.result(
+        [
+            f"Created job {job.job_id}; {harmless(path)} is ready to be sent.",
+            f"Follow it with: s3export get-status {job.job_id}",
+        ],
+        documents.created_document(job, path),
+    )
+    return ExitCode.DONE
+
+
+def update_job(call: Call) -> int:
+    """Replace a job's manifest."""
+    arguments, terminal = call.arguments, call.terminal
+    if arguments.device:
+        call.offer_cleaning()
+    updated = library.update_job(
+        arguments.job_id,
+        arguments.manifest,
+        arguments.device,
+        dry_run=arguments.dry_run,
+        application=call.application,
+    )
+    terminal.warn(updated.warning)
+    if arguments.dry_run:
+        line = (
+            f"AWS accepts the manifest for job {updated.job_id}; nothing was changed."
+        )
+    elif updated.signature_written:
+        line = f"Updated job {updated.job_id} and SIGNATURE on its disk."
+    else:
+        line = f"Updated job {updated.job_id}."
+    document = documents.updated_document(updated, dry_run=arguments.dry_run)
+    terminal.result([line], document)
+    return ExitCode.DONE
+
+
+def cancel_job(call: Call) -> int:
+    """Cancel a job."""
+    library.cancel_job(call.arguments.job_id, application=call.application)
+    job_id = call.arguments.job_id
+    call.terminal.result(
+        [f"Cancelled job {job_id}."], {"job_id": job_id, "cancelled": True}
+    )
+    return ExitCode.DONE
+
+
+def get_status(call: Call) -> int:
+    """Show a job."""
+    status = library.get_status(call.arguments.job_id, application=call.application)
+    call.terminal.result(
+        wording.status_lines(status), documents.status_document(status)
+    )
+    return ExitCode.DONE
+
+
+def list_jobs(call: Call) -> int:
+    """Show all jobs."""
+    jobs = library.list_jobs(application=call.application)
+    call.terminal.result(
+        wording.job_lines(jobs), [documents.summary_document(job) for job in jobs]
+    )
+    return ExitCode.DONE
+
+
+def get_shipping_label(call: Call) -> int:
+    """Show where a label is."""
+    label = library.get_shipping_label(
+        call.arguments.job_ids,
+        manifest_path=call.arguments.manifest,
+        application=call.application,
+    )
+    call.terminal.warn(label.warning)
+    call.terminal.result([label.url], documents.label_document(label))
+    return ExitCode.DONE
+
+
+def verify_backup(call: Call) -> int:
+    """Verify, and end with what the verdict says."""
+    arguments, terminal = call.arguments, call.terminal
+    call.offer_cleaning()
+    if arguments.password is not None:
+        terminal.warn(
+            "a password among the arguments can be read by every user of this machine "
+            "(ps); a disk with plain files needs none"
+        )
+    wanted = arguments.sample_size
+    report = library.verify_backup(
+        arguments.device,
+        bucket=arguments.bucket,
+        manifest_path=arguments.manifest,
+        target_directory=arguments.target_directory,
+        sample_size=(
+            library.ALL_FILES
+            if wanted == "all"
+            else call.application.settings().sample_size
+        ),
+        seed=arguments.seed,
+        confidence=arguments.confidence,
+        all_findings=arguments.all_findings,
+        application=call.application,
+    )
+    for warning in report.warnings:
+        terminal.warn(warning)
+    terminal.result(wording.report_lines(report), documents.report_document(report))
+    return of_verdict(report.verdict)
+
+
+def sandbox(call: Call) -> int:
+    """Run the sandbox."""
+    try:
+        import moto.server  # noqa: F401 - is the extra installed?
+    except ImportError as error:
+        raise InputRefused(
+            f"the sandbox is not installed: {error}",
+            next_step="install it with: pip install 's3export[sandbox]'",
+        ) from error
+    from s3export.entrypoints.sandbox.actions import run
+
+    arguments = call.arguments
+    return run(
+        arguments.action,
+        application=call.application,
+        terminal=call.terminal,
+        device=arguments.device,
+        job_id=arguments.job,
+        port=arguments.port,
+    )

@@ -1,0 +1,69 @@
+"""Exit codes: what scripts rely on."""
+
+import enum
+
+from s3export.domain.errors import (
+    AwsError,
+    ConfirmationMissing,
+    DeviceError,
+    InputRefused,
+    S3ExportError,
+)
+from s3export.domain.verification import Verdict
+
+
+class ExitCode(enum.IntEnum):
+    """What the program ends with."""
+
+    DONE = 0
+    DIFFERS = 1
+    USAGE = 2
+    INCONCLUSIVE = 3
+    INPUT = 4
+    DEVICE = 5
+    AWS = 6
+    BUG = 70
+
+
+TABLE = """\
+exit codes:
+  0    done; verify-backup: nothing critical was found, all drawn could be verified
+  1    verify-backup: the backup differs from S3
+  2    wrong usage
+  3    verify-backup: nothing differs, but something drawn could not be verified
+  4    input refused: manifest, settings, report file, or no confirmation
+  5    device or container: refused for safety, absent, busy, unreadable as a whole,
+       or a system tool is missing
+  6    AWS refused or cannot be reached
+  70   a bug in s3export
+  130  interrupted (143: terminated); everything mounted or attached was released
+"""
+
+_VERDICTS = {
+    Verdict.VERIFIED: ExitCode.DONE,
+    Verdict.DIFFERS: ExitCode.DIFFERS,
+    Verdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+}
+
+
+def of_verdict(verdict: Verdict) -> ExitCode:
+    """Return the exit code of a verification."""
+    return _VERDICTS[verdict]
+
+
+def of_error(error: S3ExportError) -> ExitCode:
+    """Return the exit code of an error."""
+    match error:
+        case InputRefused() | ConfirmationMissing():
+            return ExitCode.INPUT
+        case DeviceError():
+            return ExitCode.DEVICE
+        case AwsError():
+            return ExitCode.AWS
+        case _:
+            return ExitCode.BUG
+
+
+def of_signal(signum: int) -> int:
+    """Return the exit code of a program that ended because of a signal."""
+    return 128 + signum

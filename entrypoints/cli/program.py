@@ -1,0 +1,104 @@
+"""The program: parse, run one command, say how it went."""
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+from s3export.adapters.interruption import Interrupted, Interruption
+from s3export.domain.errors import S3ExportError
+from s3export.entrypoints.cli import commands
+from s3export.entrypoints.cli.arguments import build_parser
+from s3export.entrypoints.cli.exit_codes import ExitCode, of_error, of_signal
+from s3export.entrypoints.cli.terminal import Terminal, standard_terminal
+
+_COMMANDS: dict[str, Callable[[commands.Call], int]] = {
+    "create-job": commands.create_job,
+    "update-job": commands.update_job,
+    "cancel-job": commands.cancel_job,
+    "get-status": commands.get_status,
+    "list-jobs": commands.list_jobs,
+    "get-shipping-label": commands.get_shipping_label,
+    "verify-backup": commands.verify_backup,
+    "sandbox": commands.sandbox,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program.
+
+    Args:
+        argv: The arguments; by default those of the process.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        arguments = build_parser().parse_args(argv)
+    except SystemExit as done:  # argparse's way to end after --help or wrong usage
+        return int(done.code or 0)
+    wishes = vars(arguments)
+    terminal = standard_terminal(
+        quiet=wishes.get("quiet", False),
+        quiet_warnings=wishes.get("quiet_warnings", False),
+        non_interactive=wishes.get("non_interactive", False),
+        as_json=wishes.get("json", False),
+    )
+    verbose = bool(wishes.get("verbose", False))
+    if verbose:
+        _log_to_stderr()
+    interruption = Interruption()
+    try:
+        with interruption.installed():
+            return _run(arguments, terminal, interruption, verbose=verbose)
+    except Interrupted as interrupted:
+        return _interrupted(interrupted, terminal)
+
+
+def _run(
+    arguments: argparse.Namespace,
+    terminal: Terminal,
+    interruption: Interruption,
+    *,
+    verbose: bool,
+) -> int:
+    call = commands.Call(arguments, terminal, interruption)
+    try:
+        return _COMMANDS[arguments.command](call)
+    except S3ExportError as error:
+        if verbose:
+            logging.getLogger(__name__).debug("the trace", exc_info=True)
+        terminal.fail(error)
+        return of_error(error)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone: nothing left to say
+        return of_signal(signal.SIGPIPE)
+    except Exception as error:
+        if verbose:
+            raise
+        print(
+            f"s3export: a bug: {type(error).__name__}: {error}\n"
+            "  next: run it again with --verbose and report what it prints",
+            file=terminal.err,
+        )
+        return ExitCode.BUG
+
+
+def _interrupted(interrupted: Interrupted, terminal: Terminal) -> int:
+    terminal.tell("")
+    print(
+        f"s3export: interrupted ({interrupted}); everything mounted or attached was "
+        "released\n  next: run the same command again; a verification with the same "
+        "--seed draws the same files",
+        file=terminal.err,
+    )
+    return of_signal(interrupted.signum)
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    logger = logging.getLogger("s3export")
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)

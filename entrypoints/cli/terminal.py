@@ -1,0 +1,138 @@
+"""What a person sees: lines, warnings, questions, tables; and JSON for scripts."""
+
+import json
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from s3export.domain.errors import ConfirmationMissing, ManifestRejected, S3ExportError
+from s3export.domain.ports import Progress
+
+_INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control, format, surrogate, separators
+
+
+def harmless(text: str) -> str:
+    """Return text from a disk or a server with nothing in it that moves the cursor."""
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in _INVISIBLE
+        else character
+        for character in text
+    )
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """Where output goes, and how much of it is wanted.
+
+    Attributes:
+        as_json: One document on standard output, everything else on standard error.
+    """
+
+    out: TextIO
+    err: TextIO
+    source: TextIO
+    quiet: bool = False
+    quiet_warnings: bool = False
+    non_interactive: bool = False
+    as_json: bool = False
+
+    def result(self, lines: Iterable[str], document: Any) -> None:
+        """Show a command's result: the lines, or the document."""
+        if self.as_json:
+            self._write(self.out, json.dumps(document, indent=2))
+            return
+        for line in lines:
+            self._write(self.out, line)
+
+    def tell(self, line: str) -> None:
+        """Show an informational line."""
+        if not self.quiet:
+            self._write(self.err if self.as_json else self.out, line)
+
+    def warn(self, text: str) -> None:
+        """Show a warning."""
+        if text and not self.quiet_warnings:
+            self._write(self.err, f"warning: {harmless(text)}")
+
+    def fail(self, error: S3ExportError) -> None:
+        """Show an error: what, where, and the next step."""
+        self._write(self.err, f"s3export: {harmless(error.message)}")
+        if isinstance(error, ManifestRejected):
+            for problem in error.problems:
+                self._write(self.err, f"  {harmless(str(problem))}")
+        if error.next_step:
+            self._write(self.err, f"  next: {harmless(error.next_step)}")
+
+    def confirm(self, question: str, expected: str, given: str | None) -> None:
+        """Have a destructive step confirmed by typing a name.
+
+        Raises:
+            ConfirmationMissing: It was not, or nobody can be asked.
+        """
+        if given is not None:
+            answer = given
+        elif self.can_ask:
+            answer = self._ask(f"{question}\nType {harmless(expected)} to go on: ")
+        else:
+            raise ConfirmationMissing(
+                "nobody can be asked to confirm that the disk may be written to",
+                next_step=f"confirm it with --confirm-device {expected}",
+            )
+        if answer != expected:
+            raise ConfirmationMissing(
+                f"not confirmed: {answer!r} is not {expected!r}; nothing was changed"
+            )
+
+    def agrees(self, question: str) -> bool:
+        """Ask a yes-or-no question; no, where nobody can be asked."""
+        return self.can_ask and self._ask(f"{question} [y/N] ").lower() in ("y", "yes")
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether somebody is there to answer."""
+        return not self.non_interactive and self.source.isatty()
+
+    def progress(self) -> Progress:
+        """Return progress bars on a terminal, and nothing elsewhere."""
+        if self.quiet or not self.err.isatty():
+            from s3export.adapters.memory.surroundings import SilentProgress
+
+            return SilentProgress()
+        from rich.console import Console
+
+        from s3export.adapters.progress import TerminalProgress
+
+        return TerminalProgress(Console(file=self.err))
+
+    def _ask(self, prompt: str) -> str:
+        self.err.write(prompt)
+        self.err.flush()
+        return self.source.readline().strip()
+
+    @staticmethod
+    def _write(stream: TextIO, line: str) -> None:
+        encoding = stream.encoding or "utf-8"
+        line = line.encode(encoding, "backslashreplace").decode(encoding)
+        stream.write(f"{line}\n")
+        stream.flush()
+
+
+def standard_terminal(**wishes: bool) -> Terminal:
+    """Return the terminal of this process."""
+    return Terminal(sys.stdout, sys.stderr, sys.stdin, **wishes)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows as lines with aligned columns."""
+    if not rows:
+        return []
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]

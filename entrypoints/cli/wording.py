@@ -1,0 +1,109 @@
+"""Results in words, for people."""
+
+from collections.abc import Iterator
+
+from s3export.adapters.reports.documents import timestamp
+from s3export.domain.backup_layout import shown
+from s3export.domain.jobs import JobStatus, JobSummary
+from s3export.domain.services.create_job import CreateJobPlan, describe
+from s3export.domain.verification import Finding, Outcome, Report, Verdict
+from s3export.entrypoints.cli.terminal import columns, harmless
+
+_VERDICTS = {
+    Verdict.VERIFIED: "VERIFIED: no file that was looked at differs from S3.",
+    Verdict.DIFFERS: "DIFFERS: the backup is not what S3 holds.",
+    Verdict.INCONCLUSIVE: (
+        "INCONCLUSIVE: nothing was found to differ, but not all that was looked at "
+        "could be verified."
+    ),
+}
+
+
+def plan_lines(plan: CreateJobPlan) -> Iterator[str]:
+    """Say what create-job is about to do."""
+    yield f"Disk: {harmless(plan.facts.path)}, {harmless(describe(plan.facts))}"
+    if plan.facts.signatures:
+        yield f"  on it now: {', '.join(plan.facts.signatures)}"
+    for number, step in enumerate(plan.steps(), 1):
+        yield f"  {number}. {harmless(step)}"
+
+
+def status_lines(status: JobStatus) -> Iterator[str]:
+    """Say what AWS tells of a job."""
+    rows = [
+        ("job", f"{status.job_id} ({status.job_type})"),
+        ("created", timestamp(status.created_at)),
+        ("location", f"{status.location_code}: {status.location_message}"),
+        ("progress", f"{status.progress_code}: {status.progress_message}"),
+    ]
+    if status.carrier:
+        rows.append(("parcel", f"{status.carrier} {status.tracking_number}"))
+    if status.log_key:
+        rows.append(("log", f"s3://{status.log_bucket}/{status.log_key}"))
+    if status.error_count is not None:
+        rows.append(("errors", str(status.error_count)))
+    yield from (harmless(line) for line in columns(rows))
+    yield "signature file:"
+    for line in status.signature_file.splitlines():
+        yield f"  {harmless(line)}"
+
+
+def job_lines(jobs: tuple[JobSummary, ...]) -> Iterator[str]:
+    """List jobs."""
+    if not jobs:
+        yield "There are no jobs."
+        return
+    yield from columns(
+        [
+            ("JOB", "CREATED", "TYPE", ""),
+            *(
+                (
+                    job.job_id,
+                    timestamp(job.created_at),
+                    job.job_type,
+                    "cancelled" if job.cancelled else "",
+                )
+                for job in jobs
+            ),
+        ]
+    )
+
+
+def report_lines(report: Report) -> Iterator[str]:
+    """Say what a verification found; ends with the tally, verdict and statement."""
+    for finding in report.findings:
+        yield finding_line(finding)
+    sample = report.sample
+    drawn = f"{sample.drawn:,} of {sample.population:,} files"
+    if sample.requested is None:
+        yield f"Compared all {sample.drawn:,} files below /{_root(report)}"
+    else:
+        yield f"Drew {drawn} below /{_root(report)} (seed {harmless(sample.seed)})"
+    for outcome in Outcome:
+        if report.tally[outcome]:
+            yield f"  {report.tally[outcome]:>9,}  {outcome.value.replace('_', ' ')}"
+    tally = report.tally.assertions
+    yield (
+        f"Assertions run: {tally.run}, succeeded: {tally.succeeded}, "
+        f"failed: {tally.failed}"
+    )
+    yield _VERDICTS[report.verdict]
+    yield report.statement
+
+
+def finding_line(finding: Finding) -> str:
+    """Say what was found of one file."""
+    mark = finding.outcome.value.upper().replace("_", " ")
+    parts = [f"{mark}: {harmless(shown(finding.path))}"]
+    if finding.detail:
+        parts.append(f"({harmless(finding.detail)})")
+    if finding.outcome is Outcome.MISMATCH:
+        parts.append(
+            f"{finding.evidence.value}: S3 has {finding.expected}, "
+            f"the disk {finding.actual}"
+        )
+    return " ".join(parts)
+
+
+def _root(report: Report) -> str:
+    return harmless(shown(report.root))

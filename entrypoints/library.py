@@ -1,0 +1,233 @@
+"""s3export as a library: one typed function for every command.
+
+Nothing here prints, exits, or keeps state. Each function takes an ``application`` (by
+default the real parts, wired from the settings file and the environment) and raises
+subclasses of `S3ExportError`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from s3export.domain.backup_layout import (
+    BackupLayout,
+    Source,
+    TreePath,
+    directory_of,
+)
+from s3export.domain.errors import InputRefused, NothingToCompareWith
+from s3export.domain.jobs import CreatedJob, JobStatus, JobSummary, ShippingLabel
+from s3export.domain.jobs import job_id as checked_job_id
+from s3export.domain.manifests import DEFAULT_RECOVERY_DIRECTORY
+from s3export.domain.services.create_job import CreateJob, CreateJobPlan
+from s3export.domain.services.follow_jobs import FollowJobs, UpdatedJob
+from s3export.domain.services.verify_backup import VerifyBackup, VerifyRequest
+from s3export.domain.verification import Report
+
+if TYPE_CHECKING:  # the container imports boto3 and more: only where it is needed
+    from s3export.entrypoints.container import Application, MemoryApplication
+    from s3export.entrypoints.settings import Settings
+
+    AnyApplication = Application | MemoryApplication
+
+ALL_FILES = None
+"""For ``sample_size``: look at every file."""
+
+
+def open_application(settings: "Settings | None" = None) -> "Application":
+    """Wire the real parts together, once for many calls.
+
+    Args:
+        settings: By default those of the settings file and the environment.
+
+    Raises:
+        SettingsRejected: The file or the environment holds something unusable.
+    """
+    from s3export.entrypoints.container import application
+
+    return application(settings)
+
+
+def plan_job(
+    manifest_path: str,
+    device: str,
+    *,
+    skip_format: bool = False,
+    application: "AnyApplication | None" = None,
+) -> CreateJobPlan:
+    """Check everything that `create_job` needs, AWS's consent included.
+
+    Changes nothing, neither on the device nor at AWS: a dry run.
+
+    Args:
+        device: A disk, a partition or an image file.
+        skip_format: Keep the file system that is on the device.
+
+    Raises:
+        ManifestRejected: With every problem of the manifest.
+        DeviceRefused: Writing to the device would be unsafe.
+        AwsError: AWS refuses the manifest or cannot be reached.
+    """
+    app = application or open_application()
+    manifest = app.adapters.manifests().read(manifest_path)
+    service: CreateJob = app.use_cases.create_job()
+    return service.plan(manifest, device, skip_format=skip_format)
+
+
+def create_job(
+    plan: CreateJobPlan, *, application: "AnyApplication | None" = None
+) -> CreatedJob:
+    """Create the job of a plan, ERASE and prepare its disk, write SIGNATURE.
+
+    The plan has been shown to whoever owns the disk.
+
+    Raises:
+        DeviceChanged, DeviceRefused: The device is not what was planned for any more;
+            nothing was changed.
+        AwsError: No job was created, nothing was written (`ReplyLost`: perhaps a job).
+        DiskNotReady: The job exists, the disk is not ready.
+    """
+    app = application or open_application()
+    service: CreateJob = app.use_cases.create_job()
+    return service.carry_out(plan)
+
+
+def update_job(
+    job_id: str,
+    manifest_path: str,
+    device: str | None = None,
+    *,
+    dry_run: bool = False,
+    application: "AnyApplication | None" = None,
+) -> UpdatedJob:
+    """Replace a job's manifest; rewrite SIGNATURE on its device if that changed."""
+    app = application or open_application()
+    manifest = app.adapters.manifests().read(manifest_path)
+    return _following(app).update(
+        checked_job_id(job_id), manifest, device, dry_run=dry_run
+    )
+
+
+def cancel_job(job_id: str, *, application: "AnyApplication | None" = None) -> None:
+    """Cancel a job."""
+    app = application or open_application()
+    _following(app).cancel(checked_job_id(job_id))
+
+
+def get_status(
+    job_id: str, *, application: "AnyApplication | None" = None
+) -> JobStatus:
+    """Return all that AWS tells of a job."""
+    app = application or open_application()
+    return _following(app).status(checked_job_id(job_id))
+
+
+def list_jobs(*, application: "AnyApplication | None" = None) -> tuple[JobSummary, ...]:
+    """Return the account's jobs, newest first."""
+    app = application or open_application()
+    return tuple(_following(app).jobs())
+
+
+def get_shipping_label(
+    job_ids: Sequence[str],
+    *,
+    manifest_path: str | None = None,
+    application: "AnyApplication | None" = None,
+) -> ShippingLabel:
+    """Return where the label for one parcel can be printed from.
+
+    Args:
+        job_ids: The jobs whose devices travel in the parcel.
+        manifest_path: Its return address is where the parcel comes from.
+    """
+    app = application or open_application()
+    address = None
+    if manifest_path is not None:
+        address = app.adapters.manifests().read(manifest_path).return_address
+    return _following(app).shipping_label(
+        [checked_job_id(job_id) for job_id in job_ids], address
+    )
+
+
+def verify_backup(
+    device: str,
+    *,
+    bucket: str | None = None,
+    manifest_path: str | None = None,
+    target_directory: str | None = None,
+    sample_size: int | None = 100,
+    seed: str | None = None,
+    confidence: float = 0.95,
+    all_findings: bool = False,
+    forks: int | None = None,
+    application: "AnyApplication | None" = None,
+) -> Report:
+    """Compare files drawn from a disk with what S3 holds, by metadata alone.
+
+    Args:
+        device: A disk, a partition, an image file, or a directory where it is mounted.
+        bucket: What it should equal; or ``manifest_path``; or the setting ``bucket``.
+        target_directory: Where the backup lies on the disk, in place of the bucket's
+            name or of what the manifest says.
+        sample_size: How many files to draw; ``ALL_FILES`` for every file.
+        seed: Repeats the draw of an earlier run; by default a new one.
+        confidence: Of the statement about all files, between 0 and 1.
+        all_findings: Keep the matches in the report, too.
+        forks: Files read and requests made at once; by default chosen.
+
+    Raises:
+        NothingToCompareWith: Neither bucket nor manifest is named anywhere.
+        DeviceError: The device cannot be read as a whole, or is in use.
+        AwsError: S3 cannot be asked; there is no verdict.
+    """
+    app = application or open_application()
+    layout = _layout(app, bucket, manifest_path, target_directory)
+    if sample_size is not None and sample_size < 1:
+        raise InputRefused("a sample holds at least one file")
+    if not 0 < confidence < 1:
+        raise InputRefused("a confidence lies between 0 and 1, such as 0.95")
+    request = VerifyRequest(
+        device=device,
+        layout=layout,
+        seed=seed or app.adapters.randomness().seed(),
+        sample_size=sample_size,
+        level=confidence,
+        all_findings=all_findings,
+    )
+    at_once = forks or app.settings().forks
+    if at_once:
+        request = replace(request, readers=at_once, askers=at_once)
+    service: VerifyBackup = app.use_cases.verify_backup()
+    return service(request)
+
+
+def _following(app: "AnyApplication") -> FollowJobs:
+    service: FollowJobs = app.use_cases.follow_jobs()
+    return service
+
+
+def _layout(
+    app: "AnyApplication",
+    bucket: str | None,
+    manifest_path: str | None,
+    target_directory: str | None,
+) -> BackupLayout:
+    if bucket and manifest_path:
+        raise InputRefused(
+            "a bucket and a manifest are both named",
+            next_step="name one of them: the manifest says which buckets it exports",
+        )
+    recovery = DEFAULT_RECOVERY_DIRECTORY
+    if manifest_path:
+        manifest = app.adapters.manifests().read(manifest_path)
+        sources = manifest.sources()
+        recovery = manifest.recovery_directory
+    else:
+        name = bucket or app.settings().bucket
+        if not name:
+            raise NothingToCompareWith("it is not said what the backup should equal")
+        sources = (Source(name, TreePath(directory_of(name))),)
+    if target_directory is not None:
+        directory = directory_of(target_directory)
+        sources = tuple(replace(source, directory=directory) for source in sources)
+    return BackupLayout(sources, directory_of(recovery))

@@ -1,0 +1,140 @@
+"""The six operations on the wire, and the loading facility's entrance."""
+
+import json
+from typing import Any
+
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult, BaseResponse
+
+from s3export.entrypoints.sandbox.importexport.models import (
+    ImportExportBackend,
+    importexport_backends,
+)
+
+_DEFAULT_PAGE = 100
+_ADDRESS_FIELDS = (
+    "name",
+    "company",
+    "phoneNumber",
+    "country",
+    "stateOrProvince",
+    "city",
+    "postalCode",
+    "street1",
+    "street2",
+    "street3",
+)
+
+
+class ImportExportResponse(BaseResponse):
+    """Parameters in, results out; botocore's model does the parsing and the XML."""
+
+    def __init__(self) -> None:
+        super().__init__(service_name="importexport")
+        self.automated_parameter_parsing = True
+
+    @property
+    def backend(self) -> ImportExportBackend:
+        """The jobs of the account that asks."""
+        return importexport_backends[self.current_account]["aws"]
+
+    def create_job(self) -> ActionResult:
+        """CreateJob."""
+        job, warning = self.backend.create_job(
+            job_type=self._get_param("JobType"),
+            manifest=self._get_param("Manifest"),
+            validate_only=bool(self._get_param("ValidateOnly")),
+            access_key=self._access_key(),
+        )
+        answer: dict[str, Any] = {"JobType": "Export", "ArtifactList": []}
+        if job is not None:
+            answer |= {
+                "JobId": job.job_id,
+                "Signature": job.signature,
+                "SignatureFileContents": job.signature_file,
+            }
+        return ActionResult(_with_warning(answer, warning))
+
+    def update_job(self) -> ActionResult:
+        """UpdateJob."""
+        warning = self.backend.update_job(
+            job_id=self._get_param("JobId"),
+            job_type=self._get_param("JobType"),
+            manifest=self._get_param("Manifest"),
+            validate_only=bool(self._get_param("ValidateOnly")),
+            access_key=self._access_key(),
+        )
+        answer = {"Success": True, "ArtifactList": []}
+        return ActionResult(_with_warning(answer, warning))
+
+    def cancel_job(self) -> ActionResult:
+        """CancelJob."""
+        self.backend.cancel_job(self._get_param("JobId"))
+        return ActionResult({"Success": True})
+
+    def get_status(self) -> ActionResult:
+        """GetStatus."""
+        status = self.backend.get_status(self._get_param("JobId")).status()
+        return ActionResult({k: v for k, v in status.items() if v is not None})
+
+    def list_jobs(self) -> ActionResult:
+        """ListJobs."""
+        most = self._get_param("MaxJobs")
+        jobs, truncated = self.backend.list_jobs(
+            _DEFAULT_PAGE if most is None else int(most), self._get_param("Marker")
+        )
+        return ActionResult(
+            {
+                "Jobs": [
+                    {
+                        "JobId": job.job_id,
+                        "CreationDate": job.created,
+                        "IsCanceled": job.progress == "Canceled",
+                        "JobType": job.job_type,
+                    }
+                    for job in jobs
+                ],
+                "IsTruncated": truncated,
+            }
+        )
+
+    def get_shipping_label(self) -> ActionResult:
+        """GetShippingLabel."""
+        address = {
+            name: value for name in _ADDRESS_FIELDS if (value := self._get_param(name))
+        }
+        url = self.backend.shipping_label(self._get_param("jobIds") or [], address)
+        return ActionResult({"ShippingLabelURL": url})
+
+    def _access_key(self) -> str:
+        return str(self.get_access_key())
+
+    @classmethod
+    def facility(cls, request: Any, full_url: str, headers: Any) -> Any:
+        """Answer the loading facility: JSON in, JSON out, no part of AWS's protocol."""
+        response = cls()
+        response.setup_class(request, full_url, headers)
+        call = json.loads(request.data)
+        backend = response.backend
+        job_id = call["job_id"]
+        try:
+            match call["event"]:
+                case "look":
+                    pass
+                case "received":
+                    backend.receive(job_id)
+                case "started":
+                    backend.start(job_id)
+                case "finished":
+                    backend.finish(job_id, **call["details"])
+                case "returned":
+                    backend.send_back(job_id, **call["details"])
+            status = backend.get_status(job_id).status()
+        except ServiceException as error:
+            return 400, {}, json.dumps({"error": error.message})
+        status["CreationDate"] = status["CreationDate"].isoformat()
+        return 200, {}, json.dumps(status)
+
+
+def _with_warning(answer: dict[str, Any], warning: str) -> dict[str, Any]:
+    return {**answer, "WarningMessage": warning} if warning else answer

@@ -1,0 +1,183 @@
+"""The demonstration: the whole story, told with the program's own commands."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from s3export.adapters.file_trees.mounted import MountedWritableTree
+from s3export.domain.backup_layout import TreePath, join
+from s3export.domain.ports import BlockDevices, WritableTree
+from s3export.entrypoints.cli.terminal import Terminal, harmless
+from s3export.entrypoints.container import Application
+from s3export.entrypoints.sandbox import contents
+from s3export.entrypoints.sandbox.actions import Sandbox, s3_client
+
+_SINGLE = "albums/2023/summer/photo-007.jpg"
+_CUT = "albums/2023/winter/photo-011.jpg"
+_DELETED = "albums/2024/garden/photo-002.jpg"
+_ADDED = "albums/2024/garden/not-from-s3.jpg"
+
+PLANTED: Mapping[str, str] = {
+    _SINGLE: "mismatch",
+    _CUT: "mismatch",
+    contents.UNEVEN: "mismatch",
+    _DELETED: "missing_from_source",
+    _ADDED: "missing_from_source",
+}
+"""Path to outcome: what the demonstration breaks, and how it must be reported."""
+
+
+def tell(box: Sandbox, terminal: Terminal, application: Application) -> int:
+    """Tell the story; return 0 if it ends as it should, 1 if not."""
+    story = _Story(box, terminal)
+    if os.geteuid() == 0:
+        where = story.on_a_disk(application.adapters.block_devices())
+    else:
+        where = story.in_a_directory()
+    if where is None:
+        return 1
+    return 0 if story.finds_the_damage(where) else 1
+
+
+@dataclass
+class _Story:
+    box: Sandbox
+    terminal: Terminal
+
+    def on_a_disk(self, devices: BlockDevices) -> str | None:
+        """With root: a job, a disk, the loading facility; damage on the disk."""
+        disk, manifest = self.box.disk, self.box.manifest
+        self._say(
+            f"S3 and the export service run at {self.box.server.endpoint_url}; "
+            f"{disk} is an empty disk."
+        )
+        steps = [
+            ("A dry run first.", ["create-job", manifest, disk, "--dry-run"]),
+            (
+                "The job itself; the disk is prepared.",
+                ["create-job", manifest, disk, "--confirm-device", disk],
+            ),
+            ("AWS's list of jobs.", ["list-jobs"]),
+            ("The loading facility receives the disk.", ["sandbox", "deliver", disk]),
+            (
+                "The disk is back. Is it what S3 holds?",
+                ["verify-backup", disk, "--manifest", manifest],
+            ),
+        ]
+        for words, arguments in steps:
+            self._say(words)
+            if self._run(arguments) != 0:
+                self._fail(arguments)
+                return None
+        with devices.open_for_writing(devices.inspect(disk)) as tree:
+            self._plant(tree, contents.BUCKET)
+        return disk
+
+    def in_a_directory(self) -> str | None:
+        """Without root: a directory in place of the disk, copied by the AWS SDK."""
+        self._say(
+            "This is not run by root, so there is no disk: jobs, formatting and the "
+            "loading facility are left out. A bucket is copied into a directory, and "
+            "the directory is verified. The whole story: sudo make demo"
+        )
+        directory = Path(tempfile.gettempdir(), f"s3export-demo-{os.getpid()}")
+        tree = MountedWritableTree(str(directory))
+        directory.mkdir()
+        client = s3_client(self.box.server)
+        for item in contents.objects():
+            if item.key.endswith("/") or ".." in item.key:
+                continue
+            body = client.get_object(Bucket=contents.BUCKET, Key=item.key)["Body"]
+            path = join(contents.BUCKET.encode(), item.key.encode())
+            tree.write(path, [body.read()])
+        self._say("Is it what S3 holds?")
+        arguments = ["verify-backup", str(directory), "--bucket", contents.BUCKET]
+        if self._run(arguments) != 0:
+            self._fail(arguments)
+            return None
+        self._plant(tree, contents.BUCKET)
+        return str(directory)
+
+    def finds_the_damage(self, where: str) -> bool:
+        """Verify all files, and compare what was found with what was planted."""
+        self._say("Damage is planted. What does a verification of all files say?")
+        arguments = ["verify-backup", where, "--manifest", self.box.manifest]
+        arguments += ["--sample-size", "all"]
+        code = self._run(arguments)
+        report = json.loads(self._output([*arguments, "--json"]))
+        found = {f["path"]: f["outcome"] for f in report["findings"]}
+        self._say("Planted, and found:")
+        for path, outcome in PLANTED.items():
+            mark = "found " if found.get(path) == outcome else "MISSED"
+            self.terminal.tell(f"  {mark}  {outcome:<20} {harmless(path)}")
+        for path in sorted(found.keys() - PLANTED.keys()):
+            self.terminal.tell(f"  FALSE ALARM  {found[path]} {harmless(path)}")
+        good = found == dict(PLANTED) and code == 1
+        self._say(
+            f"verify-backup ended with exit code {code}: 1 means that the backup "
+            "differs from S3, as it must after the damage."
+            if good
+            else f"This is not how the story ends: exit code {code}."
+        )
+        return good
+
+    def _plant(self, tree: WritableTree, directory: str) -> None:
+        """Flip a byte in two files, cut one short, add one; delete an object."""
+        root = directory.encode()
+        for key in (_SINGLE, contents.UNEVEN):
+            path = join(root, key.encode())
+            content = _content(tree, path)
+            content[len(content) // 2] ^= 1
+            tree.replace(path, bytes(content))
+        path = join(root, _CUT.encode())
+        tree.replace(path, bytes(_content(tree, path)[:-1]))
+        tree.write(join(root, _ADDED.encode()), [b"who put this here?"])
+        tree.sync()
+        s3_client(self.box.server).delete_object(Bucket=contents.BUCKET, Key=_DELETED)
+
+    def _say(self, words: str) -> None:
+        self.terminal.tell(f"\n# {words}")
+
+    def _fail(self, arguments: Sequence[str]) -> None:
+        self._say(f"This is not how the story goes: {arguments[0]} failed.")
+
+    def _run(self, arguments: Sequence[str]) -> int:
+        self.terminal.tell(f"$ s3export {' '.join(arguments)}")
+        with subprocess.Popen(self._argv(arguments), env=self._environment()) as child:
+            try:
+                return child.wait()
+            except BaseException:
+                child.terminate()  # it releases what it holds, and ends
+                child.wait()
+                raise
+
+    def _output(self, arguments: Sequence[str]) -> str:
+        done = subprocess.run(
+            self._argv(arguments),
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        return done.stdout
+
+    @staticmethod
+    def _argv(arguments: Sequence[str]) -> list[str]:
+        return [sys.executable, "-m", "s3export", *arguments]
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, **self.box.server.environment()}
+
+
+def _content(tree: WritableTree, path: TreePath) -> bytearray:
+    content = bytearray()
+    buffer = bytearray(1 << 20)
+    with tree.open(path) as file:
+        while got := file.readinto(buffer):
+            content += buffer[:got]
+    return content
