@@ -127,9 +127,11 @@ class SystemBlockDevices(BlockDevices):
 
     def _signatures(self, path: str) -> tuple[str, ...]:
         _need_reading(path)
-        return parse_signatures(
-            self._commands.run(command_lines.list_signatures(path)).stdout
-        )
+        try:
+            listed = self._commands.run(command_lines.list_signatures(path))
+        except DeviceFailed:
+            return ()  # unknown, as for a device without any
+        return parse_signatures(listed.stdout)
 
     # --- preparing ----------------------------------------------------------------
 

@@ -7,7 +7,7 @@ as the real ones.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -396,12 +396,13 @@ class Workers(Protocol):
     @abstractmethod
     def map(
         self, function: Callable[[A, Stop], B], items: Iterable[A], *, at_once: int
-    ) -> Iterator[B]:
+    ) -> Generator[B, None, None]:
         """Yield ``function(item, stop)`` in the order of the items.
 
         Items are taken as needed, at most a few times ``at_once`` ahead, always in the
         caller's thread. The first exception is raised in its place. On leaving early,
-        ``stop`` says so, and no call is still running when the generator is closed.
+        ``stop`` says so; calls that heed it have ended when the generator is closed,
+        and calls that do not end within seconds are abandoned.
         """
 
 

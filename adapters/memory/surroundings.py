@@ -1,6 +1,6 @@
 """Time, chance, progress and workers that a test can hold in its hand."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -41,7 +41,7 @@ class InlineWorkers(Workers):
 
     def map(
         self, function: Callable[[A, Stop], B], items: Iterable[A], *, at_once: int
-    ) -> Iterator[B]:
+    ) -> Generator[B, None, None]:
         """Yield the results one by one."""
         for item in items:
             yield function(item, _go_on)

@@ -5,7 +5,8 @@ the order the disk likes, ask S3 about many at once, read each file once, compar
 was opened is released in reverse, whatever happened.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 
@@ -169,18 +170,13 @@ class _Run:
         self._not_files = 0
 
     def verify(self) -> None:
-        files = self._files(self._directories())
-        size = self._request.sample_size
-        if size is None:
-            self._compare(files, total=None)
-        else:
-            draw: Draw[TreeFile] = Draw(self._request.seed, size)
-            with self._service.progress.stage("listing the disk") as stage:
-                for file in files:
-                    draw.offer(file.path, file)
-                    stage.advance()
-            drawn = draw.drawn()
-            self._compare(drawn, total=len(drawn))
+        # Closed at once when something fails: an open directory keeps a disk busy.
+        with closing(self._files(self._directories())) as files:
+            if self._request.sample_size is None:
+                self._compare(files, total=None)
+            else:
+                drawn = self._drawn(files, self._request.sample_size)
+                self._compare(drawn, total=len(drawn))
         if self._not_files:
             self.warnings.append(
                 f"{self._not_files:,} entries are links or special files, "
@@ -192,6 +188,14 @@ class _Run:
                 "cannot be names; only the export log says which, so they were not "
                 "looked at"
             )
+
+    def _drawn(self, files: Iterable[TreeFile], size: int) -> list[TreeFile]:
+        draw: Draw[TreeFile] = Draw(self._request.seed, size)
+        with self._service.progress.stage("listing the disk") as stage:
+            for file in files:
+                draw.offer(file.path, file)
+                stage.advance()
+        return draw.drawn()
 
     # --- the population ---------------------------------------------------------
 
@@ -222,7 +226,9 @@ class _Run:
             next_step="name the backup's directory with --target-directory=DIR",
         )
 
-    def _files(self, directories: Iterable[TreePath]) -> Iterator[TreeFile]:
+    def _files(
+        self, directories: Iterable[TreePath]
+    ) -> Generator[TreeFile, None, None]:
         for directory in directories:
             for entry in self._tree.entries(directory):
                 if not self._layout.belongs(entry.path):
@@ -250,7 +256,8 @@ class _Run:
         workers, request = self._service.workers, self._request
         asked = workers.map(self._ask, self._ordered(files), at_once=request.askers)
         compared = workers.map(self._examine, asked, at_once=request.readers)
-        with self._service.progress.stage("comparing", total=total) as stage:
+        stages = self._service.progress.stage("comparing", total=total)
+        with stages as stage, closing(asked), closing(compared):
             for result in compared:
                 self.drawn += 1
                 self._note(result)

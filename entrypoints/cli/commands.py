@@ -183,6 +183,8 @@ def verify_backup(call: Call) -> int:
             "a password among the arguments can be read by every user of this machine "
             "(ps); a disk with plain files needs none"
         )
+    seed = arguments.seed or call.application.adapters.randomness().seed()
+    terminal.tell(f"Seed: {harmless(seed)} (--seed repeats the draw)")
     wanted = arguments.sample_size
     report = library.verify_backup(
         arguments.device,
@@ -194,7 +196,7 @@ def verify_backup(call: Call) -> int:
             if wanted == "all"
             else call.application.settings().sample_size
         ),
-        seed=arguments.seed,
+        seed=seed,
         confidence=arguments.confidence,
         all_findings=arguments.all_findings,
         application=call.application,

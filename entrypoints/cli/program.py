@@ -86,7 +86,6 @@ def _run(
 
 
 def _interrupted(interrupted: Interrupted, terminal: Terminal) -> int:
-    terminal.tell("")
     print(
         f"s3export: interrupted ({interrupted}); everything mounted or attached was "
         "released\n  next: run the same command again; a verification with the same "

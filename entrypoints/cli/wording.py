@@ -78,7 +78,7 @@ def report_lines(report: Report) -> Iterator[str]:
     if sample.requested is None:
         yield f"Compared all {sample.drawn:,} files below /{_root(report)}"
     else:
-        yield f"Drew {drawn} below /{_root(report)} (seed {harmless(sample.seed)})"
+        yield f"Drew {drawn} below /{_root(report)}"
     for outcome in Outcome:
         if report.tally[outcome]:
             yield f"  {report.tally[outcome]:>9,}  {outcome.value.replace('_', ' ')}"

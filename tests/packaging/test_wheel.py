@@ -1,0 +1,82 @@
+"""What users install: the wheel, with the source tree out of reach."""
+
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.packaging
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the source tree as it is."""
+    out = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(ROOT)],
+        check=True,
+        capture_output=True,
+    )
+    (built,) = out.glob("*.whl")
+    return built
+
+
+def test_the_wheel_holds_every_module_once(wheel: Path) -> None:
+    """Each module of the layers is in the wheel, below s3export/ and nowhere else."""
+    expected = {
+        f"s3export/{path.relative_to(ROOT)}"
+        for layer in ("domain", "adapters", "entrypoints")
+        for path in (ROOT / layer).rglob("*.py")
+    } | {f"s3export/{path.name}" for path in (ROOT / "s3export").glob("*.py")}
+
+    with zipfile.ZipFile(wheel) as archive:
+        names = [n for n in archive.namelist() if ".dist-info/" not in n]
+
+    assert {name for name in names if name.endswith(".py")} == expected
+    assert "s3export/py.typed" in names
+    assert len(names) == len(set(names))
+
+
+def test_the_installed_wheel_runs_without_the_source_tree(
+    wheel: Path, tmp_path: Path
+) -> None:
+    """In an environment of its own the program starts and the package imports."""
+    venv.create(tmp_path / "env", with_pip=True)
+    python = tmp_path / "env" / "bin" / "python"
+    subprocess.run(
+        [python, "-m", "pip", "install", "-q", str(wheel)],
+        check=True,
+        capture_output=True,
+        cwd=tmp_path,
+    )
+
+    ran = subprocess.run(
+        [tmp_path / "env" / "bin" / "s3export", "--version"],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    imported = subprocess.run(
+        [
+            python,
+            "-I",
+            "-W",
+            "error",
+            "-c",
+            "import s3export, s3export.adapters.memory, s3export.entrypoints.container;"
+            "print(s3export.__file__)",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+
+    assert ran.stdout.startswith("s3export ")
+    assert str(tmp_path) in imported.stdout
