@@ -4,7 +4,8 @@ import argparse
 import logging
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from s3export.adapters.interruption import Interrupted, Interruption
 from s3export.domain.errors import S3ExportError
@@ -46,11 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         as_json=wishes.get("json", False),
     )
     verbose = bool(wishes.get("verbose", False))
-    if verbose:
-        _log_to_stderr()
     interruption = Interruption()
     try:
-        with interruption.installed():
+        with interruption.installed(), _logging(verbose=verbose):
             return _run(arguments, terminal, interruption, verbose=verbose)
     except Interrupted as interrupted:
         return _interrupted(interrupted, terminal)
@@ -95,9 +94,18 @@ def _interrupted(interrupted: Interrupted, terminal: Terminal) -> int:
     return of_signal(interrupted.signum)
 
 
-def _log_to_stderr() -> None:
+@contextmanager
+def _logging(*, verbose: bool) -> Iterator[None]:
+    """Show what s3export logs on standard error, if that is wanted."""
+    logger = logging.getLogger("s3export")
+    before = logger.level
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
-    logger = logging.getLogger("s3export")
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
+    if verbose:
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)

@@ -1,0 +1,216 @@
+"""The commands on jobs, over the emulated export service and a disk image."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samples import MANIFEST
+
+from s3export.domain import errors
+from s3export.entrypoints.cli.exit_codes import TABLE, ExitCode, of_error
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def manifest(s3: Any, tmp_path: Path) -> str:
+    """A manifest that the service accepts."""
+    for bucket in ("foo-bucket", "export-log-bucket"):
+        s3.create_bucket(Bucket=bucket)
+    path = tmp_path / "manifest.yml"
+    path.write_text(MANIFEST)
+    return str(path)
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> str:
+    """An image file of an empty disk, 64 MiB."""
+    path = tmp_path / "disk.img"
+    with path.open("wb") as file:
+        file.truncate(64 << 20)
+    return str(path)
+
+
+def create(server_s3: Any, text: str) -> str:
+    """Create a job without a disk, as another client would."""
+    import boto3
+
+    client = boto3.client("importexport", endpoint_url=server_s3.meta.endpoint_url)
+    answer = client.create_job(JobType="Export", Manifest=text, ValidateOnly=False)
+    return str(answer["JobId"])
+
+
+def test_a_dry_run_shows_the_plan_and_writes_nothing(
+    run: Run, manifest: str, image: str
+) -> None:
+    """The image is byte for byte what it was, and no job exists."""
+    before = Path(image).read_bytes()
+
+    ran = run("create-job", manifest, image, "--dry-run", "--json")
+
+    assert ran.code == 0
+    assert ran.document()["dry_run"] is True
+    assert any("ERASE" in step for step in ran.document()["steps"])
+    assert Path(image).read_bytes() == before
+    assert run("list-jobs", "--json").document() == []
+
+
+@pytest.mark.parametrize(
+    "answer", [["--non-interactive"], ["--confirm-device", "another"], []]
+)
+def test_without_confirmation_nothing_happens(
+    run: Run, manifest: str, image: str, answer: list[str]
+) -> None:
+    """Exit 4, no job, and the image untouched."""
+    before = Path(image).read_bytes()
+
+    ran = run("create-job", manifest, image, *answer)
+
+    assert ran.code == 4
+    assert Path(image).read_bytes() == before
+    assert run("list-jobs", "--json").document() == []
+
+
+def test_a_job_is_listed_shown_updated_labelled_and_cancelled(
+    run: Run, s3: Any, manifest: str
+) -> None:
+    """Every command on a job works by its id."""
+    job_id = create(s3, MANIFEST)
+
+    assert job_id in run("list-jobs").out
+    status = run("get-status", job_id, "--json").document()
+    assert status["location"]["code"] == "NotReceived"
+    assert "jobId:" + job_id in run("get-status", job_id).out
+    assert run("update-job", job_id, manifest, "--dry-run").code == 0
+    assert run("update-job", job_id, manifest, "--json").document() == {
+        "job_id": job_id,
+        "dry_run": False,
+        "signature_written": False,
+        "warning": "",
+    }
+    label = run("get-shipping-label", job_id, "--manifest", manifest)
+    assert label.out.startswith("https://")
+    assert run("cancel-job", job_id).code == 0
+    assert run("get-status", job_id, "--json").document()["progress"]["code"] == (
+        "Canceled"
+    )
+    again = run("cancel-job", job_id)
+    assert again.code == 6
+    assert "canceled" in again.err
+
+
+def test_no_output_holds_the_pin(run: Run, s3: Any, manifest: str, image: str) -> None:
+    """The manifest's PIN is in no output, at any verbosity."""
+    text = MANIFEST.replace("0123", "98765432")
+    Path(manifest).write_text(text)
+    job_id = create(s3, text)
+
+    for arguments in (
+        ("create-job", manifest, image, "--dry-run", "--json", "--verbose"),
+        ("update-job", job_id, manifest, "--verbose"),
+        ("get-status", job_id, "--json", "--verbose"),
+    ):
+        ran = run(*arguments)
+        assert ran.code == 0
+        assert "98765432" not in ran.out + ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["get-status", "ZZZZZ"], 6, "No such job ZZZZZ"),
+        (["get-status", "../x"], 4, "'../x' is not a job's id"),
+        (["cancel-job", "ZZZZZ"], 6, "list-jobs"),
+        (["create-job", "/no.yml", "{image}"], 4, "/no.yml: there is no such file"),
+        (["create-job", "{manifest}", "/no-disk"], 5, "/no-disk: there is no such"),
+        (["create-job", "{manifest}", "/tmp"], 5, "/tmp is a directory"),
+        (["create-job", "{manifest}", "/dev/null"], 5, "/dev/null is neither"),
+        (["create-job", "{image}", "{image}"], 4, "is it a manifest?"),
+        (["create-job", "{manifest}"], 2, "<device-path>"),
+        (["no-such-command"], 2, "no-such-command"),
+        ([], 2, "<command>"),
+        (["sandbox", "deliver"], 4, "deliver which device?"),
+    ],
+)
+def test_every_bad_input_gets_one_clear_error(
+    run: Run, manifest: str, image: str, arguments: list[str], code: int, said: str
+) -> None:
+    """The error names the thing, the exit code its family."""
+    ran = run(*(a.format(manifest=manifest, image=image) for a in arguments))
+
+    assert said in ran.err
+    assert ran.code == code
+    assert ran.out == ""
+
+
+def test_a_manifest_with_many_problems_shows_them_all(
+    run: Run, manifest: str, image: str
+) -> None:
+    """One run names each problem with its line; exit 4."""
+    Path(manifest).write_text(
+        MANIFEST.replace("fileSystem: EXT4", "fileSystem: FAT")
+        .replace("exportBucket", "exportBuket")
+        .replace("  city: Seattle\n", "")
+        .replace("pinCode: 0123\n", "")
+    )
+
+    ran = run("create-job", manifest, image, "--dry-run")
+
+    assert ran.code == 4
+    assert "line 3, column 13: fileSystem: is 'FAT' (write EXT4 or NTFS)" in ran.err
+    assert "did you mean exportBucket?" in ran.err
+    assert "returnAddress.city: is missing" in ran.err
+    assert "neither trueCryptPassword nor pinCode" in ran.err
+
+
+def test_awss_refusal_leaves_the_disk_alone(
+    run: Run, s3: Any, manifest: str, image: str
+) -> None:
+    """A bucket that AWS does not know ends create-job before anything is written."""
+    Path(manifest).write_text(MANIFEST.replace("foo-bucket", "no-such-bucket"))
+    before = Path(image).read_bytes()
+
+    ran = run("create-job", manifest, image, "--confirm-device", image)
+
+    assert ran.code == 6
+    assert "no-such-bucket" in ran.err
+    assert Path(image).read_bytes() == before
+
+
+def test_every_error_of_the_domain_has_an_exit_code() -> None:
+    """No error that an operator can act on ends as a bug."""
+    families = {
+        errors.InputRefused: ExitCode.INPUT,
+        errors.DeviceError: ExitCode.DEVICE,
+        errors.AwsError: ExitCode.AWS,
+    }
+    for family, code in families.items():
+        assert of_error(family("x")) == code
+    assert {c.__base__ for c in families} == {errors.S3ExportError}
+    assert set(errors.S3ExportError.__subclasses__()) == set(families)
+
+
+def test_help_ends_with_the_exit_codes(run: Run) -> None:
+    """``--help`` of the program and of each command shows the table."""
+    for command in ([], ["verify-backup"], ["create-job"], ["sandbox"]):
+        ran = run(*command, "--help")
+        assert ran.code == 0
+        assert ran.out.endswith(TABLE)
+
+
+def test_a_bug_is_one_line_and_how_to_report_it(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exception nobody foresaw ends with 70 and without a trace."""
+    from s3export.entrypoints.cli import program
+
+    def broken(call: object) -> int:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setitem(program._COMMANDS, "list-jobs", broken)
+    ran = run("list-jobs")
+
+    assert ran.code == 70
+    assert "a bug: ZeroDivisionError: oh" in ran.err
+    assert "--verbose" in ran.err

@@ -1,0 +1,259 @@
+"""verify-backup as scripts and people call it, over a directory and a real server."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from s3export.adapters.reports.documents import REPORT_SCHEMA
+from s3export.entrypoints.cli.terminal import harmless
+from s3export.entrypoints.sandbox.contents import put_in_parts
+
+Run = Callable[..., Any]
+MIB = 1 << 20
+
+
+def test_the_originals_example_gives_the_originals_line(run: Run, backup: Path) -> None:
+    """Seven assertions, five true: the line that old scripts look for."""
+    ran = run("verify-backup", str(backup), "--bucket", "my-bucket")
+
+    assert "Assertions run: 7, succeeded: 5, failed: 2\n" in ran.out
+    assert ran.code == 1
+
+
+def test_the_report_has_the_contracts_shape(run: Run, backup: Path) -> None:
+    """One JSON document on standard output, with every field of the contract."""
+    ran = run(
+        "verify-backup", str(backup), "--bucket=my-bucket", "--json", "--seed", "s"
+    )
+    report = ran.document()
+
+    assert report["schema"] == REPORT_SCHEMA
+    assert report["verdict"] == "differs"
+    assert set(report["device"]) == {
+        "path",
+        "serial",
+        "model",
+        "size_bytes",
+        "opened_read_only",
+    }
+    assert report["root"] == "/my-bucket"
+    assert report["sources"] == [
+        {"bucket": "my-bucket", "prefix": "", "begin_marker": None, "end_marker": None}
+    ]
+    assert report["sample"] == {
+        "seed": "s",
+        "requested": 100,
+        "drawn": 4,
+        "population": 4,
+    }
+    assert report["assertions"] == {"run": 7, "succeeded": 5, "failed": 2}
+    assert report["counts"]["match"] == 2
+    assert sum(report["counts"].values()) == 4
+    assert [(f["path"], f["outcome"]) for f in report["findings"]] == [
+        ("bar/bar", "missing_from_source"),
+        ("bar/foo", "mismatch"),
+    ]
+    assert set(report["findings"][0]) == {
+        "path",
+        "bucket",
+        "key",
+        "outcome",
+        "critical",
+        "evidence",
+        "expected",
+        "actual",
+        "size_bytes",
+        "detail",
+    }
+    assert report["requests"] == {"HEAD": 5, "LIST": 0, "GET": 0}
+    assert report["bytes_downloaded"] == 0
+    assert report["started_at"].endswith("Z")
+
+
+def test_all_findings_show_what_matched_too(run: Run, backup: Path) -> None:
+    """``--all-findings`` lists every file that was looked at, with its evidence."""
+    ran = run(
+        "verify-backup", str(backup), "--bucket=my-bucket", "--all-findings", "--json"
+    )
+
+    by_path = {f["path"]: f for f in ran.document()["findings"]}
+    assert len(by_path) == 4
+    assert by_path["foo/foo"]["evidence"] == "etag-md5"
+
+
+def test_damage_in_single_and_multipart_files_is_found_and_nothing_else(
+    run: Run, s3: Any, tmp_path: Path
+) -> None:
+    """One flipped bit in each kind, one object deleted, one file added: four rows."""
+    s3.create_bucket(Bucket="kinds")
+    root = tmp_path / "kinds"
+    root.mkdir()
+    small = {f"f{n:02}": bytes([n]) * n for n in range(30)}
+    for key, body in small.items():
+        s3.put_object(Bucket="kinds", Key=key, Body=body)
+        (root / key).write_bytes(body)
+    big = {"even": (5 * MIB, 5 * MIB, MIB), "uneven": (5 * MIB, 6 * MIB, MIB)}
+    for key, sizes in big.items():
+        body = key.encode() * (sum(sizes) // len(key) + 1)
+        body = body[: sum(sizes)]
+        put_in_parts(s3, "kinds", key, body, sizes)
+        (root / key).write_bytes(body)
+    command = ("verify-backup", str(tmp_path), "--bucket=kinds", "--sample-size=all")
+    assert run(*command).code == 0
+
+    for key in ("f20", "uneven"):
+        body = bytearray((root / key).read_bytes())
+        body[len(body) // 2] ^= 1
+        (root / key).write_bytes(body)
+    s3.delete_object(Bucket="kinds", Key="f03")
+    (root / "added").write_bytes(b"x")
+    ran = run(*command, "--json")
+
+    assert ran.code == 1
+    assert {f["path"]: f["outcome"] for f in ran.document()["findings"]} == {
+        "added": "missing_from_source",
+        "f03": "missing_from_source",
+        "f20": "mismatch",
+        "uneven": "mismatch",
+    }
+
+
+def test_names_of_every_kind_are_matched_or_reported_with_a_reason(
+    run: Run, s3: Any, tmp_path: Path
+) -> None:
+    """No name on the disk crashes anything; each that S3 can hold is matched."""
+    s3.create_bucket(Bucket="odd-names")
+    root = tmp_path / "odd-names"
+    names = ["with blank", "'q\"", "Größe", "a#b", "a?b", "%2F", "x" * 255, "\\", "é"]
+    for name in names:
+        s3.put_object(Bucket="odd-names", Key=f"d/{name}", Body=name.encode())
+        path = root / "d" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+    for key in ("trailing/", "a//b", "../up", "/lead"):  # never files of their own
+        s3.put_object(Bucket="odd-names", Key=key, Body=b"")
+    not_text = bytes(root / "d") + b"/\xff\xfe"
+    Path(__import__("os").fsdecode(not_text)).write_bytes(b"x")
+    (root / "d" / "link").symlink_to("/etc/shadow")
+
+    ran = run(
+        "verify-backup", str(tmp_path), "--bucket=odd-names", "--sample-size=all",
+        "--json",
+    )  # fmt: skip
+
+    report = ran.document()
+    assert report["counts"]["match"] == len(names)
+    assert [(f["path"], f["detail"]) for f in report["findings"]] == [
+        ("d/\\xff\\xfe", "the name is not UTF-8, so no key of S3 equals it")
+    ]
+    assert "links or special files" in ran.err
+
+
+def test_nothing_matched_is_never_called_verified(
+    run: Run, s3: Any, tmp_path: Path
+) -> None:
+    """A disk of which S3 knows no file is inconclusive, not all well."""
+    s3.create_bucket(Bucket="empty-one")
+    (tmp_path / "empty-one").mkdir()
+    (tmp_path / "empty-one" / "a").write_bytes(b"x")
+
+    ran = run("verify-backup", str(tmp_path), "--bucket=empty-one")
+
+    assert ran.code == 3
+    assert "INCONCLUSIVE" in ran.out
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_global_options_work_before_and_after_the_command(
+    run: Run, backup: Path, before: bool
+) -> None:
+    """``--json`` and its like may stand on either side of the command's name."""
+    command = ["verify-backup", str(backup), "--bucket=my-bucket"]
+    options = ["--json", "--quiet", "--forks=3", "--quiet-warnings"]
+
+    ran = run(*([*options, *command] if before else [*command, *options]))
+
+    assert json.loads(ran.out)["verdict"] == "differs"
+    assert ran.err == ""
+
+
+def test_a_seed_repeats_the_draw(run: Run, backup: Path) -> None:
+    """The same seed draws the same files, another seed is free to draw others."""
+    command = ("verify-backup", str(backup), "--bucket=my-bucket", "--sample-size=2")
+
+    def drawn(seed: str) -> list[str]:
+        ran = run(*command, "--seed", seed, "--json", "--all-findings")
+        return [f["path"] for f in ran.document()["findings"]]
+
+    assert drawn("a") == drawn("a")
+    assert len({tuple(drawn(str(n))) for n in range(12)}) > 1
+
+
+def test_a_password_among_the_arguments_earns_a_warning_and_is_not_repeated(
+    run: Run, backup: Path
+) -> None:
+    """The original's syntax works; the password itself is nowhere in the output."""
+    ran = run("verify-backup", str(backup), "s3cr3t-word", "--bucket=my-bucket")
+
+    assert "warning: a password among the arguments" in ran.err
+    assert "s3cr3t-word" not in ran.out + ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["{disk}", "--bucket=nope"], 6, "s3://nope: there is no such bucket"),
+        (["{disk}"], 4, "--bucket NAME or --manifest FILE"),
+        (["/dev/no-such", "--bucket=my-bucket"], 5, "/dev/no-such: there is no such"),
+        (["/dev/null", "--bucket=my-bucket"], 5, "neither a disk"),
+        (["{disk}", "--bucket=my-bucket", "--target-directory=nope"], 5, "/my-bucket"),
+        (["{disk}", "--bucket=my-bucket", "--target-directory=../x"], 4, "leaves"),
+        (["{disk}", "--manifest=/no/such.yml"], 4, "/no/such.yml: there is no such"),
+        (["{disk}", "--bucket=my-bucket", "--sample-size=0"], 2, "--sample-size"),
+        (["{disk}", "--bucket=my-bucket", "--confidence=1"], 2, "--confidence"),
+        (["{disk}", "--bucket=my-bucket", "--forks=0"], 2, "--forks"),
+        (["{disk}", "--bucket=my-bucket", "--no-such-option"], 2, "--no-such-option"),
+        (["{disk}", "--bucket=b", "--endpoint-url=http://127.0.0.1:9"], 6, "connect"),
+        (["{disk}", "--bucket=b", "--endpoint-url=what"], 4, "endpoint_url"),
+        (["{disk}", "--bucket=b", "--profile=nope"], 4, "nope"),
+        (["{disk}", "--bucket=b", "--config=/no/such.toml"], 4, "/no/such.toml"),
+    ],
+)
+def test_every_bad_input_gets_one_clear_error(
+    run: Run, backup: Path, arguments: list[str], code: int, said: str
+) -> None:
+    """The error names the thing, the exit code its family; there is no trace."""
+    ran = run("verify-backup", *(a.format(disk=backup) for a in arguments))
+
+    assert said in ran.err
+    assert ran.code == code
+    assert ran.out == "" or ran.out.startswith("Seed: ")
+
+
+def test_without_credentials_the_error_says_where_they_come_from(
+    run: Run, backup: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit 6, and the names of the variables."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+
+    ran = run("verify-backup", str(backup), "--bucket=my-bucket")
+
+    assert ran.code == 6
+    assert "AWS_ACCESS_KEY_ID" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain Größe 日本", "plain Größe 日本"),
+        ("a\nb\x1b[2J", "a\\nb\\x1b[2J"),
+        ("abc\u202egpj.exe", "abc\\u202egpj.exe"),
+    ],
+)
+def test_names_cannot_move_the_cursor(text: str, shown: str) -> None:
+    """Control and bidirectional characters are written out."""
+    assert harmless(text) == shown
