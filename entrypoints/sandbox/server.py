@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from moto.core.base_backend import BackendDict
 from moto.server import ThreadedMotoServer
 
 from s3export.entrypoints.sandbox import importexport
@@ -35,6 +36,7 @@ def running(port: int = 0) -> Iterator[SandboxServer]:
     """Run a server on the loopback address; port 0 takes a free one."""
     importexport.register()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for every request
+    BackendDict.reset()  # moto keeps its state in the process, not in the server
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
     server.start()
     try:

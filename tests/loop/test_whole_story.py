@@ -1,0 +1,359 @@
+"""The main job on a loop device: create a job, load the disk, verify the backup."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from s3export.entrypoints.cli import main
+from s3export.entrypoints.cli.terminal import standard_terminal
+from s3export.entrypoints.container import application
+from s3export.entrypoints.sandbox import contents
+from s3export.entrypoints.sandbox.actions import Sandbox, s3_client, sandbox
+from s3export.entrypoints.sandbox.story import PLANTED, tell
+from s3export.entrypoints.settings import Settings
+
+pytestmark = pytest.mark.loop
+
+
+def held_by_the_system() -> tuple[str, str]:
+    """Return what is attached and mounted, to compare before and after."""
+    loops = subprocess.run(
+        ["losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    mounts = Path("/proc/mounts").read_text()
+    return loops, mounts
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[None]:
+    """Whatever the test does, nothing stays mounted or attached."""
+    before = held_by_the_system()
+    yield
+    assert held_by_the_system() == before
+
+
+@pytest.fixture
+def box(nothing_left: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """A running sandbox that this process's commands talk to."""
+    with sandbox(application(Settings())) as running:
+        for name, value in running.server.environment().items():
+            monkeypatch.setenv(name, value)
+        yield running
+
+
+def checksum(path: str) -> str:
+    """Return the SHA-256 of a whole device."""
+    with Path(path).open("rb") as device:
+        return hashlib.file_digest(device, "sha256").hexdigest()
+
+
+def run(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any]:
+    """Run a command for its JSON document."""
+    capfd.readouterr()
+    code = main([*arguments, "--json"])
+    out, err = capfd.readouterr()
+    return code, json.loads(out) if out else err
+
+
+def load(capfd: pytest.CaptureFixture[str], box: Sandbox) -> str:
+    """Create a job, have its disk loaded; return the job's id."""
+    code, job = run(
+        capfd, "create-job", box.manifest, box.disk, "--confirm-device", box.disk
+    )
+    assert code == 0
+    assert run(capfd, "sandbox", "deliver", box.disk)[0] == 0
+    return str(job["job_id"])
+
+
+def test_a_loaded_disk_verifies_and_no_byte_of_it_changes(
+    capfd: pytest.CaptureFixture[str], box: Sandbox
+) -> None:
+    """Dry run and verification leave every byte of the device as it was."""
+    empty = checksum(box.disk)
+    assert run(capfd, "create-job", box.manifest, box.disk, "--dry-run")[0] == 0
+    assert checksum(box.disk) == empty
+
+    job_id = load(capfd, box)
+    loaded = checksum(box.disk)
+    code, report = run(
+        capfd,
+        "verify-backup",
+        box.disk,
+        "--manifest",
+        box.manifest,
+        "--sample-size=all",
+    )
+
+    assert checksum(box.disk) == loaded
+    assert code == 0
+    assert report["verdict"] == "verified"
+    assert report["device"]["opened_read_only"] is True
+    wanted = [o for o in contents.objects() if o.key[-1] != "/" and ".." not in o.key]
+    assert report["counts"]["match"] == len(wanted)
+    assert report["findings"] == []
+    _, status = run(capfd, "get-status", job_id)
+    assert status["location"]["code"] == "Returned"
+    assert status["progress"]["code"] == "Success"
+
+
+def test_the_export_log_names_every_object_and_where_it_went(
+    capfd: pytest.CaptureFixture[str], box: Sandbox
+) -> None:
+    """Objects whose keys cannot be paths are in the recovery directory."""
+    job_id = load(capfd, box)
+
+    body = s3_client(box.server).get_object(
+        Bucket=contents.LOG_BUCKET, Key=f"logs/export-log-{job_id}"
+    )["Body"]
+    rows = list(csv.DictReader(io.StringIO(body.read().decode(), newline="")))
+
+    prefix = f"/{contents.BUCKET}/"
+    keys = [row["Key"].removeprefix(prefix) for row in rows]
+    assert keys == sorted(o.key for o in contents.objects())
+    by_key = {row["Key"].removeprefix(prefix): row for row in rows}
+    assert by_key["empty"]["File"] == f"/{contents.BUCKET}/empty"
+    assert by_key["folder/"]["File"] == "/EXPORT-RECOVERY/0000/0000"
+    assert by_key["up/../and-away"]["File"] == "/EXPORT-RECOVERY/0000/0001"
+    assert {row["Status"] for row in rows} == {"200"}
+
+
+def test_a_disk_without_the_jobs_signature_is_sent_back_unloaded(
+    capfd: pytest.CaptureFixture[str], box: Sandbox
+) -> None:
+    """A disk that was formatted again ends its job with MissingSignature."""
+    _, job = run(
+        capfd, "create-job", box.manifest, box.disk, "--confirm-device", box.disk
+    )
+    app = application(Settings())
+    devices = app.adapters.block_devices()
+    devices.prepare(devices.inspect(box.disk), "other")
+
+    code, delivery = run(capfd, "sandbox", "deliver", box.disk, "--job", job["job_id"])
+
+    assert code == 0
+    assert delivery["progress"] == "MissingSignature"
+    _, status = run(capfd, "get-status", job["job_id"])
+    assert status["progress"]["code"] == "MissingSignature"
+
+
+def test_skip_format_keeps_what_is_on_the_disk(
+    capfd: pytest.CaptureFixture[str], box: Sandbox
+) -> None:
+    """Only SIGNATURE is written, beside the files that were there."""
+    devices = application(Settings()).adapters.block_devices()
+    devices.prepare(devices.inspect(box.disk), "mine")
+    with devices.open_for_writing(devices.inspect(box.disk)) as tree:
+        tree.write(b"keep/me", [b"kept"])
+
+    code, _ = run(
+        capfd,
+        "create-job",
+        box.manifest,
+        box.disk,
+        "--skip-format",
+        f"--confirm-device={box.disk}",
+    )
+
+    assert code == 0
+    with devices.open_read_only(devices.inspect(box.disk)) as tree:
+        assert tree.names(b"keep") == [b"me"]
+        assert b"SIGNATURE" in tree.names(b"")
+
+
+def test_the_original_programs_example_on_a_disk(
+    capfd: pytest.CaptureFixture[str], box: Sandbox
+) -> None:
+    """Four files on a disk: 7 assertions, 5 succeed, 2 fail."""
+    client = s3_client(box.server)
+    client.create_bucket(Bucket="original")
+    for key, body in (("foo/foo", b"1"), ("foo/bar", b"2"), ("bar/foo", b"other")):
+        client.put_object(Bucket="original", Key=key, Body=body)
+    devices = application(Settings()).adapters.block_devices()
+    devices.prepare(devices.inspect(box.disk), "original")
+    with devices.open_for_writing(devices.inspect(box.disk)) as tree:
+        for path, body in (
+            (b"s3-export-bucket/foo/foo", b"1"),
+            (b"s3-export-bucket/foo/bar", b"2"),
+            (b"s3-export-bucket/bar/foo", b"3"),
+            (b"s3-export-bucket/bar/bar", b"4"),
+        ):
+            tree.write(path, [body])
+
+    capfd.readouterr()
+    code = main(
+        [
+            "verify-backup",
+            box.disk,
+            "--bucket=original",
+            "--target-directory=/s3-export-bucket/",
+        ]
+    )
+
+    assert "Assertions run: 7, succeeded: 5, failed: 2\n" in capfd.readouterr().out
+    assert code == 1
+
+
+def test_the_demonstration_finds_what_it_planted_and_nothing_else(
+    capfd: pytest.CaptureFixture[str], box: Sandbox
+) -> None:
+    """The story that ``make demo`` tells ends as it should."""
+    code = tell(box, standard_terminal(), application(Settings()))
+
+    out = capfd.readouterr().out
+    assert code == 0
+    assert out.count("  found   ") == len(PLANTED)
+    assert "MISSED" not in out
+    assert "FALSE ALARM" not in out
+
+
+def test_the_running_systems_disk_is_refused(
+    capfd: pytest.CaptureFixture[str], box: Sandbox
+) -> None:
+    """The disk under / is named as what it is, and no job is created."""
+    source = subprocess.run(
+        ["findmnt", "--noheadings", "--output", "SOURCE", "/"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    if not source.startswith("/dev/"):
+        pytest.skip(f"this machine's root is on {source}, which is no block device")
+
+    code, said = run(
+        capfd, "create-job", box.manifest, source, f"--confirm-device={source}"
+    )
+
+    assert code == 5
+    assert "the running system stands on" in said
+    assert run(capfd, "list-jobs")[1] == []
+
+
+# --- interrupted ------------------------------------------------------------------
+
+
+@dataclass
+class SilentServer:
+    """Answers for buckets and never for objects: a verification hangs in the middle."""
+
+    endpoint_url: str
+
+
+@pytest.fixture
+def silent_server() -> Iterator[SilentServer]:
+    """A server on the loopback address."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    open_connections: list[socket.socket] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+    def answer(connection: socket.socket) -> None:
+        open_connections.append(connection)
+        while request := connection.recv(65_536):
+            path = request.split(b" ")[1]
+            if path.rstrip(b"/").count(b"/") == 1:
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield SilentServer(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    listener.close()
+    for connection in open_connections:
+        connection.close()
+
+
+@pytest.fixture
+def loaded_image(tmp_path: Path) -> str:
+    """An image of a disk with a few files of a bucket."""
+    image = tmp_path / "disk.img"
+    with image.open("wb") as file:
+        file.truncate(64 << 20)
+    devices = application(Settings()).adapters.block_devices()
+    devices.prepare(devices.inspect(str(image)), "image")
+    with devices.open_for_writing(devices.inspect(str(image))) as tree:
+        for number in range(5):
+            tree.write(b"bucket/file-%d" % number, [b"content"])
+    return str(image)
+
+
+def start_verification(server: SilentServer, image: str) -> subprocess.Popen[str]:
+    """Start a verification and return when it has mounted the image."""
+    started = subprocess.Popen(
+        [sys.executable, "-m", "s3export", "verify-backup", image, "--bucket=bucket"],
+        env={**os.environ, "AWS_ENDPOINT_URL": server.endpoint_url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 30
+    while f"/run/s3export/{started.pid}-" not in Path("/proc/mounts").read_text():
+        assert time.monotonic() < deadline and started.poll() is None
+        time.sleep(0.05)
+    return started
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_verification_leaves_nothing_behind(
+    nothing_left: None,
+    silent_server: SilentServer,
+    loaded_image: str,
+    signum: signal.Signals,
+) -> None:
+    """Even while S3 does not answer: exit 130 or 143, nothing mounted or attached."""
+    started = start_verification(silent_server, loaded_image)
+
+    started.send_signal(signum)
+    _, err = started.communicate(timeout=30)
+
+    assert started.returncode == 128 + signum
+    assert "everything mounted or attached was released" in err
+    assert "Traceback" not in err
+
+
+def test_what_a_killed_verification_leaves_is_named_and_can_be_cleaned(
+    capfd: pytest.CaptureFixture[str],
+    nothing_left: None,
+    silent_server: SilentServer,
+    loaded_image: str,
+) -> None:
+    """The next run names the mount and the loop device, and releases them if told."""
+    started = start_verification(silent_server, loaded_image)
+    started.kill()
+    started.communicate()
+
+    capfd.readouterr()
+    main(["verify-backup", loaded_image, "--bucket=bucket", "--non-interactive"])
+    err = capfd.readouterr().err
+    devices = application(Settings()).adapters.block_devices()
+    leftovers = devices.leftovers()
+
+    assert f"umount /run/s3export/{started.pid}-" in err
+    assert "losetup -d /dev/loop" in err
+    assert len(leftovers) == 2
+    for leftover in leftovers:
+        devices.clean(leftover)
+    assert devices.leftovers() == ()
+    assert not [
+        p for p in Path("/run/s3export").iterdir() if str(started.pid) in p.name
+    ]
