@@ -49,8 +49,10 @@ class CommandLine:
 
 
 def list_block_devices(device: str) -> CommandLine:
-    """Tell a device and all that stands on it, as JSON; sizes in bytes."""
-    return CommandLine(("lsblk", "--json", "--bytes", "-o", _LSBLK_COLUMNS, device))
+    """Tell a device and all that stands on it, as JSON; 32 is "no such device"."""
+    return CommandLine(
+        ("lsblk", "--json", "--bytes", "-o", _LSBLK_COLUMNS, device), good=(0, 32)
+    )
 
 
 def list_loop_devices() -> CommandLine:

@@ -103,9 +103,10 @@ class MountedTree(FileTree):
                 fd = os.open(name, _FILE, dir_fd=parent)
         except OSError as error:
             raise FileUnreadable(error.strerror or str(error)) from error
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise FileUnreadable("not a regular file")
         with io.FileIO(fd) as raw:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise FileUnreadable("not a regular file")
             yield _OpenFile(raw)
 
     def reading_order(self, files: Sequence[TreeFile]) -> Sequence[TreeFile]:

@@ -1,0 +1,147 @@
+"""What every `ObjectStore` does."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import pytest
+
+from s3export.domain.errors import NoSuchBucket, NoSuchObject
+from s3export.domain.evidence import PartFacts
+from s3export.domain.ports import ObjectStore
+
+MIB = 1 << 20
+BUCKET = "contract-bucket"
+ODD_KEYS = (
+    "plain",
+    "with blank and 'quotes\"",
+    "Größe/日本",
+    "a#b?c=d&e",
+    "%2F",
+    "trailing/",
+    "/leading",
+    "double//slash",
+    "up/../away",
+    "tab\tkey",
+    "x" * 255,
+)
+
+
+class Arranged(Protocol):
+    """A store under test with the bucket ``BUCKET``, and a way to put objects in it."""
+
+    store: ObjectStore
+
+    def put(self, key: str, body: bytes, part_sizes: Sequence[int] = ()) -> None: ...
+
+
+class ObjectStoreContract:
+    """Subclass it with a fixture ``arranged``."""
+
+    def test_a_missing_object_is_none(self, arranged: Arranged) -> None:
+        """``head`` of a key that is not there gives None."""
+        assert arranged.store.head(BUCKET, "not-there") is None
+
+    def test_a_missing_bucket_is_an_error(self, arranged: Arranged) -> None:
+        """``check_bucket`` and listing name the bucket that is not there."""
+        arranged.store.check_bucket(BUCKET)
+        with pytest.raises(NoSuchBucket, match="no-such-bucket"):
+            arranged.store.check_bucket("no-such-bucket")
+        with pytest.raises(NoSuchBucket, match="no-such-bucket"):
+            list(arranged.store.list_objects("no-such-bucket"))
+
+    def test_a_single_part_object_has_its_md5_as_etag(self, arranged: Arranged) -> None:
+        """Size and unquoted ETag are those of the content."""
+        arranged.put("hello", b"hello")
+
+        facts = arranged.store.head(BUCKET, "hello")
+
+        assert facts is not None
+        assert (facts.bucket, facts.key, facts.size_bytes) == (BUCKET, "hello", 5)
+        assert facts.etag == "5d41402abc4b2a76b9719d911017c592"
+        assert facts.modified_at.tzinfo is not None
+        assert not facts.customer_key
+
+    @pytest.mark.parametrize("sizes", [(5 * MIB, 5 * MIB, 7), (5 * MIB, 6 * MIB, 1)])
+    def test_parts_tell_their_sizes_and_number(
+        self, arranged: Arranged, sizes: tuple[int, ...]
+    ) -> None:
+        """Even and uneven parts are told one by one; the ETag ends in their number."""
+        arranged.put("parts", bytes(sum(sizes)), sizes)
+
+        facts = arranged.store.head(BUCKET, "parts")
+        told = [
+            arranged.store.part(BUCKET, "parts", n) for n in range(1, len(sizes) + 1)
+        ]
+
+        assert facts is not None
+        assert facts.etag.endswith(f"-{len(sizes)}")
+        assert facts.size_bytes == sum(sizes)
+        assert told == [PartFacts(size, len(sizes)) for size in sizes]
+
+    def test_a_missing_object_has_no_parts(self, arranged: Arranged) -> None:
+        """Nothing is told of a part of nothing."""
+        assert arranged.store.part(BUCKET, "not-there", 1) is None
+
+    @pytest.mark.parametrize("key", ODD_KEYS)
+    def test_keys_of_every_kind_are_found_and_read(
+        self, arranged: Arranged, key: str
+    ) -> None:
+        """A key goes out and comes back as it is, whatever is in it."""
+        arranged.put(key, key.encode())
+
+        facts = arranged.store.head(BUCKET, key)
+
+        assert facts is not None and facts.key == key
+        assert b"".join(arranged.store.read(BUCKET, key)) == key.encode()
+
+    def test_listing_is_in_the_order_of_the_bytes(self, arranged: Arranged) -> None:
+        """Every key once, sorted by UTF-8, size and ETag as of ``head``."""
+        for key in ODD_KEYS:
+            arranged.put(key, key.encode())
+
+        listed = list(arranged.store.list_objects(BUCKET))
+
+        assert [facts.key for facts in listed] == sorted(
+            ODD_KEYS, key=lambda key: key.encode()
+        )
+        for facts in listed:
+            head = arranged.store.head(BUCKET, facts.key)
+            assert head is not None
+            assert (facts.size_bytes, facts.etag) == (head.size_bytes, head.etag)
+
+    def test_listing_keeps_to_prefix_and_marker(self, arranged: Arranged) -> None:
+        """The prefix is a beginning, the marker is exclusive."""
+        for key in ("a", "b/1", "b/2", "b/3", "c"):
+            arranged.put(key, b"")
+
+        listed = arranged.store.list_objects(BUCKET, prefix="b/", after="b/1")
+
+        assert [facts.key for facts in listed] == ["b/2", "b/3"]
+
+    def test_reading_what_is_not_there_is_an_error(self, arranged: Arranged) -> None:
+        """The error comes with the first chunk and names the object."""
+        with pytest.raises(NoSuchObject, match=f"s3://{BUCKET}/not-there"):
+            next(iter(arranged.store.read(BUCKET, "not-there")))
+
+    def test_what_is_written_can_be_read(self, arranged: Arranged) -> None:
+        """``write`` stores an object and replaces one of the same key."""
+        arranged.store.write(BUCKET, "log", b"first")
+        arranged.store.write(BUCKET, "log", b"second")
+
+        assert b"".join(arranged.store.read(BUCKET, "log")) == b"second"
+
+    def test_requests_and_downloads_are_counted(self, arranged: Arranged) -> None:
+        """By kind; metadata costs no download."""
+        arranged.put("a", b"12345")
+        before = dict(arranged.store.requests())
+
+        arranged.store.head(BUCKET, "a")
+        arranged.store.head(BUCKET, "b")
+        list(arranged.store.list_objects(BUCKET))
+        assert arranged.store.bytes_downloaded() == 0
+        b"".join(arranged.store.read(BUCKET, "a"))
+
+        after = arranged.store.requests()
+        grown = {kind: after[kind] - before.get(kind, 0) for kind in after}
+        assert (grown["HEAD"], grown["LIST"], grown["GET"]) == (2, 1, 1)
+        assert arranged.store.bytes_downloaded() == 5

@@ -1,0 +1,99 @@
+"""Every adapter in memory holds to the contract of its port."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from contracts.block_devices_contract import BlockDevicesContract
+from contracts.export_service_contract import ExportServiceContract
+from contracts.file_tree_contract import (
+    FILES,
+    FileTreeContract,
+    WritableTreeContract,
+)
+from contracts.object_store_contract import BUCKET, ObjectStoreContract
+from contracts.workers_contract import WorkersContract
+from samples import DISK, disk_facts
+
+from s3export.adapters.memory import (
+    InlineWorkers,
+    MemoryBlockDevices,
+    MemoryDisk,
+    MemoryExportService,
+    MemoryFileTree,
+    MemoryObjectStore,
+    MemoryWritableTree,
+)
+from s3export.adapters.workers import ThreadWorkers
+from s3export.domain.ports import Workers
+
+
+@dataclass
+class Store:
+    store: MemoryObjectStore = field(default_factory=lambda: MemoryObjectStore(BUCKET))
+
+    def put(self, key: str, body: bytes, part_sizes: Sequence[int] = ()) -> None:
+        self.store.put(BUCKET, key, body, part_sizes=part_sizes)
+
+
+class TestMemoryObjectStore(ObjectStoreContract):
+    @pytest.fixture
+    def arranged(self) -> Store:
+        return Store()
+
+
+@dataclass
+class Service:
+    service: MemoryExportService = field(default_factory=MemoryExportService)
+
+
+class TestMemoryExportService(ExportServiceContract):
+    @pytest.fixture
+    def arranged(self) -> Service:
+        return Service()
+
+
+@dataclass
+class Tree:
+    tree: MemoryFileTree
+
+
+class TestMemoryFileTree(FileTreeContract):
+    @pytest.fixture
+    def arranged(self) -> Tree:
+        return Tree(MemoryFileTree(FILES, links=[b"a/link"]))
+
+
+@dataclass
+class Writable:
+    tree: MemoryWritableTree
+
+
+class TestMemoryWritableTree(WritableTreeContract):
+    @pytest.fixture
+    def writable(self) -> Writable:
+        return Writable(MemoryWritableTree(room_bytes=1 << 20))
+
+
+@dataclass
+class Devices:
+    devices: MemoryBlockDevices
+    path: str = DISK
+
+
+class TestMemoryBlockDevices(BlockDevicesContract):
+    @pytest.fixture
+    def arranged(self) -> Devices:
+        return Devices(MemoryBlockDevices(MemoryDisk(disk_facts())))
+
+
+class TestInlineWorkers(WorkersContract):
+    @pytest.fixture
+    def workers(self) -> Workers:
+        return InlineWorkers()
+
+
+class TestThreadWorkers(WorkersContract):
+    @pytest.fixture
+    def workers(self) -> Workers:
+        return ThreadWorkers()
