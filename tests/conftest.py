@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["fixtures.command_line", "fixtures.disks", "fixtures.servers"]
+
 
 @pytest.fixture(autouse=True)
 def own_environment(

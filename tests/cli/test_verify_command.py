@@ -1,6 +1,7 @@
 """verify-backup as scripts and people call it, over a directory and a real server."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -105,9 +106,9 @@ def test_damage_in_single_and_multipart_files_is_found_and_nothing_else(
     assert run(*command).code == 0
 
     for key in ("f20", "uneven"):
-        body = bytearray((root / key).read_bytes())
-        body[len(body) // 2] ^= 1
-        (root / key).write_bytes(body)
+        content = bytearray((root / key).read_bytes())
+        content[len(content) // 2] ^= 1
+        (root / key).write_bytes(content)
     s3.delete_object(Bucket="kinds", Key="f03")
     (root / "added").write_bytes(b"x")
     ran = run(*command, "--json")
@@ -136,7 +137,7 @@ def test_names_of_every_kind_are_matched_or_reported_with_a_reason(
     for key in ("trailing/", "a//b", "../up", "/lead"):  # never files of their own
         s3.put_object(Bucket="odd-names", Key=key, Body=b"")
     not_text = bytes(root / "d") + b"/\xff\xfe"
-    Path(__import__("os").fsdecode(not_text)).write_bytes(b"x")
+    Path(os.fsdecode(not_text)).write_bytes(b"x")
     (root / "d" / "link").symlink_to("/etc/shadow")
 
     ran = run(

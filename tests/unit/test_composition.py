@@ -31,10 +31,9 @@ USE_CASES = ("create_job", "follow_jobs", "load_device", "verify_backup")
 
 def wired(name: str) -> Application | MemoryApplication:
     """Return the composition of a name."""
-    return {
-        "system": lambda: application(Settings()),
-        "memory": lambda: memory_application(Settings()),
-    }[name]()
+    if name == "system":
+        return application(Settings())
+    return memory_application(Settings())
 
 
 @pytest.mark.parametrize("composition", ["system", "memory"])
