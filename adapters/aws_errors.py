@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from botocore import exceptions as aws
+from botocore.parsers import ResponseParserError
 
 from s3export.domain import errors
 
@@ -33,6 +34,8 @@ CLIENT_ERRORS: Mapping[str, type[errors.AwsError]] = {
     "ThrottlingException": errors.Throttled,
     "TooManyRequestsException": errors.Throttled,
 }
+
+_LOOK_IT_UP = "look the code in brackets up in the documentation of AWS"
 
 _CREDENTIALS = (
     aws.NoCredentialsError,
@@ -75,8 +78,9 @@ def translated(
         raise errors.Unreachable(f"{what}: {_sentence(error)}") from error
     except aws.ParamValidationError as error:
         raise errors.AwsFailed(f"{what}: {_sentence(error)}") from error
-    except (aws.BotoCoreError, ValueError) as error:
-        # botocore raises ValueError for an endpoint that is no URL
+    except (aws.BotoCoreError, ResponseParserError, ValueError) as error:
+        # botocore raises ValueError for an endpoint that is no URL, and for an answer
+        # that is no XML an exception outside its own hierarchy
         raise errors.AwsFailed(f"{what}: {_sentence(error)}") from error
 
 
@@ -90,7 +94,10 @@ def of_client_error(
     code = str(answer.get("Code", ""))
     said = str(answer.get("Message", "")) or str(error)
     kind = own_codes.get(code) or CLIENT_ERRORS.get(code, errors.AwsFailed)
-    return kind(f"{what}: {_one_line(said)} ({code})")
+    return kind(
+        f"{what}: {_one_line(said)} ({code})",
+        next_step=kind.default_next_step or _LOOK_IT_UP,
+    )
 
 
 def _sentence(error: Exception) -> str:

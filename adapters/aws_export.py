@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from botocore import exceptions as aws
+from botocore.parsers import ResponseParserError
 
 from s3export.adapters.aws_errors import translated
 from s3export.domain import errors
@@ -52,8 +53,6 @@ CODES: Mapping[str, type[errors.AwsError]] = {
     **{f"{name}Exception": kind for name, kind in _EXCEPTIONS.items()},
 }
 
-_NEVER_ARRIVED = (aws.EndpointConnectionError, aws.ConnectTimeoutError)
-
 
 class AwsExportService(ExportService):
     """The export service at AWS, or an emulated one.
@@ -82,9 +81,8 @@ class AwsExportService(ExportService):
                 answer = self._once.create_job(
                     JobType=_EXPORT, Manifest=manifest, ValidateOnly=False
                 )
-            except aws.HTTPClientError as error:
-                if isinstance(error, _NEVER_ARRIVED):
-                    raise
+            except (aws.HTTPClientError, ResponseParserError) as error:
+                # no connection at all is aws.ConnectionError: nothing was sent
                 raise _reply_lost(error) from error
             except aws.ClientError as error:
                 status = error.response.get("ResponseMetadata", {}).get(
@@ -93,6 +91,8 @@ class AwsExportService(ExportService):
                 if status < 500:
                     raise
                 raise _reply_lost(error) from error
+        if not answer.get("JobId") or not answer.get("SignatureFileContents"):
+            raise _reply_lost("it names no job or no signature")
         return CreatedJob(
             job_id=checked_job_id(answer["JobId"]),
             signature_file=answer["SignatureFileContents"],
@@ -186,9 +186,9 @@ def _label_fields(address: Address) -> dict[str, str]:
     return {name: value for name, value in fields.items() if value}
 
 
-def _reply_lost(error: Exception) -> errors.ReplyLost:
+def _reply_lost(why: object) -> errors.ReplyLost:
     return errors.ReplyLost(
-        f"creating the job: the reply was lost ({' '.join(str(error).split())}); "
+        f"creating the job: the reply was lost ({' '.join(str(why).split())}); "
         "the job may exist",
         next_step=(
             "look for it with: s3export list-jobs; cancel it, or go on with it by "

@@ -89,14 +89,14 @@ def _compose(text: str) -> yaml.Node:
 
 
 def _advice(text: str, line: int) -> str:
+    """Say what is often meant; PyYAML may notice a mistake one line after it."""
     lines = text.splitlines()
-    if not 0 < line <= len(lines):
-        return ""
-    if "\t" in lines[line - 1]:
-        return "indent with blanks, not with a TAB"
-    name, colon, value = lines[line - 1].partition(":")
-    if colon and value and not value.startswith(" "):
-        return f"put a blank after {name.strip()}:"
+    for written in lines[max(0, line - 2) : line]:
+        if written.lstrip(" ").startswith("\t"):
+            return "indent with blanks, not with a TAB"
+        name, colon, value = written.partition(":")
+        if colon and value and not value[0].isspace():
+            return f"put a blank after {name.strip(' -')}:"
     return ""
 
 

@@ -9,6 +9,7 @@ from s3export.domain.errors import (
     AwsError,
     InvalidJobParameter,
     JobCancelled,
+    JobExpired,
     JobNotCancellable,
     JobNotUpdatable,
     MalformedManifest,
@@ -151,6 +152,8 @@ class MemoryExportService(ExportService):
         job = self._known(job_id)
         if job.cancelled:
             raise JobCancelled(f"job {job_id} was cancelled")
+        if job.status.progress_code == "Expired":
+            raise JobExpired(f"job {job_id} has expired")
         return job
 
 

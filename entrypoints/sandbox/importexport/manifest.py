@@ -15,7 +15,9 @@ import yaml
 from s3export.entrypoints.sandbox.importexport.exceptions import refused
 
 _REQUIRED = ("manifestVersion", "deviceId", "fileSystem", "logBucket", "operations")
+_TEXTS = ("accessKeyId", "deviceId", "logBucket", "logPrefix", "manifestVersion")
 _ADDRESS_REQUIRED = ("name", "street1", "city", "postalCode", "phoneNumber", "country")
+_ADDRESS_TEXTS = (*_ADDRESS_REQUIRED, "street2", "street3", "stateOrProvince")
 _CUSTOMS_REQUIRED = (
     "dataDescription",
     "encryptedData",
@@ -62,6 +64,7 @@ def accept(text: str) -> AcceptedManifest:
     for name in _REQUIRED:
         if not fields.get(name):
             raise refused("MissingManifestField", f"{name} is missing")
+    _check_texts(fields, _TEXTS, "InvalidManifestField", "")
     if not fields.get("trueCryptPassword") and not fields.get("pinCode"):
         raise refused(
             "MissingManifestField",
@@ -90,6 +93,7 @@ def check_address(address: object) -> None:
     """Refuse an address that no parcel reaches."""
     if not isinstance(address, Mapping):
         raise refused("MissingManifestField", "returnAddress is missing")
+    _check_texts(address, _ADDRESS_TEXTS, "InvalidAddress", "returnAddress.")
     for name in _ADDRESS_REQUIRED:
         if not address.get(name):
             raise refused("InvalidAddress", f"returnAddress.{name} is missing")
@@ -110,6 +114,12 @@ def _buckets(operations: object) -> Sequence[str]:
             raise refused(
                 "MissingManifestField", f"operations[{number}].exportBucket is missing"
             )
+        _check_texts(
+            operation,
+            ("exportBucket",),
+            "InvalidManifestField",
+            f"operations[{number}].",
+        )
         buckets.append(operation["exportBucket"])
     return buckets
 
@@ -124,6 +134,7 @@ def _check_customs(fields: Mapping[str, Any]) -> None:
         return
     if not isinstance(customs, Mapping):
         raise refused("InvalidCustoms", "customs is not a list of fields")
+    _check_texts(customs, _CUSTOMS_REQUIRED, "InvalidCustoms", "customs.")
     for name in _CUSTOMS_REQUIRED:
         if not customs.get(name):
             raise refused("InvalidCustoms", f"customs.{name} is missing")
@@ -138,6 +149,14 @@ def _check_customs(fields: Mapping[str, Any]) -> None:
         raise refused(
             "InvalidCustoms", f"customs.deviceType: {', '.join(_DEVICE_TYPES)}"
         )
+
+
+def _check_texts(
+    fields: Mapping[str, Any], names: Sequence[str], code: str, where: str
+) -> None:
+    for name in names:
+        if not isinstance(fields.get(name, ""), str):
+            raise refused(code, f"{where}{name} is a list, not a text")
 
 
 def _read(text: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 
+from s3export.entrypoints.sandbox.importexport.exceptions import refused
 from s3export.entrypoints.sandbox.importexport.models import (
     ImportExportBackend,
     importexport_backends,
@@ -41,8 +42,8 @@ class ImportExportResponse(BaseResponse):
     def create_job(self) -> ActionResult:
         """CreateJob."""
         job, warning = self.backend.create_job(
-            job_type=self._get_param("JobType"),
-            manifest=self._get_param("Manifest"),
+            job_type=self._required("JobType"),
+            manifest=self._required("Manifest"),
             validate_only=bool(self._get_param("ValidateOnly")),
             access_key=self._access_key(),
         )
@@ -59,8 +60,8 @@ class ImportExportResponse(BaseResponse):
         """UpdateJob."""
         warning = self.backend.update_job(
             job_id=self._get_param("JobId"),
-            job_type=self._get_param("JobType"),
-            manifest=self._get_param("Manifest"),
+            job_type=self._required("JobType"),
+            manifest=self._required("Manifest"),
             validate_only=bool(self._get_param("ValidateOnly")),
             access_key=self._access_key(),
         )
@@ -79,10 +80,8 @@ class ImportExportResponse(BaseResponse):
 
     def list_jobs(self) -> ActionResult:
         """ListJobs."""
-        most = self._get_param("MaxJobs")
-        jobs, truncated = self.backend.list_jobs(
-            _DEFAULT_PAGE if most is None else int(most), self._get_param("Marker")
-        )
+        most = self._get_param("MaxJobs", _DEFAULT_PAGE)
+        jobs, truncated = self.backend.list_jobs(most, self._get_param("Marker"))
         return ActionResult(
             {
                 "Jobs": [
@@ -105,6 +104,12 @@ class ImportExportResponse(BaseResponse):
         }
         url = self.backend.shipping_label(self._get_param("jobIds") or [], address)
         return ActionResult({"ShippingLabelURL": url})
+
+    def _required(self, name: str) -> str:
+        value = self._get_param(name)
+        if value is None:
+            raise refused("MissingParameter", f"{name} is missing")
+        return str(value)
 
     def _access_key(self) -> str:
         return str(self.get_access_key())

@@ -1,0 +1,1 @@
+"""Benchmarks against plain tools: ratios in one run, medians."""

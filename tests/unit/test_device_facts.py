@@ -1,0 +1,135 @@
+"""What system tools print: recorded outputs, and the parsers over them."""
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import SETTINGS
+
+from s3export.adapters.device_facts import (
+    LoopDevice,
+    Partition,
+    parse_block_device,
+    parse_loop_devices,
+    parse_partition_table,
+    parse_probe,
+    parse_signatures,
+)
+from s3export.adapters.gpt import primary_partitions
+from s3export.domain.devices import DeviceFacts, DeviceKind
+
+DATA = Path(__file__).parents[1] / "data"
+MIB = 1 << 20
+
+
+def recorded(name: str) -> str:
+    """Return the real output of a tool (util-linux 2.38.1)."""
+    return (DATA / name).read_text()
+
+
+def parsed(text: str, loops: tuple[LoopDevice, ...] = ()) -> DeviceFacts | None:
+    """Read lsblk's output on a system where nothing else is to be seen."""
+    return parse_block_device(
+        text,
+        loops=loops,
+        signatures=lambda path: ("gpt",) if path == "/dev/loop0" else (),
+        held=lambda path: False,
+        again=lambda path: recorded("lsblk-loop-with-partition.json").replace(
+            "loop0", path.removeprefix("/dev/")
+        ),
+    )
+
+
+def test_a_loop_device_with_a_partition() -> None:
+    """The partition stands on the disk, each with its size in bytes."""
+    facts = parsed(recorded("lsblk-loop-with-partition.json"))
+
+    assert facts is not None
+    assert (facts.path, facts.kind, facts.size_bytes) == (
+        "/dev/loop0",
+        DeviceKind.DISK,
+        64 * MIB,
+    )
+    assert facts.signatures == ("gpt",)
+    (part,) = facts.parts
+    assert (part.path, part.kind) == ("/dev/loop0p1", DeviceKind.PARTITION)
+
+
+def test_a_loop_device_on_a_disk_is_added_to_what_stands_on_it() -> None:
+    """Lsblk itself does not show it."""
+    upper = LoopDevice("/dev/loop7", "/dev/loop0p1", 0, 0, read_only=True)
+
+    facts = parsed(recorded("lsblk-loop-with-partition.json"), (upper,))
+
+    assert facts is not None
+    paths = [part.path for part in facts.tree()]
+    assert paths == ["/dev/loop0", "/dev/loop0p1", "/dev/loop7", "/dev/loop7p1"]
+
+
+def test_no_device_is_no_facts() -> None:
+    """Lsblk lists nothing for a loop device without a file."""
+    assert parsed('{"blockdevices": []}') is None
+
+
+def test_loop_devices_are_listed_with_their_files() -> None:
+    """An empty list may also be no output at all."""
+    (loop,) = parse_loop_devices(recorded("losetup-list.json"))
+
+    assert loop == LoopDevice("/dev/loop0", "/images/disk.img", 0, 0, read_only=False)
+    assert parse_loop_devices("") == ()
+
+
+def test_signatures_are_named_once_each() -> None:
+    """A GPT is one table, although its signature stands at both ends of the disk."""
+    assert parse_signatures(recorded("wipefs-gpt.json")) == ("gpt", "PMBR")
+    assert parse_signatures(recorded("wipefs-ext4.json")) == ("ext4",)
+    assert parse_signatures("") == ()
+
+
+def test_partitions_have_their_place_in_bytes() -> None:
+    """Sfdisk counts in sectors."""
+    assert parse_partition_table(recorded("sfdisk-gpt.json")) == (
+        Partition(1, MIB, 62 * MIB),
+    )
+    assert parse_partition_table("") == ()
+
+
+def test_a_protective_mbr_is_no_table() -> None:
+    """Sfdisk shows it where the GPT's backup is cut off; the primary GPT is read."""
+    assert parse_partition_table(recorded("sfdisk-gpt-cut-off.json")) == ()
+    first = DATA / "gpt-first-34-sectors.bin"
+    assert [p.number for p in primary_partitions(str(first))] == []
+
+
+def test_the_primary_gpt_is_enough(tmp_path: Path) -> None:
+    """A partition that reaches beyond the disk's end is cut there."""
+    disk = tmp_path / "disk.img"
+    disk.write_bytes((DATA / "gpt-first-34-sectors.bin").read_bytes())
+    with disk.open("r+b") as file:
+        file.truncate(60 * MIB)
+
+    assert primary_partitions(str(disk)) == (Partition(1, MIB, 59 * MIB),)
+
+
+@given(st.integers(512, 17_407), st.integers(1, 255))
+@SETTINGS
+def test_a_gpt_with_one_wrong_byte_is_not_believed(place: int, flip: int) -> None:
+    """Header and table carry checksums; padding alone may differ."""
+    content = bytearray((DATA / "gpt-first-34-sectors.bin").read_bytes())
+    content[place] ^= flip
+    if 512 + 92 <= place < 1024:
+        return
+    disk = Path("/dev/shm", f"s3export-test-{id(content)}")
+    disk.write_bytes(bytes(content) + bytes(2 * MIB))
+    try:
+        assert primary_partitions(str(disk)) == ()
+    finally:
+        disk.unlink()
+
+
+def test_a_probe_is_lines_of_names_and_values() -> None:
+    """Nothing recognised is nothing printed."""
+    probed = parse_probe(recorded("blkid-ext4.txt"))
+
+    assert (probed["TYPE"], probed["USAGE"]) == ("ext4", "filesystem")
+    assert parse_probe("") == {}
