@@ -280,6 +280,8 @@ class InvalidAccessKeyId(JobRefused):
 class InvalidJobParameter(JobRefused):
     """A parameter of the request is missing or has a value that is refused."""
 
+    default_next_step = "correct what the message names, then run the command again"
+
 
 class UnsupportedVersion(JobRefused):
     """The service does not speak this client's version of the API."""

@@ -7,7 +7,6 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from s3export.adapters.file_trees.mounted import MountedWritableTree
 from s3export.domain.backup_layout import TreePath, join
@@ -35,13 +34,14 @@ PLANTED: Mapping[str, str] = {
 def tell(box: Sandbox, terminal: Terminal, application: Application) -> int:
     """Tell the story; return 0 if it ends as it should, 1 if not."""
     story = _Story(box, terminal)
-    if os.geteuid() == 0:
-        where = story.on_a_disk(application.adapters.block_devices())
-    else:
-        where = story.in_a_directory()
-    if where is None:
-        return 1
-    return 0 if story.finds_the_damage(where) else 1
+    with tempfile.TemporaryDirectory(prefix="s3export-demo-") as directory:
+        if os.geteuid() == 0:
+            where = story.on_a_disk(application.adapters.block_devices())
+        else:
+            where = story.in_a_directory(directory)
+        if where is None:
+            return 1
+        return 0 if story.finds_the_damage(where) else 1
 
 
 @dataclass
@@ -78,16 +78,14 @@ class _Story:
             self._plant(tree, contents.BUCKET)
         return disk
 
-    def in_a_directory(self) -> str | None:
+    def in_a_directory(self, directory: str) -> str | None:
         """Without root: a directory in place of the disk, copied by the AWS SDK."""
         self._say(
             "This is not run by root, so there is no disk: jobs, formatting and the "
             "loading facility are left out. A bucket is copied into a directory, and "
             "the directory is verified. The whole story: sudo make demo"
         )
-        directory = Path(tempfile.gettempdir(), f"s3export-demo-{os.getpid()}")
-        tree = MountedWritableTree(str(directory))
-        directory.mkdir()
+        tree = MountedWritableTree(directory)
         client = s3_client(self.box.server)
         for item in contents.objects():
             if item.key.endswith("/") or ".." in item.key:
@@ -96,12 +94,12 @@ class _Story:
             path = join(contents.BUCKET.encode(), item.key.encode())
             tree.write(path, [body.read()])
         self._say("Is it what S3 holds?")
-        arguments = ["verify-backup", str(directory), "--bucket", contents.BUCKET]
+        arguments = ["verify-backup", directory, "--bucket", contents.BUCKET]
         if self._run(arguments) != 0:
             self._fail(arguments)
             return None
         self._plant(tree, contents.BUCKET)
-        return str(directory)
+        return directory
 
     def finds_the_damage(self, where: str) -> bool:
         """Verify all files, and compare what was found with what was planted."""

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from moto.core.exceptions import ServiceException
+from moto.core.common_types import TYPE_RESPONSE
 from moto.core.responses import ActionResult, BaseResponse
 
 from s3export.entrypoints.sandbox.importexport.exceptions import refused
@@ -38,6 +39,11 @@ class ImportExportResponse(BaseResponse):
     def backend(self) -> ImportExportBackend:
         """The jobs of the account that asks."""
         return importexport_backends[self.current_account]["aws"]
+
+    def call_action(self) -> TYPE_RESPONSE:
+        """Answer; a CR is escaped, because XML parsers read a bare one as LF."""
+        status, headers, body = super().call_action()
+        return status, headers, str(body).replace("\r", "&#13;")
 
     def create_job(self) -> ActionResult:
         """CreateJob."""
