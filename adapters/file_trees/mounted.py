@@ -40,6 +40,7 @@ _KINDS = {
     stat.S_IFCHR: "character device",
     stat.S_IFBLK: "block device",
 }
+_NOT_A_DIRECTORY = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _NOT_A_NAME = (
     errno.EEXIST,
@@ -71,9 +72,9 @@ class MountedTree(FileTree):
         try:
             with self._directory(directory) as fd:
                 return sorted(map(os.fsencode, os.listdir(fd)))  # noqa: PTH208
-        except FileNotFoundError:
-            return ()
         except OSError as error:
+            if error.errno in _NOT_A_DIRECTORY:
+                return ()
             raise DeviceUnreadable(
                 f"{self._named(directory)}: {error.strerror}"
             ) from error

@@ -25,6 +25,7 @@ from s3export.domain.devices import DeviceKind, refusals_to_read
 from s3export.domain.errors import (
     ContainerUnsupported,
     DeviceRefused,
+    DeviceUnreadable,
     RootAbsent,
 )
 from s3export.domain.evidence import ObjectFacts
@@ -182,11 +183,19 @@ class _Run:
                 f"{self._not_files:,} entries are links or special files, "
                 "which no export makes; they were not looked at"
             )
-        if self._tree.names(self._layout.recovery_directory):
+        self._look_for_recovered_files()
+
+    def _look_for_recovered_files(self) -> None:
+        directory = self._layout.recovery_directory
+        try:
+            recovered = self._tree.names(directory)
+        except DeviceUnreadable as error:  # what was verified is verified all the same
+            self.warnings.append(f"/{shown(directory)} cannot be read: {error.message}")
+            return
+        if recovered:
             self.warnings.append(
-                f"/{shown(self._layout.recovery_directory)} holds files whose keys "
-                "cannot be names; only the export log says which, so they were not "
-                "looked at"
+                f"/{shown(directory)} holds files whose keys cannot be names; only the "
+                "export log says which, so they were not looked at"
             )
 
     def _drawn(self, files: Iterable[TreeFile], size: int) -> list[TreeFile]:

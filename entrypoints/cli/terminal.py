@@ -7,7 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from s3export.domain.errors import ConfirmationMissing, ManifestRejected, S3ExportError
+from s3export.domain.errors import (
+    ConfirmationMissing,
+    FileRefused,
+    ManifestRejected,
+    S3ExportError,
+)
 from s3export.domain.ports import Progress
 
 _INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control, format, surrogate, separators
@@ -116,8 +121,13 @@ class Terminal:
     def _write(stream: TextIO, line: str) -> None:
         encoding = stream.encoding or "utf-8"
         line = line.encode(encoding, "backslashreplace").decode(encoding)
-        stream.write(f"{line}\n")
-        stream.flush()
+        try:
+            stream.write(f"{line}\n")
+            stream.flush()
+        except BrokenPipeError:
+            raise  # the reader has seen enough
+        except OSError as error:
+            raise FileRefused(f"writing the output failed: {error.strerror}") from error
 
 
 def standard_terminal(**wishes: bool) -> Terminal:

@@ -1,5 +1,7 @@
 """The commands on jobs, over the emulated export service and a disk image."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -214,3 +216,18 @@ def test_a_bug_is_one_line_and_how_to_report_it(
     assert ran.code == 70
     assert "a bug: ZeroDivisionError: oh" in ran.err
     assert "--verbose" in ran.err
+
+
+def test_output_that_cannot_be_written_is_no_bug(s3: Any) -> None:
+    """A full disk behind standard output is named, and ends with 4."""
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "s3export", "list-jobs"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert "writing the output failed: No space left" in ran.stderr
+    assert ran.returncode == 4

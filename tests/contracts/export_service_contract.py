@@ -12,10 +12,20 @@ from s3export.domain.errors import (
     UnknownJob,
 )
 from s3export.domain.jobs import JobId
+from s3export.domain.manifests import Address
 from s3export.domain.ports import ExportService
 
 OTHER_MANIFEST = MANIFEST.replace("HD001", "HD002-other")
 NOWHERE = JobId("ZZZZZ")
+SENDER = Address(
+    name="Jo Operator",
+    street1="1 Example Street",
+    city="Seattle",
+    state_or_province="WA",
+    postal_code="98101",
+    phone_number="206-555-1000",
+    country="USA",
+)
 
 
 class Arranged(Protocol):
@@ -85,6 +95,50 @@ class ExportServiceContract:
         assert status.manifest == OTHER_MANIFEST
         assert status.signature_file != job.signature_file
 
+    def test_updating_twice_is_updating_once(self, arranged: Arranged) -> None:
+        """The second update with one text leaves the job as the first made it."""
+        job = arranged.service.create(MANIFEST)
+
+        arranged.service.update(job.job_id, OTHER_MANIFEST)
+        once = arranged.service.status(job.job_id)
+        arranged.service.update(job.job_id, OTHER_MANIFEST)
+
+        assert arranged.service.status(job.job_id) == once
+
+    def test_a_refused_update_changes_nothing(self, arranged: Arranged) -> None:
+        """The job keeps the manifest and the signature that it had."""
+        job = arranged.service.create(MANIFEST)
+        before = arranged.service.status(job.job_id)
+
+        with pytest.raises(MalformedManifest):
+            arranged.service.update(job.job_id, "/home/operator/manifest.yml")
+
+        assert arranged.service.status(job.job_id) == before
+
+    def test_two_jobs_of_one_manifest_have_different_signatures(
+        self, arranged: Arranged
+    ) -> None:
+        """A disk that is signed for one job is not taken for the other's."""
+        first = arranged.service.create(MANIFEST)
+        second = arranged.service.create(MANIFEST)
+
+        assert first.signature_file != second.signature_file
+        assert arranged.service.status(first.job_id).signature_file == (
+            first.signature_file
+        )
+
+    def test_cancelling_one_job_leaves_the_others(self, arranged: Arranged) -> None:
+        """Only the job that was named is marked as cancelled."""
+        first = arranged.service.create(MANIFEST)
+        second = arranged.service.create(MANIFEST)
+
+        arranged.service.cancel(first.job_id)
+
+        assert {j.job_id: j.cancelled for j in arranged.service.jobs()} == {
+            first.job_id: True,
+            second.job_id: False,
+        }
+
     def test_a_cancelled_job_stays_listed_and_cannot_be_changed(
         self, arranged: Arranged
     ) -> None:
@@ -127,3 +181,18 @@ class ExportServiceContract:
         assert label.url.endswith(".pdf")
         with pytest.raises(JobRefused):
             arranged.service.shipping_label([])
+
+    def test_a_label_can_name_its_sender(self, arranged: Arranged) -> None:
+        """An address is accepted beside the jobs."""
+        job = arranged.service.create(MANIFEST)
+
+        assert arranged.service.shipping_label([job.job_id], SENDER).url
+
+    def test_a_cancelled_job_gets_no_label(self, arranged: Arranged) -> None:
+        """One cancelled job among several refuses the label of all."""
+        first = arranged.service.create(MANIFEST)
+        second = arranged.service.create(MANIFEST)
+        arranged.service.cancel(second.job_id)
+
+        with pytest.raises(JobCancelled):
+            arranged.service.shipping_label([first.job_id, second.job_id])

@@ -12,21 +12,37 @@ import boto3
 import botocore.session
 import pytest
 from botocore.stub import Stubber
-from contracts.export_service_contract import ExportServiceContract
+from contracts.export_service_contract import SENDER, ExportServiceContract
+from moto.core.base_backend import BackendDict
 from samples import MANIFEST
 
+from s3export.adapters import aws_export
 from s3export.adapters.aws_export import AwsExportService
 from s3export.domain import errors
 from s3export.domain.jobs import JobId
 from s3export.entrypoints.container import application
 from s3export.entrypoints.sandbox.actions import s3_client
-from s3export.entrypoints.sandbox.server import SandboxServer
+from s3export.entrypoints.sandbox.server import SandboxServer, running
 from s3export.entrypoints.settings import Settings
 
 
 @dataclass
 class Arranged:
     service: AwsExportService
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[SandboxServer]:
+    """One server for the module: stopping one takes half a second."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def server(started: SandboxServer) -> SandboxServer:
+    """The module's server, without buckets and jobs."""
+    BackendDict.reset()
+    return started
 
 
 @pytest.fixture
@@ -39,6 +55,19 @@ def arranged(server: SandboxServer) -> Arranged:
 
 class TestAwsExportService(ExportServiceContract):
     """The contract, over HTTP."""
+
+
+def test_more_jobs_than_fit_a_page_are_all_listed(
+    arranged: Arranged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every job is told once, newest first, whether or not the last page is full."""
+    monkeypatch.setattr(aws_export, "_JOBS_A_PAGE", 2)
+    created = [arranged.service.create(MANIFEST).job_id for _ in range(4)]
+    assert [job.job_id for job in arranged.service.jobs()] == created[::-1]
+
+    created.append(arranged.service.create(MANIFEST).job_id)
+
+    assert [job.job_id for job in arranged.service.jobs()] == created[::-1]
 
 
 def modelled_exceptions() -> list[str]:
@@ -73,9 +102,8 @@ def test_every_modelled_exception_tells_the_operator_what_to_do(
 
     kind = type(raised.value)
     assert kind not in (errors.AwsError, errors.AwsFailed, errors.JobRefused)
-    assert "X452D: said AWS" in raised.value.message
-    if kind is not errors.InvalidJobParameter:  # the message alone can say it
-        assert raised.value.next_step
+    assert raised.value.message == f"job X452D: said AWS ({code})"
+    assert raised.value.next_step
 
 
 @pytest.mark.parametrize("code", ["InvalidClientTokenId", "InvalidAccessIdException"])
@@ -128,25 +156,141 @@ def test_an_empty_page_that_claims_more_is_the_end(
     assert list(service.jobs()) == []
 
 
+def test_a_warning_is_passed_on(
+    stubbed: tuple[AwsExportService, Stubber],
+) -> None:
+    """What the service finds odd but accepts reaches the caller."""
+    service, stubber = stubbed
+    odd = {"WarningMessage": "odd name"}
+    made = {"JobId": "X452D", "SignatureFileContents": "version:2.0\n"}
+    stubber.add_response("create_job", odd)
+    stubber.add_response("create_job", odd | made)
+    stubber.add_response("update_job", odd | {"Success": True})
+    stubber.add_response("get_shipping_label", {"Warning": "odd name"})
+
+    assert service.validate(MANIFEST) == "odd name"
+    assert service.create(MANIFEST).warning == "odd name"
+    assert service.update(JobId("X452D"), MANIFEST) == "odd name"
+    assert service.shipping_label([JobId("X452D")]).warning == "odd name"
+
+
+def test_a_success_that_is_none_is_an_error(
+    stubbed: tuple[AwsExportService, Stubber],
+) -> None:
+    """``Success`` false without an error code is not taken for done."""
+    service, stubber = stubbed
+    stubber.add_response("update_job", {"Success": False})
+    stubber.add_response("cancel_job", {"Success": False})
+
+    with pytest.raises(errors.AwsFailed, match="updating job X452D"):
+        service.update(JobId("X452D"), MANIFEST)
+    with pytest.raises(errors.AwsFailed, match="cancelling job X452D"):
+        service.cancel(JobId("X452D"))
+
+
+def test_a_senders_address_is_sent_without_its_empty_lines(
+    stubbed: tuple[AwsExportService, Stubber],
+) -> None:
+    """Each line has the name that the API gives it."""
+    service, stubber = stubbed
+    stubber.add_response(
+        "get_shipping_label",
+        {"ShippingLabelURL": "https://example.com/label.pdf"},
+        {
+            "jobIds": ["X452D", "53TX4"],
+            "name": "Jo Operator",
+            "street1": "1 Example Street",
+            "city": "Seattle",
+            "stateOrProvince": "WA",
+            "postalCode": "98101",
+            "phoneNumber": "206-555-1000",
+            "country": "USA",
+        },
+    )
+
+    label = service.shipping_label([JobId("X452D"), JobId("53TX4")], SENDER)
+
+    assert label.url == "https://example.com/label.pdf"
+
+
+def test_a_job_that_came_back_tells_its_parcel_and_its_log(
+    stubbed: tuple[AwsExportService, Stubber],
+) -> None:
+    """A code that is not known here is shown as it came."""
+    service, stubber = stubbed
+    stubber.add_response(
+        "get_status",
+        {
+            "JobId": "X452D",
+            "JobType": "Export",
+            "CreationDate": datetime(2026, 1, 1, tzinfo=UTC),
+            "LocationCode": "Returned",
+            "ProgressCode": "SomethingNew",
+            "Carrier": "UPS",
+            "TrackingNumber": "1Z",
+            "LogBucket": "some-logs",
+            "LogKey": "export-log-X452D",
+            "ErrorCount": 3,
+        },
+    )
+
+    status = service.status(JobId("X452D"))
+
+    assert (status.carrier, status.tracking_number) == ("UPS", "1Z")
+    assert (status.log_bucket, status.log_key) == ("some-logs", "export-log-X452D")
+    assert (status.progress_code, status.error_count) == ("SomethingNew", 3)
+
+
+@dataclass
+class Answer:
+    """What a server says; ``length`` claims another length than the body has."""
+
+    status: int = 200
+    body: str = ""
+    length: int | None = None
+
+
+HANGS_UP = None
+NO_JOBS = Answer(
+    body="<ListJobsResponse><ListJobsResult><IsTruncated>false</IsTruncated>"
+    "</ListJobsResult></ListJobsResponse>"
+)
+NO_JOB_ID = Answer(
+    body="<CreateJobResponse><CreateJobResult><JobType>Export</JobType>"
+    "</CreateJobResult></CreateJobResponse>"
+)
+
+
 @contextmanager
-def breaking(status: int | None) -> Iterator[tuple[AwsExportService, list[str]]]:
-    """Run a server that hangs up (None) or answers with a status; note the requests."""
+def answering(
+    *answers: Answer | None,
+) -> Iterator[tuple[AwsExportService, list[str]]]:
+    """Run a server that gives the answers in turn, the last one for ever after.
+
+    The bodies of the requests are noted.
+    """
     seen: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
+            answer = answers[min(len(seen), len(answers) - 1)]
             length = int(self.headers["Content-Length"])
             seen.append(self.rfile.read(length).decode())
-            if status is not None:
-                self.send_response(status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+            if answer is HANGS_UP:
+                return
+            body = answer.body.encode()
+            self.send_response(answer.status)
+            self.send_header("Content-Length", str(answer.length or len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(
+            target=server.serve_forever, args=[0.01], daemon=True
+        ).start()  # asked every 10 ms whether it shall stop
         url = f"http://127.0.0.1:{server.server_address[1]}"
         try:
             yield (
@@ -157,26 +301,84 @@ def breaking(status: int | None) -> Iterator[tuple[AwsExportService, list[str]]]
             server.shutdown()
 
 
-@pytest.mark.parametrize("status", [None, 500, 503])
-def test_creating_is_never_tried_twice(status: int | None) -> None:
-    """A reply that is lost may belong to a job that exists."""
-    with breaking(status) as (service, seen):
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries follow each other at once."""
+    monkeypatch.setattr(
+        "botocore.retries.standard.ExponentialBackoff.delay_amount",
+        lambda backoff, context: 0,
+    )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(HANGS_UP, id="hangs up"),
+        pytest.param(Answer(500), id="500"),
+        pytest.param(Answer(503), id="503"),
+        pytest.param(Answer(body="<CreateJobResponse>", length=999), id="cut off"),
+        pytest.param(Answer(body="created: yes"), id="no XML"),
+        pytest.param(NO_JOB_ID, id="no job id"),
+    ],
+)
+def test_creating_is_never_tried_twice(answer: Answer | None) -> None:
+    """A reply that is lost or cannot be read may belong to a job that exists."""
+    with answering(answer) as (service, seen):
         with pytest.raises(errors.ReplyLost) as lost:
             service.create(MANIFEST)
 
         assert len(seen) == 1
         assert "ValidateOnly=false" in seen[0]
+    assert "\n" not in lost.value.message
     assert "list-jobs" in lost.value.next_step
 
 
-def test_asking_is_tried_again() -> None:
-    """Validating and looking change nothing, so they may be repeated."""
-    with breaking(503) as (service, seen):
+def test_a_refusal_is_not_a_lost_reply() -> None:
+    """An answer below 500 says that no job was made."""
+    refusal = Answer(
+        400,
+        "<ErrorResponse><Error><Code>CreateJobQuotaExceededException</Code>"
+        "<Message>enough</Message></Error></ErrorResponse>",
+    )
+    with answering(refusal) as (service, seen):
+        with pytest.raises(errors.JobQuotaExceeded):
+            service.create(MANIFEST)
+
+        assert len(seen) == 1
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_validating_is_tried_again() -> None:
+    """It creates nothing, so it may be repeated; the retries come to an end."""
+    with answering(Answer(503)) as (service, seen):
         with pytest.raises(errors.AwsError):
             service.validate(MANIFEST)
 
-        assert len(seen) > 1
+        assert len(seen) == 5
         assert all("ValidateOnly=true" in body for body in seen)
+
+
+@pytest.mark.usefixtures("no_pauses")
+@pytest.mark.parametrize("failure", [HANGS_UP, Answer(500), Answer(503)], ids=str)
+def test_looking_is_tried_again_until_it_succeeds(failure: Answer | None) -> None:
+    """Two failures before the answer go unnoticed."""
+    with answering(failure, failure, NO_JOBS) as (service, seen):
+        assert list(service.jobs()) == []
+
+        assert len(seen) == 3
+        assert all("Action=ListJobs" in body for body in seen)
+
+
+def test_an_answer_that_is_no_xml_is_an_error_of_the_domain() -> None:
+    """Another program listens there: one line says so, and no trace."""
+    with (
+        answering(Answer(body="hello\nthere")) as (service, _),
+        pytest.raises(errors.AwsFailed) as failed,
+    ):
+        list(service.jobs())
+
+    assert "listing the jobs" in failed.value.message
+    assert "\n" not in failed.value.message
 
 
 def test_a_request_that_never_arrived_created_nothing() -> None:
@@ -185,5 +387,5 @@ def test_a_request_that_never_arrived_created_nothing() -> None:
         Settings(endpoint_url="http://127.0.0.1:9")
     ).adapters.export_service()
 
-    with pytest.raises(errors.Unreachable):
+    with pytest.raises(errors.Unreachable, match=r"127\.0\.0\.1:9"):
         service.create(MANIFEST)

@@ -1,26 +1,50 @@
 """The emulated export service: AWS's rules and codes, on the wire."""
 
 import base64
-from collections.abc import Iterator
+import functools
+import textwrap
+import urllib.request
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 import moto
 import pytest
+from botocore.config import Config
 from moto import backend_index
+from moto.core.base_backend import BackendDict
 from moto.moto_server import werkzeug_app
 from samples import MANIFEST
 
 from s3export.domain.errors import AwsError, Unreachable
 from s3export.domain.jobs import JobId
 from s3export.entrypoints.sandbox import importexport
-from s3export.entrypoints.sandbox.actions import s3_client
 from s3export.entrypoints.sandbox.importexport.dock import LoadingDock
 from s3export.entrypoints.sandbox.importexport.models import importexport_backends
-from s3export.entrypoints.sandbox.server import ACCESS_KEY, SandboxServer
+from s3export.entrypoints.sandbox.server import (
+    ACCESS_KEY,
+    REGION,
+    SECRET_KEY,
+    SandboxServer,
+    running,
+)
 
 ACCOUNT = "123456789012"
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[SandboxServer]:
+    """One server for the module: stopping one takes half a second."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def server(started: SandboxServer) -> SandboxServer:
+    """The module's server, without buckets and jobs."""
+    BackendDict.reset()
+    return started
 
 
 @pytest.fixture(params=["in process", "server"])
@@ -28,18 +52,31 @@ def client(request: pytest.FixtureRequest) -> Iterator[Any]:
     """A boto3 client, in process and over HTTP, with the buckets made."""
     if request.param == "server":
         server: SandboxServer = request.getfixturevalue("server")
-        make_buckets(s3_client(server))
-        yield boto3.client("importexport", endpoint_url=server.endpoint_url)
+        make_buckets(client_of("s3", server.endpoint_url))
+        yield client_of("importexport", server.endpoint_url)
         return
     importexport.register()
     with moto.mock_aws():
-        make_buckets(boto3.client("s3"))
-        yield boto3.client("importexport")
+        make_buckets(client_of("s3"))
+        yield client_of("importexport")
+
+
+@functools.cache
+def client_of(service: str, endpoint_url: str | None = None) -> Any:
+    """Return a client that sends what it is given, missing parameters included."""
+    return boto3.client(
+        service,
+        endpoint_url=endpoint_url,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        region_name=REGION,
+        config=Config(parameter_validation=False),
+    )
 
 
 def make_buckets(s3: Any) -> None:
     """Make the sample manifest's buckets, and one in another region."""
-    for bucket in ("foo-bucket", "export-log-bucket"):
+    for bucket in ("foo-bucket", "foo_bucket", "export-log-bucket"):
         s3.create_bucket(Bucket=bucket)
     s3.create_bucket(
         Bucket="far-away-bucket",
@@ -64,6 +101,13 @@ def create(client: Any, manifest: str = MANIFEST, **more: object) -> Any:
         ("logBucket: export-log-bucket\n", "", "MissingManifestField"),
         ("pinCode: 0123\n", "", "MissingManifestField"),
         ("exportBucket", "prefix", "MissingManifestField"),
+        ("returnAddress", "someAddress", "MissingManifestField"),
+        ("  - exportBucket", "  exportBucket", "InvalidManifestField"),
+        ("foo-bucket", "[foo-bucket]", "InvalidManifestField"),
+        ("export-log-bucket", "[export-log-bucket]", "InvalidManifestField"),
+        ("EXT4", "[NTFS|EXT4]", "InvalidFileSystem"),
+        ("USA", "[USA]", "InvalidAddress"),
+        ("1 Example Street", "[1 Example Street]", "InvalidAddress"),
         ("fileSystem: EXT4", "fileSystem: FAT32", "InvalidFileSystem"),
         ("logPrefix: logs/", f"logPrefix: {'x' * 1020}", "InvalidManifestField"),
         ("pinCode", "serviceLevel: overnight\npinCode", "InvalidManifestField"),
@@ -75,6 +119,7 @@ def create(client: Any, manifest: str = MANIFEST, **more: object) -> Any:
         ("1 Example Street", "P.O. Box 12", "InvalidAddress"),
         ("USA", "Germany", "MissingCustoms"),
         ("pinCode", "customs:\n  deviceType: tape\npinCode", "InvalidCustoms"),
+        ("pinCode", "customs: none\npinCode", "InvalidCustoms"),
         ("pinCode", "accessKeyId: AKIAOTHEROTHEROTHER0\npinCode", "InvalidAccessKeyId"),
     ],
 )
@@ -86,6 +131,84 @@ def test_each_fault_has_its_code(client: Any, old: str, new: str, code: str) -> 
         create(client, MANIFEST.replace(old, new))
 
     assert client.list_jobs()["Jobs"] == []
+
+
+CUSTOMS = """\
+customs:
+  dataDescription: Backups
+  encryptedData: yes
+  encryptionClassification: 5D992
+  exportCertifierName: Jo Operator
+  requiresExportLicense: no
+  deviceValue: 250.00
+  deviceCountryOfOrigin: Brazil
+  deviceType: externalStorageDevice
+"""
+ABROAD = MANIFEST.replace("USA", "Germany") + CUSTOMS
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("  dataDescription: Backups\n", ""),
+        ("  encryptionClassification: 5D992\n", ""),
+        ("encryptedData: yes", "encryptedData: perhaps"),
+        ("encryptedData: yes", "encryptedData: [yes]"),
+        ("requiresExportLicense: no", "requiresExportLicense: none"),
+        ("externalStorageDevice", "tape"),
+        ("externalStorageDevice", "[sataDrive | usbFlashDrive]"),
+    ],
+)
+def test_customs_are_checked(client: Any, old: str, new: str) -> None:
+    """A device goes abroad with complete customs, and with no others."""
+    assert "JobId" in create(client, ABROAD)
+
+    with pytest.raises(client.exceptions.InvalidCustomsException):
+        create(client, ABROAD.replace(old, new))
+
+
+@pytest.mark.parametrize("parameter", ["JobType", "Manifest"])
+def test_a_parameter_that_is_not_sent_is_missing(client: Any, parameter: str) -> None:
+    """Creating and updating name it; a client of one's own may leave it out."""
+    call = {"JobType": "Export", "Manifest": MANIFEST, "ValidateOnly": False}
+    job_id = client.create_job(**call)["JobId"]
+    del call[parameter]
+
+    with pytest.raises(client.exceptions.MissingParameterException, match=parameter):
+        client.create_job(**call)
+    with pytest.raises(client.exceptions.MissingParameterException, match=parameter):
+        client.update_job(JobId=job_id, **call)
+
+
+def test_an_unknown_job_has_awss_own_message(client: Any) -> None:
+    """Every operation on a job refuses one that is not there."""
+    update = {"JobType": "Export", "Manifest": MANIFEST, "ValidateOnly": False}
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: client.get_status(JobId="fake_job"),
+        lambda: client.cancel_job(JobId="fake_job"),
+        lambda: client.update_job(JobId="fake_job", **update),
+        lambda: client.get_shipping_label(jobIds=["fake_job"]),
+    )
+    for call in calls:
+        with pytest.raises(
+            client.exceptions.InvalidJobIdException,
+            match="No such job fake_job for your account",
+        ):
+            call()
+
+
+def test_an_odd_bucket_name_is_a_warning(client: Any) -> None:
+    """The job is created all the same, and updating warns again."""
+    manifest = MANIFEST.replace("foo-bucket", "foo_bucket")
+
+    answer = create(client, manifest)
+    updated = client.update_job(
+        JobId=answer["JobId"], Manifest=manifest, JobType="Export", ValidateOnly=False
+    )
+
+    assert "foo_bucket" in answer["WarningMessage"]
+    assert "foo_bucket" in updated["WarningMessage"]
+    assert "WarningMessage" not in create(client)
 
 
 @pytest.mark.parametrize("job_type", ["Import", "Neither"])
@@ -106,10 +229,180 @@ def test_what_awss_own_templates_look_like_is_accepted(client: Any) -> None:
 
 def test_the_key_that_signs_may_stand_in_the_manifest(server: SandboxServer) -> None:
     """An accessKeyId that is the request's own is accepted."""
-    make_buckets(s3_client(server))
-    client = boto3.client("importexport", endpoint_url=server.endpoint_url)
+    make_buckets(client_of("s3", server.endpoint_url))
+    client = client_of("importexport", server.endpoint_url)
 
     assert create(client, f"{MANIFEST}accessKeyId: {ACCESS_KEY}\n")["JobId"]
+
+
+ADDRESS_BY_FOUR = textwrap.indent(
+    textwrap.dedent(
+        """\
+        name: Amazon.com ATTN:Jo Operator
+        street1: 1 Example Avenue S.
+        city: Seattle
+        stateOrProvince: WA
+        postalCode: 98114
+        phoneNumber: 2065551000
+        country: USA
+        """
+    ),
+    "    ",
+)
+OF_THE_DOTNET_SDK = f"""\
+manifestVersion: 1.2
+accessKeyId: {ACCESS_KEY}
+deviceId: 532404500021
+logBucket: export-log-bucket
+trueCryptPassword: apassword
+logPrefix: logs/
+fileSystem: NTFS
+notificationEmail: jo@example.com
+operations:
+    - exportBucket: foo-bucket
+returnAddress:
+{ADDRESS_BY_FOUR}"""
+OF_THE_JAVA_SDK = OF_THE_DOTNET_SDK.replace(
+    "trueCryptPassword: apassword", "pinCode: 1234"
+)
+AWSS_TEMPLATE = """\
+# Replace what is in brackets, and the brackets.
+# bucket:mybucket
+manifestVersion:2.0
+deviceId:[the number on the device]
+fileSystem:[NTFS|EXT4]
+logBucket:[export-log-bucket]
+logPrefix:logs/
+serviceLevel:expeditedShipping
+targetDirectory:/
+recoveryDirectory:EXPORT-RECOVERY
+notificationEmail:jo@example.com;ann@example.com
+trueCryptPassword:[a password]
+operations:
+  - exportBucket:[foo-bucket]
+    prefix:images/
+returnAddress:
+  name:Jo Operator
+  street1:1 Example Street
+  street2:
+  city:Seattle
+  stateOrProvince:WA
+  postalCode:98101
+  phoneNumber:206-555-1000
+  country:USA
+""".replace("\n", "\r\n")
+AWSS_TEMPLATE_FILLED_IN = (
+    AWSS_TEMPLATE.replace("NTFS|EXT4", "EXT4").replace("[", "").replace("]", "")
+)
+OF_THE_ORIGINAL_PROGRAM = """\
+manifestVersion: 2.0
+generator: text editor
+deviceId: [serial number]
+fileSystem: EXT4
+serviceLevel: standard
+targetDirectory: /
+logBucket: [bucket for the log]
+operations:
+    - exportBucket: [bucket (the one to export]
+notificationEmail: [addresses]
+trueCryptPassword: [password]
+returnAddress:
+    name: [name]
+    street1: [street]
+    city: [city]
+    postalCode: [code]
+    phoneNumber: [phone]
+    country: [country]
+"""
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        pytest.param(OF_THE_DOTNET_SDK, id="the .NET SDK's"),
+        pytest.param(OF_THE_JAVA_SDK, id="the Java SDK's: a PIN alone"),
+        pytest.param(AWSS_TEMPLATE_FILLED_IN, id="AWS's template, filled in"),
+        pytest.param("\ufeff" + MANIFEST, id="with a byte order mark"),
+        pytest.param(
+            MANIFEST.replace("2.0", "2.0;"), id="a version as in the CLI's example"
+        ),
+        pytest.param(
+            MANIFEST + 'substitutions:\n  "$COLON$" : ":"\n', id="substitutions"
+        ),
+    ],
+)
+def test_manifests_as_awss_own_tools_write_them_are_accepted(
+    client: Any, manifest: str
+) -> None:
+    """A job comes of it, and the service holds the text as it was sent."""
+    job_id = create(client, manifest)["JobId"]
+
+    assert client.get_status(JobId=job_id)["CurrentManifest"] == manifest
+
+
+@pytest.mark.parametrize(
+    ("manifest", "code"),
+    [
+        pytest.param(
+            OF_THE_DOTNET_SDK.replace("foo-bucket", "@BUCKET@"),
+            "MalformedManifest",
+            id="the .NET SDK's, not filled in",
+        ),
+        pytest.param(
+            OF_THE_DOTNET_SDK.replace(ACCESS_KEY, "AAAEXAMPLE"),
+            "InvalidAccessKeyId",
+            id="another's access key",
+        ),
+        pytest.param(
+            AWSS_TEMPLATE, "InvalidManifestField", id="AWS's template, not filled in"
+        ),
+        pytest.param(
+            OF_THE_ORIGINAL_PROGRAM,
+            "InvalidManifestField",
+            id="the original program's, not filled in",
+        ),
+        pytest.param(
+            MANIFEST + "customs:\n  deviceType: [sataDrive|usbFlashDrive\n",
+            "MalformedManifest",
+            id="a bracket that is not closed",
+        ),
+        pytest.param(
+            MANIFEST.replace("HD001", "***HD001***"),
+            "MalformedManifest",
+            id="asterisks as in the guide of 2011",
+        ),
+        pytest.param(
+            MANIFEST.replace("\n  ", "\n").replace("- exp", "  - exp"),
+            "MissingManifestField",
+            id="an address that is not indented",
+        ),
+        pytest.param(
+            MANIFEST.replace("operations:\n  - exportBucket", "bucket")
+            + "eraseDevice: yes\n",
+            "MissingManifestField",
+            id="an import's fields",
+        ),
+        pytest.param(
+            MANIFEST.replace("  city", "\tcity"), "MalformedManifest", id="a TAB"
+        ),
+        pytest.param(
+            MANIFEST.replace("name: Jo", "name: ATTN: Jo"),
+            "MalformedManifest",
+            id="a second colon with a blank",
+        ),
+        pytest.param("- " * 3, "MalformedManifest", id="a list"),
+        pytest.param("a: " + "[" * 2000, "MalformedManifest", id="too deep"),
+        pytest.param(
+            MANIFEST + "x: &x [*x]\n", "MalformedManifest", id="a list within itself"
+        ),
+    ],
+)
+def test_manifests_that_no_job_can_come_of_are_refused(
+    client: Any, manifest: str, code: str
+) -> None:
+    """The service answers with a code, and does not break."""
+    with pytest.raises(getattr(client.exceptions, f"{code}Exception")):
+        create(client, manifest)
 
 
 def test_validating_alone_creates_nothing(client: Any) -> None:
@@ -132,6 +425,42 @@ def test_a_jobs_id_and_signature_have_the_documented_form(client: Any) -> None:
         "version:2.0\nsigningMethod:HmacSHA1\n"
         f"jobId:{job_id}\nsignature:{answer['Signature']}\n"
     )
+
+
+def test_an_update_signs_anew(client: Any) -> None:
+    """The signature covers the manifest; validating an update leaves both alone."""
+    created = create(client)
+    call = {
+        "JobId": created["JobId"],
+        "JobType": "Export",
+        "Manifest": MANIFEST.replace("HD001", "HD002"),
+    }
+
+    client.update_job(**call, ValidateOnly=True)
+    validated = client.get_status(JobId=created["JobId"])
+    client.update_job(**call, ValidateOnly=False)
+    updated = client.get_status(JobId=created["JobId"])
+
+    assert validated["Signature"] == created["Signature"]
+    assert validated["CurrentManifest"] == MANIFEST
+    assert updated["Signature"] != created["Signature"]
+    assert f"signature:{updated['Signature']}\n" in updated["SignatureFileContents"]
+    assert updated["CurrentManifest"] == call["Manifest"]
+
+
+def test_line_ends_do_not_change_a_signature(client: Any) -> None:
+    """CRLF signs as LF does, as the guide of 2009 describes it."""
+    created = create(client)
+
+    client.update_job(
+        JobId=created["JobId"],
+        JobType="Export",
+        Manifest=MANIFEST.replace("\n", "\r\n"),
+        ValidateOnly=False,
+    )
+
+    signature = client.get_status(JobId=created["JobId"])["Signature"]
+    assert signature == created["Signature"]
 
 
 def test_a_new_jobs_status_leaves_out_what_is_not_known_yet(client: Any) -> None:
@@ -157,6 +486,34 @@ def test_lists_are_paged_newest_first(client: Any) -> None:
         client.list_jobs(Marker="ZZZZZ")
 
 
+@pytest.mark.parametrize("most", [-1, 1001])
+def test_a_page_is_of_0_to_1000_jobs(client: Any, most: int) -> None:
+    """A page of none is possible; it tells that jobs follow."""
+    create(client)
+    with pytest.raises(client.exceptions.InvalidParameterException, match="MaxJobs"):
+        client.list_jobs(MaxJobs=most)
+
+    nothing = client.list_jobs(MaxJobs=0)
+
+    assert (nothing["Jobs"], nothing["IsTruncated"]) == ([], True)
+    assert len(client.list_jobs(MaxJobs=1000)["Jobs"]) == 1
+
+
+def test_a_label_lies_in_the_first_jobs_log_bucket(client: Any) -> None:
+    """The sender's address is optional, and checked where it is given."""
+    jobs = [create(client)["JobId"] for _ in range(2)]
+
+    url = client.get_shipping_label(jobIds=jobs)["ShippingLabelURL"]
+
+    assert url == (
+        f"https://s3.amazonaws.com/export-log-bucket/shipping-label-{jobs[0]}.pdf"
+    )
+    with pytest.raises(client.exceptions.InvalidAddressException, match="street1"):
+        client.get_shipping_label(jobIds=jobs, name="Jo Operator")
+    with pytest.raises(client.exceptions.InvalidParameterException, match="jobIds"):
+        client.get_shipping_label(jobIds=[])
+
+
 def test_a_cancelled_job_is_cancelled_for_good(client: Any) -> None:
     """Updating and cancelling again are refused; looking is not."""
     job_id = create(client)["JobId"]
@@ -180,12 +537,32 @@ def test_a_device_that_does_not_come_within_30_days_is_too_late(client: Any) -> 
         client.cancel_job(JobId=job_id)
 
 
+def test_a_device_that_came_in_time_does_not_expire(client: Any) -> None:
+    """The 30th day is in time; after it only a device at AWS keeps its job alive."""
+    waiting, arrived = (create(client)["JobId"] for _ in range(2))
+    backend = importexport_backends[ACCOUNT]["aws"]
+    deadline = backend.jobs[waiting].created + timedelta(days=30)
+    backend.now = lambda: deadline
+    assert client.get_status(JobId=waiting)["ProgressCode"] == "Pending"
+    backend.receive(arrived)
+
+    backend.now = lambda: deadline + timedelta(seconds=1)
+
+    assert client.get_status(JobId=waiting)["ProgressCode"] == "Expired"
+    assert client.get_status(JobId=arrived)["ProgressCode"] == "Pending"
+    with pytest.raises(client.exceptions.ExpiredJobIdException):
+        client.update_job(
+            JobId=waiting, Manifest=MANIFEST, JobType="Export", ValidateOnly=False
+        )
+
+
 def test_fifty_jobs_a_day_are_the_limit(client: Any) -> None:
     """The next day there is room again."""
     for _ in range(50):
         create(client)
     with pytest.raises(client.exceptions.CreateJobQuotaExceededException):
         create(client)
+    create(client, ValidateOnly=True)
 
     backend = importexport_backends[ACCOUNT]["aws"]
     backend.now = lambda: datetime.now(UTC) + timedelta(days=1, seconds=1)
@@ -194,8 +571,8 @@ def test_fifty_jobs_a_day_are_the_limit(client: Any) -> None:
 
 def test_a_device_goes_through_the_facility(server: SandboxServer) -> None:
     """Received, started, finished, returned; the status tells each step."""
-    make_buckets(s3_client(server))
-    client = boto3.client("importexport", endpoint_url=server.endpoint_url)
+    make_buckets(client_of("s3", server.endpoint_url))
+    client = client_of("importexport", server.endpoint_url)
     job_id = JobId(create(client)["JobId"])
     dock = LoadingDock(server.endpoint_url)
 
@@ -222,8 +599,8 @@ def test_a_device_goes_through_the_facility(server: SandboxServer) -> None:
 
 def test_steps_out_of_order_are_refused(server: SandboxServer) -> None:
     """A device cannot be loaded before it came, nor come twice."""
-    make_buckets(s3_client(server))
-    client = boto3.client("importexport", endpoint_url=server.endpoint_url)
+    make_buckets(client_of("s3", server.endpoint_url))
+    client = client_of("importexport", server.endpoint_url)
     job_id = JobId(create(client)["JobId"])
     dock = LoadingDock(server.endpoint_url)
 
@@ -238,6 +615,89 @@ def test_steps_out_of_order_are_refused(server: SandboxServer) -> None:
         dock.received(job_id)
     with pytest.raises(AwsError, match="No such job"):
         dock.expected(JobId("ZZZZZ"))
+
+
+@pytest.mark.parametrize(
+    "progress", ["MissingSignature", "InvalidSignature", "DeviceError"]
+)
+def test_a_job_can_end_before_its_transfer_begins(
+    server: SandboxServer, progress: str
+) -> None:
+    """A device that cannot be loaded goes home without a log."""
+    make_buckets(client_of("s3", server.endpoint_url))
+    client = client_of("importexport", server.endpoint_url)
+    job_id = JobId(create(client)["JobId"])
+    dock = LoadingDock(server.endpoint_url)
+    dock.received(job_id)
+
+    dock.finished(job_id, progress)
+    dock.returned(job_id, "UPS", "1Z")
+
+    status = client.get_status(JobId=job_id)
+    assert (status["LocationCode"], status["ProgressCode"]) == ("Returned", progress)
+    assert not {"LogBucket", "LogKey"} & set(status)
+
+
+def test_no_step_follows_the_last(server: SandboxServer) -> None:
+    """A job ends once and its device returns once; ``InProgress`` ends nothing."""
+    make_buckets(client_of("s3", server.endpoint_url))
+    client = client_of("importexport", server.endpoint_url)
+    job_id = JobId(create(client)["JobId"])
+    dock = LoadingDock(server.endpoint_url)
+    dock.received(job_id)
+    dock.started(job_id)
+    too_early: tuple[Callable[[], None], ...] = (
+        lambda: dock.started(job_id),
+        lambda: dock.returned(job_id, "UPS", "1Z"),
+        lambda: dock.finished(job_id, "InProgress"),
+    )
+    for step in too_early:
+        with pytest.raises(AwsError, match="InProgress"):
+            step()
+    dock.finished(job_id, "SuccessWithErrors", error_count=3)
+    with pytest.raises(AwsError, match="SuccessWithErrors"):
+        dock.finished(job_id, "Success")
+
+    dock.returned(job_id, "UPS", "1Z")
+
+    too_late: tuple[Callable[[], None], ...] = (
+        lambda: dock.received(job_id),
+        lambda: dock.finished(job_id, "Success"),
+        lambda: dock.returned(job_id, "DHL", "2Z"),
+    )
+    for step in too_late:
+        with pytest.raises(AwsError, match=job_id):
+            step()
+    status = client.get_status(JobId=job_id)
+    assert (status["ProgressCode"], status["ErrorCount"]) == ("SuccessWithErrors", 3)
+    assert status["Carrier"] == "UPS"
+
+
+def test_a_cancelled_jobs_device_is_not_loaded(server: SandboxServer) -> None:
+    """Cancelling is possible until the job ends; a device at AWS still goes home."""
+    make_buckets(client_of("s3", server.endpoint_url))
+    client = client_of("importexport", server.endpoint_url)
+    posted, loading = (JobId(create(client)["JobId"]) for _ in range(2))
+    dock = LoadingDock(server.endpoint_url)
+    dock.received(loading)
+    dock.started(loading)
+
+    client.cancel_job(JobId=posted)
+    client.cancel_job(JobId=loading)
+
+    with pytest.raises(AwsError, match="canceled"):
+        dock.received(posted)
+    with pytest.raises(AwsError, match="Canceled"):
+        dock.finished(loading, "Success")
+    dock.returned(loading, "UPS", "1Z")
+    assert dock.expected(loading).location_code == "Returned"
+    assert dock.expected(loading).progress_code == "Canceled"
+
+
+def test_another_server_has_no_dock(server: SandboxServer) -> None:
+    """An address that is no sandbox is told from a job that is unknown."""
+    with pytest.raises(AwsError, match="no sandbox"):
+        LoadingDock(f"{server.endpoint_url}/some-bucket").expected(JobId("ZZZZZ"))
 
 
 def test_a_dock_without_a_server_is_unreachable() -> None:
@@ -256,12 +716,45 @@ def test_registering_twice_is_registering_once() -> None:
     assert werkzeug_app.SIGNING_ALIASES["ingestionservice"] == "importexport"
 
 
+@pytest.mark.parametrize(
+    ("module", "place"),
+    [(backend_index, "backend_url_patterns"), (werkzeug_app, "SIGNING_ALIASES")],
+)
+def test_registering_fails_where_moto_has_changed(
+    monkeypatch: pytest.MonkeyPatch, module: object, place: str
+) -> None:
+    """The place that is gone is named, and nothing is half-emulated in silence."""
+    monkeypatch.delattr(module, place)
+
+    with pytest.raises(AttributeError, match=place):
+        importexport.register()
+
+
+def test_a_reset_of_the_server_forgets_jobs_and_clocks(server: SandboxServer) -> None:
+    """What moto's own reset does to its services it does to this one."""
+    make_buckets(client_of("s3", server.endpoint_url))
+    client = client_of("importexport", server.endpoint_url)
+    job_id = create(client)["JobId"]
+    importexport_backends[ACCOUNT]["aws"].now = lambda: datetime(2100, 1, 1, tzinfo=UTC)
+
+    urllib.request.urlopen(
+        f"{server.endpoint_url}/moto-api/reset", data=b"", timeout=10
+    ).close()
+
+    assert client.list_jobs()["Jobs"] == []
+    with pytest.raises(client.exceptions.InvalidJobIdException):
+        client.get_status(JobId=job_id)
+    make_buckets(client_of("s3", server.endpoint_url))
+    create(client)
+    assert client.list_jobs()["Jobs"][0]["CreationDate"].year < 2100
+
+
 def test_a_reset_forgets_the_jobs() -> None:
     """Each ``mock_aws()`` begins without any."""
     importexport.register()
     for _ in range(2):
         with moto.mock_aws():
-            make_buckets(boto3.client("s3"))
-            client = boto3.client("importexport")
+            make_buckets(client_of("s3"))
+            client = client_of("importexport")
             assert client.list_jobs()["Jobs"] == []
             create(client)

@@ -304,3 +304,23 @@ def test_progress_counts_what_is_seen_and_what_is_compared(scene: Scene) -> None
         ("listing the disk", None, 10),
         ("comparing", 4, 4),
     ]
+
+
+def test_a_recovery_directory_that_cannot_be_read_does_not_cost_the_report(
+    scene: Scene,
+) -> None:
+    """It is a warning; what was verified is still told."""
+    scene.both("a", b"x")
+    names = scene.tree.names
+
+    def failing(directory: TreePath) -> object:
+        if directory == b"EXPORT-RECOVERY":
+            raise errors.DeviceUnreadable("Input/output error")
+        return names(directory)
+
+    scene.tree.names = failing  # type: ignore[assignment,method-assign]
+
+    report = scene.verify()
+
+    assert report.verdict is Verdict.VERIFIED
+    assert "/EXPORT-RECOVERY cannot be read: Input/output error" in report.warnings[0]

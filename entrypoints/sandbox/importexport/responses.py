@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from moto.core.exceptions import ServiceException
 from moto.core.common_types import TYPE_RESPONSE
+from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 
 from s3export.entrypoints.sandbox.importexport.exceptions import refused
