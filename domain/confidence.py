@@ -14,8 +14,12 @@ populations where log-gamma differences would have none left.
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 DEFAULT_LEVEL = 0.95
+
+_ROUNDING = 1e-9  # what floating point may be wrong by, with room to spare
+_MOST_DRAWN_FOR_FRACTIONS = 10_000  # beyond, whole numbers get too long to be quick
 
 
 @dataclass(frozen=True)
@@ -55,11 +59,27 @@ def upper_bound(population: int, drawn: int, failed: int, level: float) -> Bound
     low, high = failed, failed + population - drawn
     while low < high:  # the largest plausible D; P(X <= f) falls as D grows
         middle = (low + high + 1) // 2
-        if at_most(failed, population, middle, drawn) > 1 - level:
+        if _is_plausible(failed, population, middle, drawn, doubt=1 - level):
             low = middle
         else:
             high = middle - 1
     return Bound(level, low, low / population if population else 0.0)
+
+
+def _is_plausible(
+    failed: int, population: int, wrong: int, drawn: int, *, doubt: float
+) -> bool:
+    """Say whether P(X <= failed) exceeds the doubt, exactly where they nearly meet."""
+    probability = at_most(failed, population, wrong, drawn)
+    if abs(probability - doubt) > _ROUNDING * doubt:
+        return probability > doubt
+    if drawn > _MOST_DRAWN_FOR_FRACTIONS:
+        return True  # one file more in the bound is on the safe side
+    ways = sum(
+        math.comb(wrong, x) * math.comb(population - wrong, drawn - x)
+        for x in range(failed + 1)
+    )
+    return Fraction(ways, math.comb(population, drawn)) > Fraction(doubt)
 
 
 def at_most(failed: int, population: int, wrong: int, drawn: int) -> float:

@@ -227,12 +227,9 @@ def test_the_running_systems_disk_is_refused(
     capfd: pytest.CaptureFixture[str], box: Sandbox
 ) -> None:
     """The disk under / is named as what it is, and no job is created."""
-    source = subprocess.run(
-        ["findmnt", "--noheadings", "--output", "SOURCE", "/"],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
+    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+    sources = [source for source, place, *_ in mounts if place == "/"]
+    source = sources[-1] if sources else "nothing that can be seen"
     if not source.startswith("/dev/"):
         pytest.skip(f"this machine's root is on {source}, which is no block device")
 

@@ -4,7 +4,7 @@ import math
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import SETTINGS, samples
 
@@ -34,6 +34,7 @@ def exact_bound(population: int, drawn: int, failed: int, level: float) -> int:
 
 
 @given(samples(), st.sampled_from(LEVELS))
+@example((44, 41, 20), 0.5)  # a probability of exactly one half
 @SETTINGS
 def test_the_bound_is_exact_for_small_populations(
     sample: tuple[int, int, int], level: float
