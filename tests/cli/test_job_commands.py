@@ -176,7 +176,7 @@ def test_awss_refusal_leaves_the_disk_alone(
     ran = run("create-job", manifest, image, "--confirm-device", image)
 
     assert ran.code == 6
-    assert "no-such-bucket" in ran.err
+    assert "operations[0].exportBucket" in ran.err
     assert Path(image).read_bytes() == before
 
 

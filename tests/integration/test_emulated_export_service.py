@@ -12,6 +12,7 @@ import boto3
 import moto
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 from moto import backend_index
 from moto.core.base_backend import BackendDict
 from moto.moto_server import werkzeug_app
@@ -403,6 +404,90 @@ def test_manifests_that_no_job_can_come_of_are_refused(
     """The service answers with a code, and does not break."""
     with pytest.raises(getattr(client.exceptions, f"{code}Exception")):
         create(client, manifest)
+
+
+SECRET = "correct-horse"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param(
+            "pinCode: 0123", f"trueCryptPassword: @{SECRET}", id="a reserved character"
+        ),
+        pytest.param(
+            "pinCode: 0123", f"trueCryptPassword: *{SECRET}", id="an unknown alias"
+        ),
+        pytest.param(
+            "pinCode: 0123", f"trueCryptPassword: !{SECRET}!x y", id="an unknown tag"
+        ),
+        pytest.param(
+            "pinCode: 0123",
+            f"trueCryptPassword: &{SECRET} a\npinCode: &{SECRET} b",
+            id="an anchor set twice",
+        ),
+        pytest.param(
+            "pinCode: 0123",
+            f"trueCryptPassword: a: {SECRET}",
+            id="a second colon with a blank",
+        ),
+        pytest.param(
+            "pinCode: 0123",
+            f"trueCryptPassword: {{{SECRET}, {SECRET}}}",
+            id="a field that occurs twice",
+        ),
+        pytest.param(
+            "fileSystem: EXT4\n",
+            f"fileSystem:\n  trueCryptPassword: {SECRET}\n",
+            id="indented below fileSystem",
+        ),
+        pytest.param(
+            "pinCode: 0123",
+            f"pinCode: 0123\nserviceLevel:\n  trueCryptPassword: {SECRET}",
+            id="indented below serviceLevel",
+        ),
+        pytest.param(
+            "logBucket: export-log-bucket",
+            f'logBucket: "export-log-bucket\n  trueCryptPassword: {SECRET}"',
+            id="within logBucket's quotes",
+        ),
+        pytest.param(
+            "exportBucket: foo-bucket",
+            f"exportBucket: foo-bucket\n    {SECRET}",
+            id="in the line after exportBucket",
+        ),
+    ],
+)
+def test_a_refusal_does_not_repeat_what_the_manifest_says(
+    client: Any, old: str, new: str
+) -> None:
+    """A password may stand anywhere in a manifest that is wrong."""
+    assert old in MANIFEST
+
+    with pytest.raises(ClientError) as caught:
+        create(client, MANIFEST.replace(old, new))
+
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("pinCode: 0123", "pinCode: @0123", "not well-formed: line 6$"),
+        ("pinCode: 0123", "pinCode: \x1b0123", "not well-formed: line 6$"),
+        ("pinCode: 0123", "pinCode:1\npinCode:2", "line 7 occurs twice$"),
+        ("foo-bucket", "no-such-bucket", r"operations\[0\]\.exportBucket "),
+        ("export-log-bucket", "no-such-bucket", "logBucket "),
+        ("EXT4", "FAT32", "fileSystem .*NTFS"),
+    ],
+)
+def test_a_refusal_names_the_line_or_the_field(
+    client: Any, old: str, new: str, message: str
+) -> None:
+    """An operator finds the mistake although the message does not repeat it."""
+    with pytest.raises(ClientError, match=message):
+        create(client, MANIFEST.replace(old, new))
 
 
 def test_validating_alone_creates_nothing(client: Any) -> None:

@@ -3,6 +3,9 @@
 Independent of the product's own reading on purpose: the two are held against each
 other. Source: AWS Import/Export Developer Guide, "Manifest file reference" and
 "Errors"; the order of the checks is ours.
+
+A refusal names a line or a field and repeats no value: in a manifest that is wrong, a
+password may stand anywhere.
 """
 
 import re
@@ -12,7 +15,10 @@ from typing import Any
 
 import yaml
 
-from s3export.entrypoints.sandbox.importexport.exceptions import refused
+from s3export.entrypoints.sandbox.importexport.exceptions import (
+    ImportExportError,
+    refused,
+)
 
 _REQUIRED = ("manifestVersion", "deviceId", "fileSystem", "logBucket", "operations")
 _TEXTS = ("accessKeyId", "deviceId", "logBucket", "logPrefix", "manifestVersion")
@@ -71,14 +77,12 @@ def accept(text: str) -> AcceptedManifest:
             "trueCryptPassword or pinCode is needed: the device must be encrypted",
         )
     if fields["fileSystem"] not in ("NTFS", "EXT4"):
-        raise refused(
-            "InvalidFileSystem", f"fileSystem {fields['fileSystem']!r}: NTFS or EXT4"
-        )
+        raise refused("InvalidFileSystem", "fileSystem is neither NTFS nor EXT4")
     level = fields.get("serviceLevel", "standard")
     if level not in ("standard", "expeditedShipping"):
         raise refused(
             "InvalidManifestField",
-            f"serviceLevel {level!r}: standard or expeditedShipping",
+            "serviceLevel is neither standard nor expeditedShipping",
         )
     log_key = len(f"{fields.get('logPrefix', '')}export-log-".encode()) + _JOB_ID_BYTES
     if log_key > _LONGEST_LOG_KEY:
@@ -155,23 +159,33 @@ def _check_texts(
     fields: Mapping[str, Any], names: Sequence[str], code: str, where: str
 ) -> None:
     for name in names:
-        if not isinstance(fields.get(name, ""), str):
+        value = fields.get(name, "")
+        if not isinstance(value, str):
             raise refused(code, f"{where}{name} is a list, not a text")
 
 
 def _read(text: str) -> dict[str, Any]:
     """Read YAML with every scalar as text; ``key:value`` is a field, too."""
+    text = _NO_BLANK.sub(r"\1: ", text)
     try:
-        node = yaml.compose(_NO_BLANK.sub(r"\1: ", text), Loader=yaml.BaseLoader)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise refused(
-            "MalformedManifest", f"Your manifest is not well-formed: {error}"
-        ) from error
+        node = yaml.compose(text, Loader=yaml.BaseLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise _malformed(f": line {mark.line + 1}" if mark else "") from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise _malformed(f": line {line}") from error
+    except RecursionError as error:  # nested too deeply
+        raise _malformed() from error
     if not isinstance(node, yaml.MappingNode):
-        raise refused("MalformedManifest", "Your manifest is not well-formed")
+        raise _malformed()
     value = _plain(node, set())
     assert isinstance(value, dict)  # a mapping node becomes a dictionary
     return value
+
+
+def _malformed(detail: str = "") -> ImportExportError:
+    return refused("MalformedManifest", f"Your manifest is not well-formed{detail}")
 
 
 def _plain(node: yaml.Node, seen: set[int]) -> Any:
@@ -183,7 +197,10 @@ def _plain(node: yaml.Node, seen: set[int]) -> Any:
         for key, value in node.value:
             name = str(key.value)
             if name in fields:
-                raise refused("MalformedManifest", f"{name} occurs twice")
+                line = key.start_mark.line + 1
+                raise refused(
+                    "MalformedManifest", f"the field in line {line} occurs twice"
+                )
             fields[name] = _plain(value, seen)
         return fields
     if isinstance(node, yaml.SequenceNode):

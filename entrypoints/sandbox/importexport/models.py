@@ -236,10 +236,14 @@ class ImportExportBackend(BaseBackend):
                 "InvalidAccessKeyId", "accessKeyId is not the key of this request"
             )
         known = s3_backends[self.account_id]["aws"].buckets
-        wanted = dict.fromkeys((*accepted.export_buckets, accepted.log_bucket))
-        for bucket in wanted:
+        fields = {
+            f"operations[{number}].exportBucket": bucket
+            for number, bucket in enumerate(accepted.export_buckets)
+        } | {"logBucket": accepted.log_bucket}
+        for field, bucket in fields.items():
             if bucket not in known:
-                raise refused("NoSuchBucket", f"bucket {bucket} does not exist")
+                raise refused("NoSuchBucket", f"the bucket of {field} does not exist")
+        wanted = dict.fromkeys(fields.values())
         if len({known[bucket].region_name for bucket in wanted}) > 1:
             raise refused("MultipleRegions", "the buckets lie in several regions")
         odd = [name for name in wanted if "_" in name or name != name.lower()]
