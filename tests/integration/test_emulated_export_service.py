@@ -490,6 +490,74 @@ def test_a_refusal_names_the_line_or_the_field(
         create(client, MANIFEST.replace(old, new))
 
 
+NOT_IN_XML = ["\x00", "\x08", "\x0b", "\x1b", "\x1f", "\ufffe", "\uffff"]
+
+
+@pytest.mark.parametrize("character", NOT_IN_XML, ids=ascii)
+def test_a_refusal_can_be_read_whatever_was_asked_for(
+    client: Any, character: str
+) -> None:
+    """XML cannot carry some characters, and the messages repeat job ids."""
+    name = f"a{character}b"
+
+    with pytest.raises(client.exceptions.InvalidJobIdException, match="No such job a"):
+        client.get_status(JobId=name)
+    with pytest.raises(client.exceptions.InvalidJobIdException, match="No such job a"):
+        client.get_shipping_label(jobIds=[name])
+    with pytest.raises(client.exceptions.InvalidParameterException, match="Marker a"):
+        client.list_jobs(Marker=name)
+    with pytest.raises(client.exceptions.InvalidParameterException, match="JobType"):
+        create(client, JobType=name)
+    with pytest.raises(client.exceptions.MalformedManifestException):
+        create(client, MANIFEST.replace("HD001", name))
+
+
+@pytest.mark.parametrize("escape", ["\\0", "\\e", "\\v", "\\ud800", "\\ufffe"])
+@pytest.mark.parametrize(
+    ("field", "code"),
+    [
+        ("logPrefix: logs/", "InvalidManifestField"),
+        ("exportBucket: foo-bucket", "InvalidManifestField"),
+        ("city: Seattle", "InvalidAddress"),
+    ],
+)
+def test_escapes_that_no_reply_can_carry_are_refused(
+    client: Any, field: str, code: str, escape: str
+) -> None:
+    """YAML writes as an escape what XML cannot write at all."""
+    name, _, value = field.partition(": ")
+    manifest = MANIFEST.replace(field, f'{name}: "{value}{escape}"')
+
+    with pytest.raises(getattr(client.exceptions, f"{code}Exception"), match=name):
+        create(client, manifest)
+
+
+def test_an_escape_beyond_unicode_is_malformed(client: Any) -> None:
+    """PyYAML breaks on such an escape; the service does not."""
+    for escape in ("\\U00110000", "\\UFFFFFFFF"):
+        with pytest.raises(client.exceptions.MalformedManifestException):
+            create(client, MANIFEST.replace("HD001", f'"{escape}"'))
+
+
+@pytest.mark.parametrize("character", [*NOT_IN_XML, "\ud800"], ids=ascii)
+def test_a_status_can_be_read_whatever_the_facility_told(
+    server: SandboxServer, character: str
+) -> None:
+    """What XML cannot carry stands as a replacement character in the reply."""
+    make_buckets(client_of("s3", server.endpoint_url))
+    client = client_of("importexport", server.endpoint_url)
+    job_id = JobId(create(client)["JobId"])
+    dock = LoadingDock(server.endpoint_url)
+    dock.received(job_id)
+    dock.started(job_id)
+
+    dock.finished(job_id, "Success", log_bucket="logs", log_key=f"a{character}b")
+    dock.returned(job_id, "UPS", f"1{character}Z")
+
+    status = client.get_status(JobId=job_id)
+    assert (status["LogKey"], status["TrackingNumber"]) == ("a\ufffdb", "1\ufffdZ")
+
+
 def test_validating_alone_creates_nothing(client: Any) -> None:
     """No id, no signature, no job."""
     answer = create(client, ValidateOnly=True)

@@ -20,6 +20,9 @@ from s3export.entrypoints.sandbox.importexport.exceptions import (
     refused,
 )
 
+NOT_IN_XML = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no reply can carry (XML 1.0, "Char"); YAML can write it as an escape."""
+
 _REQUIRED = ("manifestVersion", "deviceId", "fileSystem", "logBucket", "operations")
 _TEXTS = ("accessKeyId", "deviceId", "logBucket", "logPrefix", "manifestVersion")
 _ADDRESS_REQUIRED = ("name", "street1", "city", "postalCode", "phoneNumber", "country")
@@ -162,6 +165,8 @@ def _check_texts(
         value = fields.get(name, "")
         if not isinstance(value, str):
             raise refused(code, f"{where}{name} is a list, not a text")
+        if NOT_IN_XML.search(value):
+            raise refused(code, f"{where}{name} has a character that XML cannot carry")
 
 
 def _read(text: str) -> dict[str, Any]:
@@ -175,7 +180,8 @@ def _read(text: str) -> dict[str, Any]:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise _malformed(f": line {line}") from error
-    except RecursionError as error:  # nested too deeply
+    except (RecursionError, ValueError, OverflowError) as error:
+        # nested too deeply, or with an escape beyond Unicode
         raise _malformed() from error
     if not isinstance(node, yaml.MappingNode):
         raise _malformed()

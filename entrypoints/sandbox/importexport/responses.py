@@ -8,6 +8,7 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 
 from s3export.entrypoints.sandbox.importexport.exceptions import refused
+from s3export.entrypoints.sandbox.importexport.manifest import NOT_IN_XML
 from s3export.entrypoints.sandbox.importexport.models import (
     ImportExportBackend,
     importexport_backends,
@@ -41,9 +42,14 @@ class ImportExportResponse(BaseResponse):
         return importexport_backends[self.current_account]["aws"]
 
     def call_action(self) -> TYPE_RESPONSE:
-        """Answer; a CR is escaped, because XML parsers read a bare one as LF."""
+        """Answer in XML that a parser reads as it was meant.
+
+        A CR is escaped, because parsers read a bare one as LF. What XML has no escape
+        for is replaced: job ids and the facility's texts are anyone's.
+        """
         status, headers, body = super().call_action()
-        return status, headers, str(body).replace("\r", "&#13;")
+        body = NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", str(body))
+        return status, headers, body.replace("\r", "&#13;")
 
     def create_job(self) -> ActionResult:
         """CreateJob."""
