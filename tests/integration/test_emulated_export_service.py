@@ -1,6 +1,7 @@
 """The emulated export service: AWS's rules and codes, on the wire."""
 
 import base64
+import dataclasses
 import functools
 import textwrap
 import urllib.request
@@ -791,6 +792,78 @@ def test_a_job_can_end_before_its_transfer_begins(
     assert not {"LogBucket", "LogKey"} & set(status)
 
 
+STEPS: dict[str, Callable[[Any, LoadingDock, JobId], object]] = {
+    "received": lambda client, dock, job: dock.received(job),
+    "started": lambda client, dock, job: dock.started(job),
+    "Success": lambda client, dock, job: dock.finished(job, "Success", log_key="k"),
+    "SuccessWithErrors": lambda client, dock, job: dock.finished(
+        job, "SuccessWithErrors", error_count=3
+    ),
+    "MissingSignature": lambda client, dock, job: dock.finished(
+        job, "MissingSignature"
+    ),
+    "InvalidSignature": lambda client, dock, job: dock.finished(
+        job, "InvalidSignature"
+    ),
+    "DeviceError": lambda client, dock, job: dock.finished(job, "DeviceError"),
+    "finished as cancelled": lambda client, dock, job: dock.finished(job, "Canceled"),
+    "finished as expired": lambda client, dock, job: dock.finished(job, "Expired"),
+    "returned": lambda client, dock, job: dock.returned(job, "UPS", "1Z"),
+    "cancelled": lambda client, dock, job: client.cancel_job(JobId=job),
+    "updated": lambda client, dock, job: client.update_job(
+        JobId=job,
+        Manifest=MANIFEST.replace("HD001", "HD002"),
+        JobType="Export",
+        ValidateOnly=False,
+    ),
+}
+LEGAL: dict[tuple[str, ...], set[str]] = {
+    (): {"received", "cancelled", "updated"},
+    ("received",): {
+        "started",
+        "MissingSignature",
+        "InvalidSignature",
+        "DeviceError",
+        "cancelled",
+        "updated",
+    },
+    ("received", "started"): {"Success", "SuccessWithErrors", "DeviceError"},
+    ("received", "started", "Success"): {"returned"},
+    ("received", "started", "DeviceError"): {"returned"},
+    ("received", "InvalidSignature"): {"returned"},
+    ("received", "started", "Success", "returned"): set(),
+    ("received", "InvalidSignature", "returned"): set(),
+    ("cancelled",): set(),
+    ("received", "cancelled"): {"returned"},
+}
+
+
+@pytest.mark.parametrize(
+    ("steps", "step"),
+    [(steps, step) for steps in LEGAL for step in STEPS],
+    ids=lambda names: names if isinstance(names, str) else ", ".join(names) or "new",
+)
+def test_a_step_is_legal_or_changes_nothing(
+    server: SandboxServer, steps: tuple[str, ...], step: str
+) -> None:
+    """A job is received, started, finished and returned, each once, in this order."""
+    make_buckets(client_of("s3", server.endpoint_url))
+    client = client_of("importexport", server.endpoint_url)
+    dock = LoadingDock(server.endpoint_url)
+    job_id = JobId(create(client)["JobId"])
+    for earlier in steps:
+        STEPS[earlier](client, dock, job_id)
+    before = dataclasses.replace(importexport_backends[ACCOUNT]["aws"].jobs[job_id])
+
+    if step in LEGAL[steps]:
+        STEPS[step](client, dock, job_id)
+        assert importexport_backends[ACCOUNT]["aws"].jobs[job_id] != before
+        return
+    with pytest.raises((AwsError, ClientError), match=job_id):
+        STEPS[step](client, dock, job_id)
+    assert importexport_backends[ACCOUNT]["aws"].jobs[job_id] == before
+
+
 def test_no_step_follows_the_last(server: SandboxServer) -> None:
     """A job ends once and its device returns once; ``InProgress`` ends nothing."""
     make_buckets(client_of("s3", server.endpoint_url))
@@ -827,24 +900,29 @@ def test_no_step_follows_the_last(server: SandboxServer) -> None:
 
 
 def test_a_cancelled_jobs_device_is_not_loaded(server: SandboxServer) -> None:
-    """Cancelling is possible until the job ends; a device at AWS still goes home."""
+    """Cancelling is possible until the transfer starts; a device at AWS goes home."""
     make_buckets(client_of("s3", server.endpoint_url))
     client = client_of("importexport", server.endpoint_url)
-    posted, loading = (JobId(create(client)["JobId"]) for _ in range(2))
+    posted, arrived, loading = (JobId(create(client)["JobId"]) for _ in range(3))
     dock = LoadingDock(server.endpoint_url)
+    dock.received(arrived)
     dock.received(loading)
     dock.started(loading)
 
     client.cancel_job(JobId=posted)
-    client.cancel_job(JobId=loading)
+    client.cancel_job(JobId=arrived)
+    with pytest.raises(client.exceptions.UnableToCancelJobIdException):
+        client.cancel_job(JobId=loading)
 
     with pytest.raises(AwsError, match="canceled"):
         dock.received(posted)
+    with pytest.raises(AwsError, match="canceled"):
+        dock.started(arrived)
     with pytest.raises(AwsError, match="Canceled"):
-        dock.finished(loading, "Success")
-    dock.returned(loading, "UPS", "1Z")
-    assert dock.expected(loading).location_code == "Returned"
-    assert dock.expected(loading).progress_code == "Canceled"
+        dock.finished(arrived, "DeviceError")
+    dock.returned(arrived, "UPS", "1Z")
+    assert dock.expected(arrived).location_code == "Returned"
+    assert dock.expected(arrived).progress_code == "Canceled"
 
 
 def test_another_server_has_no_dock(server: SandboxServer) -> None:

@@ -18,15 +18,11 @@ from s3export.entrypoints.sandbox.importexport.manifest import accept, check_add
 JOBS_A_DAY = 50  # Developer Guide, limits
 DAYS_TO_ARRIVE = 30  # Developer Guide, "Creating an export job"
 _ID_ALPHABET = "123456789ABCDEFGHIJKLMNPQRSTUVWXYZ"  # five of them; no zero, no O
-_TERMINAL = {
-    "Success",
-    "SuccessWithErrors",
-    "Canceled",
-    "Expired",
-    "DeviceError",
-    "MissingSignature",
-    "InvalidSignature",
+_ENDS = {
+    "Pending": ("MissingSignature", "InvalidSignature", "DeviceError"),
+    "InProgress": ("Success", "SuccessWithErrors", "DeviceError"),
 }
+"""How a job ends whose device is at AWS: before its transfer begins, and after."""
 
 _LOCATIONS = {
     "NotReceived": "AWS has not received your device.",
@@ -145,9 +141,9 @@ class ImportExportBackend(BaseBackend):
         return warning
 
     def cancel_job(self, job_id: str) -> None:
-        """Cancel a job that has not ended."""
+        """Cancel a job whose transfer has not started."""
         job = self._alive(job_id)
-        if job.progress in _TERMINAL:
+        if job.progress != "Pending":
             raise refused("UnableToCancelJobId", f"job {job_id} is {job.progress}")
         job.progress = "Canceled"
 
@@ -200,10 +196,15 @@ class ImportExportBackend(BaseBackend):
     ) -> None:
         """Note how the job ended, even if its transfer could not begin."""
         job = self._known(job_id)
-        if job.location != "AtAWS" or job.progress in _TERMINAL:
-            raise refused("InvalidParameter", f"job {job_id} is {job.progress}")
-        if progress not in _TERMINAL:
-            raise refused("InvalidParameter", f"{progress} does not end a job")
+        if job.location != "AtAWS" or job.progress not in _ENDS:
+            raise refused(
+                "InvalidParameter", f"job {job_id} is {job.location}, {job.progress}"
+            )
+        if progress not in _ENDS[job.progress]:
+            raise refused(
+                "InvalidParameter",
+                f"job {job_id} is {job.progress}: {progress} does not end it",
+            )
         job.progress = progress
         job.error_count = error_count
         job.log_bucket, job.log_key = log_bucket, log_key
@@ -211,8 +212,10 @@ class ImportExportBackend(BaseBackend):
     def send_back(self, job_id: str, carrier: str, tracking_number: str) -> None:
         """Note that the device is on its way home."""
         job = self._known(job_id)
-        if job.location != "AtAWS" or job.progress not in _TERMINAL:
-            raise refused("InvalidParameter", f"job {job_id} is {job.progress}")
+        if job.location != "AtAWS" or job.progress in _ENDS:
+            raise refused(
+                "InvalidParameter", f"job {job_id} is {job.location}, {job.progress}"
+            )
         job.location = "Returned"
         job.carrier, job.tracking_number = carrier, tracking_number
 
