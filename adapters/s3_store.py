@@ -2,24 +2,27 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from botocore import exceptions as aws
 
 from s3export.adapters.aws_errors import translated
-from s3export.domain.errors import NoSuchBucket, NoSuchObject
-from s3export.domain.evidence import ObjectFacts, PartFacts
-from s3export.domain.ports import ObjectStore
+from s3export.domain.errors import NoSuchBucket, NoSuchObject, ObjectUnreadable
+from s3export.domain.evidence import Checksum, ObjectFacts, PartFacts
+from s3export.domain.ports import ObjectStore, ObjectVersion
 
 _CHUNK_BYTES = 1 << 20
 _KINDS = {
     "GetObject": "GET",
+    "GetObjectAttributes": "HEAD",
     "HeadBucket": "HEAD",
     "HeadObject": "HEAD",
+    "ListObjectVersions": "LIST",
     "ListObjectsV2": "LIST",
     "PutObject": "PUT",
 }
+_PARTS_A_PAGE = 1000
 _ABSENT = ("404", "NoSuchKey", "NotFound", "NoSuchVersion")
 
 
@@ -47,15 +50,30 @@ class S3Store(ObjectStore):
                     raise
                 raise NoSuchBucket(f"s3://{bucket}: there is no such bucket") from error
 
-    def head(self, bucket: str, key: str) -> ObjectFacts | None:
-        """Call HeadObject."""
+    def head(
+        self, bucket: str, key: str, *, version_id: str = ""
+    ) -> ObjectFacts | None:
+        """Call HeadObject with the checksums.
+
+        For checksums of an object encrypted with a KMS key S3 also demands
+        ``kms:Decrypt`` (API reference, HeadObject, ``ChecksumMode``); without that
+        permission the rest of the metadata may still be told.
+        """
+        request = {"Bucket": bucket, "Key": key, **_of_version(version_id)}
+        withheld = ""
         with translated(f"s3://{bucket}/{key}"):
             try:
-                answer = self._client.head_object(Bucket=bucket, Key=key)
+                try:
+                    answer = self._client.head_object(**request, ChecksumMode="ENABLED")
+                except aws.ClientError as error:
+                    if _status(error) != 403:
+                        raise
+                    answer = self._client.head_object(**request)
+                    withheld = "its checksums are withheld: kms:Decrypt may be missing"
             except aws.ClientError as error:
-                if _code(error) in _ABSENT:
-                    return None
-                if _code(error) in ("400", "BadRequest", "InvalidRequest"):
+                if _code(error) in _ABSENT or _status(error) == 405:
+                    return None  # 405: the version is a delete marker
+                if _status(error) == 400:
                     return self._with_customer_key(bucket, key, error)
                 raise
         return ObjectFacts(
@@ -68,23 +86,85 @@ class S3Store(ObjectStore):
             encryption=answer.get("ServerSideEncryption", ""),
             customer_key="SSECustomerAlgorithm" in answer,
             storage_class=answer.get("StorageClass", ""),
+            checksums=tuple(_checksums(answer)),
+            checksums_withheld=withheld,
+            metadata={k.lower(): v for k, v in answer.get("Metadata", {}).items()},
         )
 
     def part(
         self, bucket: str, key: str, number: int, *, version_id: str = ""
     ) -> PartFacts | None:
         """Call HeadObject with a PartNumber."""
-        version = {"VersionId": version_id} if version_id else {}
         with translated(f"s3://{bucket}/{key}, part {number}"):
             try:
                 answer = self._client.head_object(
-                    Bucket=bucket, Key=key, PartNumber=number, **version
+                    Bucket=bucket,
+                    Key=key,
+                    PartNumber=number,
+                    **_of_version(version_id),
                 )
             except aws.ClientError as error:
-                if _status(error) in (400, 404, 416, 501):
+                if _status(error) in (400, 403, 404, 416, 501):
                     return None
                 raise
         return PartFacts(answer["ContentLength"], answer.get("PartsCount"))
+
+    def part_sizes(
+        self, bucket: str, key: str, *, version_id: str = ""
+    ) -> tuple[int, ...] | None:
+        """Call GetObjectAttributes, page after page."""
+        sizes: list[int] = []
+        request: dict[str, Any] = {
+            "Bucket": bucket,
+            "Key": key,
+            "ObjectAttributes": ["ObjectParts"],
+            "MaxParts": _PARTS_A_PAGE,
+            **_of_version(version_id),
+        }
+        with translated(f"s3://{bucket}/{key}"):
+            while True:
+                try:
+                    answer = self._client.get_object_attributes(**request)
+                except aws.ClientError as error:
+                    if _status(error) in (400, 403, 404, 405, 501):
+                        return None  # not permitted, or not known to the server
+                    raise
+                told = answer.get("ObjectParts", {})
+                sizes += [part["Size"] for part in told.get("Parts", [])]
+                marker = told.get("NextPartNumberMarker", 0)
+                if not told.get("IsTruncated") or not told.get("Parts") or not marker:
+                    return tuple(sizes) or None
+                request["PartNumberMarker"] = marker
+
+    def versions(self, bucket: str, key: str) -> Sequence[ObjectVersion]:
+        """Call ListObjectVersions for one key, which comes first in its own prefix."""
+        found: list[ObjectVersion] = []
+        pages = self._client.get_paginator("list_object_versions").paginate(
+            Bucket=bucket, Prefix=key
+        )
+        with translated(f"s3://{bucket}/{key}"):
+            try:
+                for page in pages:
+                    entries = [
+                        (entry, deleted)
+                        for kind, deleted in (
+                            ("Versions", False),
+                            ("DeleteMarkers", True),
+                        )
+                        for entry in page.get(kind, [])
+                    ]
+                    found += [
+                        ObjectVersion(_version(entry), entry["LastModified"], deleted)
+                        for entry, deleted in entries
+                        if entry["Key"] == key
+                    ]
+                    if any(entry["Key"] > key for entry, _ in entries):
+                        break
+            except aws.ClientError as error:
+                if _status(error) not in (403, 501):
+                    raise
+                return ()
+        return sorted(found, key=lambda version: version.modified_at, reverse=True)
 
     def list_objects(
         self, bucket: str, *, prefix: str = "", after: str = ""
@@ -105,12 +185,19 @@ class S3Store(ObjectStore):
                         storage_class=entry.get("StorageClass", ""),
                     )
 
-    def read(self, bucket: str, key: str) -> Iterator[bytes]:
+    def read(self, bucket: str, key: str, *, version_id: str = "") -> Iterator[bytes]:
         """Call GetObject."""
         with translated(f"s3://{bucket}/{key}"):
             try:
-                body = self._client.get_object(Bucket=bucket, Key=key)["Body"]
+                body = self._client.get_object(
+                    Bucket=bucket, Key=key, **_of_version(version_id)
+                )["Body"]
             except aws.ClientError as error:
+                if _status(error) == 400 or _code(error) == "InvalidObjectState":
+                    raise ObjectUnreadable(
+                        f"s3://{bucket}/{key}: {error.response['Error']['Message']}",
+                        next_step="archived objects: aws s3api restore-object",
+                    ) from error
                 if _code(error) in _ABSENT:
                     raise NoSuchObject(
                         f"s3://{bucket}/{key}: there is no such object"
@@ -175,6 +262,18 @@ def _status(error: aws.ClientError) -> int:
 
 def _unquoted(etag: str) -> str:
     return etag.strip('"')
+
+
+def _of_version(version_id: str) -> Mapping[str, str]:
+    return {"VersionId": version_id} if version_id else {}
+
+
+def _checksums(answer: Mapping[str, Any]) -> Iterator[Checksum]:
+    """Yield the checksums of an answer, those of algorithms not invented yet too."""
+    for name, value in answer.items():
+        algorithm = name.removeprefix("Checksum")
+        if algorithm not in (name, "Type", "Algorithm") and isinstance(value, str):
+            yield Checksum(algorithm, value, answer.get("ChecksumType", ""))
 
 
 def _version(answer: Mapping[str, Any]) -> str:

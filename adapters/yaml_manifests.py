@@ -4,6 +4,7 @@ PyYAML composes a tree of nodes before it constructs Python values; the tree has
 text and the place of every scalar, so ``no`` stays ``no`` and ``0123`` stays ``0123``.
 """
 
+import re
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,6 +13,10 @@ import yaml
 from s3export.domain.errors import FileRefused, ManifestRejected, Problem
 from s3export.domain.manifests import Fields, Items, Manifest, Node, Scalar, parse
 from s3export.domain.ports import ManifestReader
+
+_QUOTED = re.compile(r"(?P<mark>['\"])(?!<).{2,}(?P=mark)")
+"""PyYAML's messages quote the text, which may be the password; tokens such as
+``'<block end>'`` are its own words."""
 
 LARGEST_MANIFEST_BYTES = 1 << 20
 """No manifest comes near; a disk image given by mistake does not fill the memory."""
@@ -71,8 +76,12 @@ def nodes(name: str, text: str) -> Node:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         what = " ".join(part for part in (error.context, error.problem) if part)
+        what = _QUOTED.sub("what stands there", what)
         problem = Problem(line, column, "", f"not YAML: {what}", _advice(text, line))
-        raise ManifestRejected(name, (problem,)) from error
+        raise ManifestRejected(name, (problem,)) from None  # its text quotes, too
+    except (ValueError, OverflowError):  # PyYAML passes any number on to chr()
+        problem = Problem(0, 0, "", "not YAML: an escape names no character")
+        raise ManifestRejected(name, (problem,)) from None
     except yaml.YAMLError as error:  # the reader's: a character that YAML forbids
         problem = Problem(0, 0, "", f"not YAML: {error}".splitlines()[0])
         raise ManifestRejected(name, (problem,)) from error

@@ -66,6 +66,51 @@ def upper_bound(population: int, drawn: int, failed: int, level: float) -> Bound
     return Bound(level, low, low / population if population else 0.0)
 
 
+def sample_size(population: int, fraction: float, level: float) -> int:
+    """Return how many files to draw so that, if none fails, few enough can be wrong.
+
+    Args:
+        fraction: The largest share of wrong files that may be left plausible.
+        level: The confidence, strictly between 0 and 1.
+
+    Returns:
+        The smallest n for which ``upper_bound(population, n, 0, level).files`` is at
+        most ``fraction`` of the population; the population itself at most.
+
+    Raises:
+        ValueError: Something is out of range.
+
+    """
+    if population < 0 or not 0 <= fraction <= 1 or not 0 < level < 1:
+        raise ValueError("need population >= 0, 0 <= fraction <= 1, 0 < level < 1")
+    # The share is the decimal that was written, not the binary that is nearest to it.
+    allowed = int(Fraction(repr(fraction)) * population)
+    low, high = 0, population
+    while low < high:  # the smallest n that leaves `allowed` + 1 implausible
+        middle = (low + high) // 2
+        if upper_bound(population, middle, 0, level).files <= allowed:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def largest_sample_size(fraction: float, level: float) -> int:
+    """Return what `sample_size` never exceeds, whatever the population.
+
+    Raises:
+        ValueError: No number of files would do: the fraction is 0.
+
+    """
+    if not 0 < fraction <= 1 or not 0 < level < 1:
+        raise ValueError("need 0 < fraction <= 1, 0 < level < 1")
+    if fraction == 1:
+        return 0
+    # One wrong file more than allowed is a share D/N > fraction, and without
+    # replacement P(X = 0) <= (1 - D/N)^n < (1 - fraction)^n, which is to be <= doubt.
+    return math.ceil(math.log(1 - level) / math.log1p(-fraction) * (1 + _ROUNDING))
+
+
 def _is_plausible(
     failed: int, population: int, wrong: int, drawn: int, *, doubt: float
 ) -> bool:

@@ -68,6 +68,12 @@ class ManifestRejected(InputRefused):
         self.problems = problems
 
 
+class ScratchFull(InputRefused):
+    """There is no room for temporary files."""
+
+    default_next_step = "set TMPDIR to a directory with more room"
+
+
 class FileRefused(InputRefused):
     """A file named by the operator cannot be read or written."""
 
@@ -205,6 +211,10 @@ class NoSuchBucket(AwsError):
 
 class NoSuchObject(AwsError):
     """The object was there a moment ago and is not any more."""
+
+
+class ObjectUnreadable(AwsError):
+    """S3 has the object and cannot hand it out: archived, or another's key."""
 
 
 class ReplyLost(AwsError):

@@ -1,25 +1,91 @@
-"""What S3 holds about an object, and what must be computed from a file to compare.
+"""What S3 holds about an object, and which of it proves a file right or wrong.
 
-S3 gives an ETag for every object. Uploaded in one piece and not encrypted with a KMS
-or customer key, it is the MD5 of the content; uploaded in N parts, it is the MD5 of the
-N binary MD5s of the parts, followed by ``-N`` (Amazon S3 User Guide, "Checking object
-integrity"). To compute the latter the sizes of the parts must be known.
+S3 tells an ETag of every object, and of most a checksum. Uploaded in one piece and not
+encrypted with a KMS or customer key, the ETag is the MD5 of the content; uploaded in N
+parts, it is the MD5 of the N binary MD5s of the parts, followed by ``-N``. A checksum
+is over the full object, or composite: the digest of the parts' digests (Amazon S3 User
+Guide, "Checking object integrity"). For composite values and multipart ETags the sizes
+of the parts must be known.
 
-`evidence_of` decides what can be compared, `Digest` computes it in one pass over the
-bytes, and equality is equality of text.
+`ladder` puts what there is in order, strongest first. Equality is equality of text.
 """
 
-import enum
-import hashlib
+import base64
+import binascii
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NewType
 
-_SINGLE = re.compile(r"^[0-9a-f]{32}$")
-_MULTIPART = re.compile(r"^[0-9a-f]{32}-(?P<parts>[1-9]\d*)$")
+from s3export.domain.digests import Recipe
+
+_SINGLE = re.compile(r"[0-9a-f]{32}")
+_MULTIPART = re.compile(r"[0-9a-f]{32}-(?P<parts>[1-9]\d{0,4})")
+_COMPOSITE = re.compile(r"(?P<digest>.+)-(?P<parts>[1-9]\d{0,4})")
 
 _KEYS_THAT_HIDE_MD5 = ("aws:kms", "aws:kms:dsse")
+
+_DIRECTORY_BUCKET = "--x-s3"
+"""How the names of directory buckets end; their ETags are no MD5 (User Guide)."""
+
+MULTIPART_ALGORITHM = "MD5"
+
+_STRONGEST_FIRST = (
+    "SHA512",
+    "SHA256",
+    "SHA1",
+    "MD5",
+    "XXHASH128",
+    "CRC64NVME",
+    "XXHASH3",
+    "XXHASH64",
+    "CRC32C",
+    "CRC32",
+)
+_WEAK = ("CRC32C", "CRC32")
+_ALWAYS_COMPOSITE_IN_PARTS = ("SHA1", "SHA256", "SHA512")
+"""S3 combines CRCs over parts to one over the object; the SHA family it cannot."""
+
+_MIB = 1 << 20
+COMMON_PART_SIZES = tuple(
+    mib * _MIB for mib in (8, 5, 16, 15, 64, 100, 10, 50, 32, 128, 25, 20, 256, 512)
+)
+"""What uploaders cut by where nobody says otherwise: aws-cli and boto3 8, rclone 5,
+s3cmd 15, s3fs 10, s5cmd 50, Hadoop 64 and 100 MiB, and their multiples."""
+
+_MOST_GUESSES = 6  # each costs an MD5 over the file, in the same pass
+
+EvidenceKind = NewType("EvidenceKind", str)
+"""What a comparison rested on, as in the report: an algorithm's name in lower case
+(``crc64nvme``; ``sha256-composite`` for the digest of digests), or one of these."""
+
+ETAG_MD5 = EvidenceKind("etag-md5")
+ETAG_MULTIPART = EvidenceKind("etag-multipart")
+METADATA_MD5 = EvidenceKind("metadata-md5")
+EXPORT_LOG = EvidenceKind("export-log")
+DOWNLOAD = EvidenceKind("download")
+SIZE = EvidenceKind("size")
+NONE = EvidenceKind("none")
+
+
+# --- what S3 tells ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """A checksum as S3 tells it.
+
+    Attributes:
+        algorithm: As S3 spells it: ``CRC64NVME``. An open set.
+        value: Base64; ``-N`` may follow where it is over N parts.
+        type: ``FULL_OBJECT``, ``COMPOSITE``, or empty where the server says nothing.
+
+    """
+
+    algorithm: str
+    value: str
+    type: str = ""
 
 
 @dataclass(frozen=True)
@@ -34,6 +100,9 @@ class ObjectFacts:
         encryption: ``ServerSideEncryption`` as S3 names it; empty for none told.
         customer_key: Encrypted with a key of the customer (SSE-C).
         storage_class: Empty means STANDARD.
+        checksums: None, one, or several.
+        checksums_withheld: The server refuses to tell them; empty for no.
+        metadata: The uploader's (``x-amz-meta-``), names in lower case.
 
     """
 
@@ -46,6 +115,9 @@ class ObjectFacts:
     encryption: str = ""
     customer_key: bool = False
     storage_class: str = ""
+    checksums: tuple[Checksum, ...] = ()
+    checksums_withheld: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -63,80 +135,256 @@ class PartFacts:
     parts: int | None
 
 
-class EvidenceKind(enum.Enum):
-    """What a comparison rested on; the values are those of the report."""
-
-    ETAG_MD5 = "etag-md5"
-    ETAG_MULTIPART = "etag-multipart"
-    SIZE = "size"
-    NONE = "none"
+# --- the ladder ------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Something that S3 holds and that can be computed from a file.
+    """Something that is told of an object and that can be computed from a file.
 
     Attributes:
-        expected: What `Digest.result` gives for an equal file.
-        part_sizes: Of a multipart object, in bytes, adding up to the object's size;
-            empty for a digest over the whole.
+        expected: What `text` gives for an equal file.
+        parts: Of how many parts it is a digest of digests; 0 for one over the whole.
+        part_sizes: In bytes, adding up to the object's size; empty while they are
+            not known, and where there are no parts.
+        decisive: A file that gives another digest is different. Otherwise only
+            equality proves anything.
+        whose: Who says it, if not S3; for the finding.
 
     """
 
     kind: EvidenceKind
+    algorithm: str
     expected: str
+    parts: int = 0
     part_sizes: tuple[int, ...] = ()
+    decisive: bool = True
+    whose: str = ""
 
-    def digest(self) -> "Digest":
-        """Return a fresh computation of this evidence."""
-        return Digest(self)
+    @property
+    def ready(self) -> bool:
+        """Whether all is known that computing it needs."""
+        return len(self.part_sizes) == self.parts
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it is computed from a file."""
+        return Recipe(self.algorithm, self.part_sizes)
+
+    def of_parts(self, sizes: Sequence[int], *, decisive: bool = True) -> "Evidence":
+        """Return the same with the sizes of the parts, or with a guess at them."""
+        return replace(self, part_sizes=tuple(sizes), decisive=decisive)
+
+    def text(self, digest: bytes) -> str:
+        """Return a file's digest in the form of ``expected``."""
+        if self.kind in _IN_HEXADECIMAL:
+            text = digest.hex()
+        else:
+            text = base64.b64encode(digest).decode()
+        return f"{text}-{self.parts}" if self.parts else text
 
 
-@dataclass(frozen=True)
-class PartsNeeded:
-    """The ETag is a multipart one: the sizes of its parts must be asked for."""
-
-    parts: int
+_IN_HEXADECIMAL = (ETAG_MD5, ETAG_MULTIPART, METADATA_MD5, EXPORT_LOG)
 
 
 @dataclass(frozen=True)
 class NoEvidence:
-    """Nothing can be compared; ``reason`` says why."""
+    """Something cannot be compared; ``reason`` says why."""
 
     reason: str
 
 
-def evidence_of(facts: ObjectFacts) -> Evidence | PartsNeeded | NoEvidence:
-    """Choose what to compare a file with, from an object's metadata."""
+@dataclass(frozen=True)
+class Ladder:
+    """What an object can be compared by, strongest first, and why not by more."""
+
+    rungs: tuple[Evidence, ...]
+    reasons: tuple[str, ...]
+
+    @property
+    def reason(self) -> str:
+        """Why there is no more, in one sentence."""
+        return "; ".join(self.reasons)
+
+
+def ladder(
+    facts: ObjectFacts,
+    computable: Container[str],
+    *,
+    strong: bool = False,
+    witnesses: Iterable[Evidence] = (),
+) -> Ladder:
+    """Put in order what an object's file can be compared by.
+
+    Full-object checksums come first, then composite ones, the ETag, an MD5 that the
+    uploader left in the metadata, and what others than S3 say.
+
+    Args:
+        computable: The algorithms that can be computed here, as S3 spells them.
+        strong: Without what a forged or an unlucky file could equal: checksums of 32
+            bits, and the word of the uploader.
+        witnesses: Evidence from elsewhere: a checksum report (with S3's checksums),
+            an export log (last).
+
+    """
+    found = [
+        *_checksums(facts, computable),
+        _etag(facts),
+        *_claims(facts),
+    ]
+    for witness in witnesses:
+        found.insert(len(found) if witness.kind == EXPORT_LOG else 0, witness)
+    if strong:
+        found = [_if_strong(one) for one in found]
+    rungs = [one for one in found if isinstance(one, Evidence)]
+    reasons = [one.reason for one in found if isinstance(one, NoEvidence)]
+    if facts.checksums_withheld:
+        reasons.append(facts.checksums_withheld)
+    whole = (facts.size_bytes,)
+    return Ladder(
+        tuple(one.of_parts(whole) if one.parts == 1 else one for one in rungs),
+        tuple(reasons),
+    )
+
+
+def listed_evidence(facts: ObjectFacts) -> Evidence | None:
+    """Return what an object can be compared by, if only its listing is known.
+
+    A listing does not tell how an object is encrypted, so that only equality proves
+    anything: whatever the ETag is, a file does not give it by chance.
+    """
+    if _SINGLE.fullmatch(facts.etag):
+        return Evidence(ETAG_MD5, "MD5", facts.etag, decisive=False)
+    return None
+
+
+def whole_checksum(algorithm: str, value: str, whose: str) -> Evidence | NoEvidence:
+    """Return the evidence of a checksum over the whole, from a checksum report."""
+    return _checksum(Checksum(algorithm, value, "FULL_OBJECT"), parts=0, whose=whose)
+
+
+def _checksums(
+    facts: ObjectFacts, computable: Container[str]
+) -> Iterator[Evidence | NoEvidence]:
+    """Yield what S3's checksums give: those over the full object first."""
+    etag = _MULTIPART.fullmatch(facts.etag)
+    parts = int(etag["parts"]) if etag else 0
+    found = []
+    for checksum in facts.checksums:
+        if checksum.algorithm in computable:
+            found += _readings(checksum, parts)
+        else:
+            found.append(
+                NoEvidence(f"its {checksum.algorithm} cannot be computed here")
+            )
+    yield from sorted(found, key=_strength)
+
+
+def _readings(checksum: Checksum, parts: int) -> list[Evidence | NoEvidence]:
+    """Return what a checksum can mean: one thing where its type is told."""
+    composite = _COMPOSITE.fullmatch(checksum.value)
+    if composite:
+        bare = replace(checksum, value=composite["digest"])
+        return [_checksum(bare, int(composite["parts"]))]
+    if checksum.type == "COMPOSITE":
+        if not parts:
+            return [
+                NoEvidence(f"its {checksum.algorithm} is of an unknown number of parts")
+            ]
+        return [_checksum(checksum, parts)]
+    if checksum.type or not parts:
+        return [_checksum(checksum, 0)]
+    # Servers that tell no type: over the whole or over the parts, whichever fits.
+    either = [_checksum(checksum, parts, decisive=False)]
+    if checksum.algorithm not in _ALWAYS_COMPOSITE_IN_PARTS:
+        either.append(_checksum(checksum, 0, decisive=False))
+    return either
+
+
+def _checksum(
+    checksum: Checksum, parts: int, *, decisive: bool = True, whose: str = ""
+) -> Evidence | NoEvidence:
+    try:
+        digest = base64.b64decode(checksum.value, validate=True)
+    except (binascii.Error, ValueError):
+        digest = b""
+    if not digest:
+        return NoEvidence(f"its {checksum.algorithm} {checksum.value!r} is not base64")
+    name = checksum.algorithm.lower()
+    return Evidence(
+        EvidenceKind(f"{name}-composite" if parts else name),
+        checksum.algorithm,
+        f"{checksum.value}-{parts}" if parts else checksum.value,
+        parts,
+        decisive=decisive,
+        whose=whose,
+    )
+
+
+def _strength(found: Evidence | NoEvidence) -> tuple[bool, int]:
+    if isinstance(found, NoEvidence):
+        return True, 0
+    known = found.algorithm in _STRONGEST_FIRST
+    place = _STRONGEST_FIRST.index(found.algorithm) if known else len(_STRONGEST_FIRST)
+    return found.parts > 0, place
+
+
+def _etag(facts: ObjectFacts) -> Evidence | NoEvidence:
     if facts.customer_key:
         return NoEvidence("encrypted with a customer's key (SSE-C): its ETag is no MD5")
     if facts.encryption in _KEYS_THAT_HIDE_MD5:
         return NoEvidence(f"encrypted with {facts.encryption}: its ETag is no MD5")
-    if _SINGLE.match(facts.etag):
-        return Evidence(EvidenceKind.ETAG_MD5, facts.etag)
-    multipart = _MULTIPART.match(facts.etag)
+    if facts.bucket.endswith(_DIRECTORY_BUCKET):
+        return NoEvidence("in a directory bucket: its ETag is no MD5")
+    if _SINGLE.fullmatch(facts.etag):
+        return Evidence(ETAG_MD5, "MD5", facts.etag)
+    multipart = _MULTIPART.fullmatch(facts.etag)
     if multipart:
-        return PartsNeeded(int(multipart["parts"]))
+        return Evidence(ETAG_MULTIPART, "MD5", facts.etag, int(multipart["parts"]))
     return NoEvidence(f"the server's ETag {facts.etag!r} has no known form")
 
 
-def multipart_evidence(
-    facts: ObjectFacts, part_sizes: Sequence[int]
-) -> Evidence | NoEvidence:
-    """Return the evidence of a multipart ETag, if the part sizes can be trusted.
+def _claims(facts: ObjectFacts) -> Iterator[Evidence]:
+    """Yield the MD5s that tools leave in an object's metadata when they upload it.
 
-    They can where there are as many as the ETag's suffix says, and they add up.
+    rclone ``md5chksum`` (base64), s3cmd ``s3cmd-attrs`` (``.../md5:<hex>/...``), s4cmd
+    ``md5`` (hex). The uploader's word, not S3's.
     """
-    multipart = _MULTIPART.match(facts.etag)
-    if multipart is None:
-        raise ValueError(f"{facts.etag!r} is not a multipart ETag")
-    if len(part_sizes) != int(multipart["parts"]):
-        return NoEvidence(
-            f"the server names {len(part_sizes)} parts, the ETag {multipart['parts']}"
-        )
-    if sum(part_sizes) != facts.size_bytes:
-        return NoEvidence("the sizes of the parts do not add up to the object's size")
-    return Evidence(EvidenceKind.ETAG_MULTIPART, facts.etag, tuple(part_sizes))
+    try:
+        digest = base64.b64decode(facts.metadata.get("md5chksum", ""), validate=True)
+    except (binascii.Error, ValueError):
+        digest = b""
+    attributes = facts.metadata.get("s3cmd-attrs", "").split("/")
+    claimed = [
+        ("rclone", digest.hex()),
+        *(("s3cmd", text[4:]) for text in attributes if text.startswith("md5:")),
+        ("s4cmd", facts.metadata.get("md5", "")),
+    ]
+    for tool, text in claimed:
+        if _SINGLE.fullmatch(text.lower()):
+            whose = f"the uploader's claim ({tool})"
+            yield Evidence(METADATA_MD5, "MD5", text.lower(), whose=whose)
+            return
+
+
+def logged_md5(text: str) -> Evidence | None:
+    """Return the evidence of an export log's checksum, if it is an MD5."""
+    if _SINGLE.fullmatch(text.lower()):
+        return Evidence(EXPORT_LOG, "MD5", text.lower(), whose="the export log")
+    return None
+
+
+def _if_strong(found: Evidence | NoEvidence) -> Evidence | NoEvidence:
+    if isinstance(found, NoEvidence):
+        return found
+    if found.algorithm in _WEAK:
+        return NoEvidence(f"its {found.algorithm} is no strong proof")
+    if found.kind == METADATA_MD5:
+        return NoEvidence(f"{found.whose} is no strong proof")
+    return found
+
+
+# --- the sizes of the parts ------------------------------------------------------
 
 
 def trusted_part(part: PartFacts | None, parts: int) -> int | NoEvidence:
@@ -154,6 +402,17 @@ def trusted_part(part: PartFacts | None, parts: int) -> int | NoEvidence:
     return part.size_bytes
 
 
+def trusted_sizes(
+    sizes: Sequence[int], size_bytes: int, parts: int
+) -> tuple[int, ...] | NoEvidence:
+    """Return the sizes, if there are as many as parts, and they add up."""
+    if len(sizes) != parts:
+        return NoEvidence(f"the server names {len(sizes)} parts, the ETag {parts}")
+    if sum(sizes) != size_bytes:
+        return NoEvidence("the sizes of the parts do not add up to the object's size")
+    return tuple(sizes)
+
+
 def uniform_parts(size_bytes: int, parts: int, first: int) -> tuple[int, ...] | None:
     """Return the part sizes if all are as long as the first but for a shorter last.
 
@@ -165,48 +424,15 @@ def uniform_parts(size_bytes: int, parts: int, first: int) -> tuple[int, ...] | 
     return None
 
 
-class Digest:
-    """Computes an `Evidence` from a file's bytes, given in order, in one pass."""
+def common_parts(size_bytes: int, parts: int) -> tuple[tuple[int, ...], ...]:
+    """Return the ways in which common uploaders would have cut, likeliest first.
 
-    def __init__(self, evidence: Evidence) -> None:
-        self._parts = evidence.part_sizes
-        self._done: list[bytes] = []
-        self._current = _md5()
-        self._pending = False  # the current part has bytes
-        self._room = self._parts[0] if self._parts else 0
-
-    def update(self, chunk: memoryview) -> None:
-        """Take the next bytes of the file; any number of them."""
-        if not self._parts:
-            self._current.update(chunk)
-            return
-        while chunk:
-            taken, chunk = chunk[: self._room], chunk[self._room :]
-            self._current.update(taken)
-            self._room -= len(taken)
-            self._pending = self._pending or len(taken) > 0
-            if self._room == 0:
-                self._end_part()
-
-    def result(self) -> str:
-        """Return the digest in the ETag's form. The file has ended."""
-        if not self._parts:
-            return self._current.hexdigest()
-        while self._pending or len(self._done) < len(self._parts):
-            self._end_part()
-        return f"{_md5(b''.join(self._done)).hexdigest()}-{len(self._done)}"
-
-    def _end_part(self) -> None:
-        self._done.append(self._current.digest())
-        self._current = _md5()
-        self._pending = False
-        number = len(self._done)
-        # Bytes beyond the last part make one part more, which no ETag can equal.
-        self._room = self._parts[number] if number < len(self._parts) else _ENDLESS
-
-
-_ENDLESS = 1 << 62
-
-
-def _md5(data: bytes = b"") -> "hashlib._Hash":
-    return hashlib.md5(data, usedforsecurity=False)
+    A file whose digest fits one of them is proven; one that fits none is not.
+    """
+    even = -(-size_bytes // parts)
+    rounded = -(-even // _MIB) * _MIB
+    ways = dict.fromkeys(
+        uniform_parts(size_bytes, parts, first)
+        for first in (*COMMON_PART_SIZES, rounded, even)
+    )
+    return tuple(way for way in ways if way is not None)[:_MOST_GUESSES]

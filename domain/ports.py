@@ -7,7 +7,15 @@ as the real ones.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,9 +23,11 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 from s3export.domain.backup_layout import TreePath
 from s3export.domain.devices import DeviceFacts
+from s3export.domain.digests import Hash
 from s3export.domain.evidence import ObjectFacts, PartFacts
 from s3export.domain.jobs import CreatedJob, JobId, JobStatus, JobSummary, ShippingLabel
 from s3export.domain.manifests import Address, Manifest
+from s3export.domain.verification import Report
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -121,11 +131,17 @@ class ObjectStore(Protocol):
         """
 
     @abstractmethod
-    def head(self, bucket: str, key: str) -> ObjectFacts | None:
+    def head(
+        self, bucket: str, key: str, *, version_id: str = ""
+    ) -> ObjectFacts | None:
         """Return an object's metadata, or ``None`` where there is no such object.
 
         A missing bucket is `errors.NoSuchBucket`, never ``None``, as far as the server
         lets the two be told apart; call `check_bucket` first.
+
+        Args:
+            version_id: Of the latest version where empty.
+
         """
 
     @abstractmethod
@@ -135,6 +151,24 @@ class ObjectStore(Protocol):
         """Return what is told of one part (counted from 1), or ``None`` for nothing.
 
         The answer is passed on as it came; `evidence.trusted_part` judges it.
+        """
+
+    @abstractmethod
+    def part_sizes(
+        self, bucket: str, key: str, *, version_id: str = ""
+    ) -> tuple[int, ...] | None:
+        """Return the sizes of all parts, if the server has a list of them.
+
+        ``None`` where it has none, or does not show it: S3 keeps the list only of
+        objects whose checksum is composite.
+        """
+
+    @abstractmethod
+    def versions(self, bucket: str, key: str) -> Sequence["ObjectVersion"]:
+        """Return the versions of one object, newest first.
+
+        Empty where the object never existed, and where the versions may not be asked
+        for. A bucket that keeps none has the object as its only version.
         """
 
     @abstractmethod
@@ -153,11 +187,13 @@ class ObjectStore(Protocol):
         """
 
     @abstractmethod
-    def read(self, bucket: str, key: str) -> Iterator[bytes]:
+    def read(self, bucket: str, key: str, *, version_id: str = "") -> Iterator[bytes]:
         """Yield an object's bytes in order, in chunks that fit in memory.
 
         Raises:
             errors.NoSuchObject: There is none, raised at the first chunk.
+            errors.ObjectUnreadable: It is archived, or encrypted with a key that is
+                not ours; raised at the first chunk.
 
         """
 
@@ -172,6 +208,20 @@ class ObjectStore(Protocol):
     @abstractmethod
     def bytes_downloaded(self) -> int:
         """Return how many bytes of objects `read` has yielded so far."""
+
+
+@dataclass(frozen=True)
+class ObjectVersion:
+    """A version of an object, or the mark that it was deleted.
+
+    Attributes:
+        version_id: Empty where the bucket keeps no versions.
+
+    """
+
+    version_id: str
+    modified_at: datetime
+    deleted: bool = False
 
 
 class ManifestReader(Protocol):
@@ -203,8 +253,10 @@ class TreeFile:
 
     Attributes:
         path: Relative to the tree's root.
-        modified_ns: Since the epoch.
+        modified_ns: Of the content, since the epoch; copying tools set it at will.
         inode: Its number; a hint for `FileTree.reading_order`.
+        changed_ns: Of the inode (ctime), since the epoch: when the file was written to
+            this disk, at the earliest. 0 where it is not known.
 
     """
 
@@ -212,6 +264,7 @@ class TreeFile:
     size_bytes: int
     modified_ns: int
     inode: int = 0
+    changed_ns: int = 0
 
 
 @dataclass(frozen=True)
@@ -308,6 +361,76 @@ class WritableTree(FileTree, Protocol):
     @abstractmethod
     def sync(self) -> None:
         """Return when everything written has reached the disk."""
+
+
+class ScratchFile(Protocol):
+    """Temporary storage: written at the end, read anywhere. Not thread-safe."""
+
+    @abstractmethod
+    def append(self, data: bytes) -> int:
+        """Write at the end; return where it begins, in bytes from the start.
+
+        Raises:
+            errors.ScratchFull: There is no room for it.
+
+        """
+
+    @abstractmethod
+    def read(self, start: int, length: int) -> bytes:
+        """Return bytes that were written; fewer where the end comes first."""
+
+
+class Scratch(Protocol):
+    """Where temporary files come from."""
+
+    @abstractmethod
+    def file(self) -> AbstractContextManager[ScratchFile]:
+        """Open an empty file: in memory while it is small, then on a disk.
+
+        It is gone when it is left, and when the process ends, however it ends.
+        """
+
+
+class HashFunctions(Protocol):
+    """The digests that can be computed here. Thread-safe."""
+
+    @abstractmethod
+    def algorithms(self) -> Collection[str]:
+        """Return their names, as S3 spells them: ``SHA256``, ``CRC64NVME``."""
+
+    @abstractmethod
+    def new(self, algorithm: str) -> Hash:
+        """Begin a digest by one of them. A CRC's digest is its bytes, highest first.
+
+        Raises:
+            ValueError: It is none of them.
+
+        """
+
+
+class ReportWriter(Protocol):
+    """Where reports of verifications go."""
+
+    @abstractmethod
+    def check(self, path: str) -> None:
+        """Return if a report can be written there, in a form that is known.
+
+        Raises:
+            errors.FileRefused: The ending is of no known form, or nothing can be
+                written there.
+
+        """
+
+    @abstractmethod
+    def write(self, report: Report, path: str) -> None:
+        """Write a report, in the form that the path's ending names.
+
+        After a failure an older file of that name is still whole.
+
+        Raises:
+            errors.FileRefused: As for `check`, or the disk is full.
+
+        """
 
 
 class BlockDevices(Protocol):
@@ -426,8 +549,8 @@ class Stage(Protocol):
     """One piece of long work that is under way."""
 
     @abstractmethod
-    def advance(self, amount: int = 1) -> None:
-        """Note that so much more is done; from any thread."""
+    def advance(self, amount: int = 1, size_bytes: int = 0) -> None:
+        """Note that so much more is done, and of how many bytes; from any thread."""
 
 
 @runtime_checkable
@@ -436,12 +559,18 @@ class Progress(Protocol):
 
     @abstractmethod
     def stage(
-        self, name: str, *, total: int | None = None, unit: str = "files"
+        self,
+        name: str,
+        *,
+        total: int | None = None,
+        unit: str = "files",
+        total_bytes: int | None = None,
     ) -> AbstractContextManager[Stage]:
         """Begin a piece of work.
 
         Args:
             total: In ``unit``; ``None`` where it is not known.
-            unit: ``files`` or ``bytes``.
+            unit: ``files`` or ``objects``.
+            total_bytes: Where the time left hangs on bytes; ``None`` elsewhere.
 
         """

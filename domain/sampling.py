@@ -49,6 +49,15 @@ class Draw(Generic[T]):
         elif entry[0] > self._kept[0][0]:
             heapq.heapreplace(self._kept, entry)
 
+    def fingerprint(self, path: bytes, size_bytes: int, modified_ns: int) -> int:
+        """Return what names a file, as it is now, under this seed: 64 bits.
+
+        A file of the same path that changed since has another one.
+        """
+        state = b"%s\0%d\0%d" % (path, size_bytes, modified_ns)
+        digest = hashlib.blake2b(state, key=self._key, digest_size=8).digest()
+        return int.from_bytes(digest)
+
     def drawn(self) -> list[T]:
         """Return what was drawn, in drawing order: best rank first."""
         return [item for _, _, item in sorted(self._kept, key=lambda kept: -kept[0])]

@@ -1,15 +1,16 @@
 """What a verification finds, and what the findings amount to."""
 
 import enum
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from s3export.domain.backup_layout import Source, TreePath
+from s3export.domain.backup_layout import BackupLayout, Source, TreePath, shown
 from s3export.domain.confidence import Bound
 from s3export.domain.devices import DeviceFacts
-from s3export.domain.evidence import EvidenceKind
+from s3export.domain.evidence import NONE, EvidenceKind
 
 
 class Outcome(enum.Enum):
@@ -61,7 +62,7 @@ class Finding:
         path: Relative to the report's root.
         bucket, key: The object it was compared with; empty where there is none.
         expected, actual: Of the evidence: digests, or sizes in bytes.
-        size_bytes: Of the file on the disk.
+        size_bytes: Of the file on the disk; of the object where there is no file.
         detail: One sentence for people; may be empty.
 
     """
@@ -70,7 +71,7 @@ class Finding:
     outcome: Outcome
     bucket: str = ""
     key: str = ""
-    evidence: EvidenceKind = EvidenceKind.NONE
+    evidence: EvidenceKind = NONE
     expected: str = ""
     actual: str = ""
     size_bytes: int = 0
@@ -142,15 +143,77 @@ class Sample:
     Attributes:
         seed: Repeats the draw.
         requested: How many files were asked for; ``None`` for all.
-        drawn: How many were looked at.
+        drawn: How many were drawn.
+        compared: How many of those were looked at; fewer in a run that was cut short.
         population: How many files the backup holds.
+        taken_over: How many of those drawn an earlier run had verified.
 
     """
 
     seed: str
     requested: int | None
     drawn: int
+    compared: int
     population: int
+    taken_over: int = 0
+
+
+@dataclass(frozen=True)
+class ExportTime:
+    """When the data was taken from S3; ``origin`` says who says so."""
+
+    moment: datetime
+    origin: str
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """How S3's listing of the selection compares with the disk.
+
+    Attributes:
+        objects: How many the listing selects.
+        size_bytes: Of all of them.
+        missing: How many are not on the disk, and should be.
+        newer: How many are not on the disk because they are newer than the export.
+        folders: How many are empty and named like a folder (``photos/``): they have
+            no content, and no file can have their names.
+        extra: How many files are on the disk and not in the listing.
+
+    """
+
+    objects: int
+    size_bytes: int
+    missing: int = 0
+    newer: int = 0
+    folders: int = 0
+    extra: int = 0
+
+
+class Profile:
+    """How large and how old files are: counts, for plots. Grows by `add`.
+
+    Attributes:
+        sizes: Files by the bits of their size: 0 for empty, n for 2^(n-1) up to
+            2^n - 1 bytes.
+        years: Files by the year (UTC) of their modification time.
+
+    """
+
+    def __init__(self) -> None:
+        self.sizes: Counter[int] = Counter()
+        self.years: Counter[int] = Counter()
+        self.size_bytes = 0
+
+    def add(self, size_bytes: int, modified_ns: int) -> None:
+        """Count one more file."""
+        self.sizes[size_bytes.bit_length()] += 1
+        self.years[_year(modified_ns)] += 1
+        self.size_bytes += size_bytes
+
+
+def _year(modified_ns: int) -> int:
+    # Gregorian years have 365.2425 days; a day at New Year does not matter in a plot.
+    return 1970 + int(modified_ns // 1_000_000_000 // 31_556_952)
 
 
 @dataclass(frozen=True)
@@ -161,6 +224,14 @@ class Report:
         root: Where the walk started, relative to the disk's root.
         findings: Sorted by path; matches only where they were asked for.
         requests: To S3, by kind (``HEAD``, ``LIST``, ``GET``, ...).
+        strong: Whether 32-bit checksums and uploaders' claims were refused as proof.
+        exported_at: ``None`` where nothing says it.
+        completeness: ``None`` where it was not asked for, or the listing or the walk
+            did not come to its end.
+        population_profile, drawn_profile: What the files are like.
+        verified: Fingerprints (`sampling.Draw.fingerprint`) of the files that matched,
+            so that a later run can go on; empty where nothing is left to look at.
+        cut_short: Why the run ended before its end; empty if it did not.
         warnings: What the operator should know besides the verdict.
 
     """
@@ -171,7 +242,7 @@ class Report:
     sources: tuple[Source, ...]
     sample: Sample
     tally: Tally
-    bound: Bound
+    bound: Bound | None
     findings: tuple[Finding, ...]
     requests: Mapping[str, int]
     bytes_read: int
@@ -179,35 +250,125 @@ class Report:
     started_at: datetime
     finished_at: datetime
     version: str
+    strong: bool = False
+    exported_at: ExportTime | None = None
+    completeness: Completeness | None = None
+    population_profile: Profile = field(default_factory=Profile)
+    drawn_profile: Profile = field(default_factory=Profile)
+    verified: "array[int]" = field(default_factory=lambda: array("Q"))
+    cut_short: str = ""
     warnings: tuple[str, ...] = field(default=())
 
     @property
     def verdict(self) -> Verdict:
-        """What it amounts to."""
-        return self.tally.verdict()
+        """What it amounts to. A run that was cut short never verifies anything."""
+        verdict = self.tally.verdict()
+        if self.cut_short and verdict is Verdict.VERIFIED:
+            return Verdict.INCONCLUSIVE
+        return verdict
 
     @property
     def statement(self) -> str:
-        """What the sample proves about all files, in one sentence."""
-        return statement(self.sample, self.tally, self.bound)
+        """What the run proves about all files, in words."""
+        said = statement(self.sample, self.tally, self.bound)
+        if self.completeness:
+            said = f"{said} {completeness_statement(self.completeness)}"
+        return said
 
 
-def statement(sample: Sample, counted: Tally, bound: Bound) -> str:
+@dataclass(frozen=True)
+class EarlierRun:
+    """What a report says of the run that it is about, so that another can go on.
+
+    Attributes:
+        requested: How many files it was to draw; ``None`` for all.
+        verified: Fingerprints of the files that matched.
+
+    """
+
+    seed: str
+    requested: int | None
+    device_path: str
+    serial: str
+    size_bytes: int
+    root: str
+    selections: tuple[tuple[str, str, str, str], ...]
+    verified: frozenset[int]
+
+    def refusals(
+        self, seed: str, device: DeviceFacts, layout: BackupLayout
+    ) -> tuple[str, ...]:
+        """Say why another run cannot take over what this one verified."""
+        own = self.serial or self.device_path
+        other = device.serial if self.serial else device.path
+        compared = (
+            ("the seed", self.seed, seed),
+            ("the disk", own, other),
+            ("the disk's size", self.size_bytes, device.size_bytes),
+            ("the directory", self.root, f"/{shown(layout.root)}"),
+            ("what is exported", self.selections, selections(layout.sources)),
+        )
+        return tuple(
+            f"{what} was {_told(before)}, and is {_told(now)} now"
+            for what, before, now in compared
+            if before != now
+        )
+
+
+def selections(sources: Iterable[Source]) -> tuple[tuple[str, str, str, str], ...]:
+    """Return bucket, prefix and markers of sources."""
+    return tuple((s.bucket, s.prefix, s.begin_marker, s.end_marker) for s in sources)
+
+
+def _told(value: object) -> str:
+    if not isinstance(value, tuple):
+        return str(value)
+    return ", ".join(f"s3://{bucket}/{prefix}" for bucket, prefix, *_ in value)
+
+
+def statement(sample: Sample, counted: Tally, bound: Bound | None) -> str:
     """Say what a sample proves about all files.
 
     A file that is on the disk and not in S3, or that could not be compared, was not
     shown to be right; the bound counts it with the wrong ones, so it always holds.
+
+    Args:
+        bound: ``None`` where the disk was not listed to its end: no sample was drawn
+            then, and nothing is proven.
+
     """
+    matched = counted[Outcome.MATCH]
+    if bound is None:
+        return (
+            f"{matched:,} files equal S3; the disk was not listed to its end, so "
+            "nothing is proven about the others."
+        )
     if not sample.population:
         return "The backup holds no files: nothing was verified."
-    matched = counted[Outcome.MATCH]
     wrong = sample.drawn - matched
     found = "0 differ" if not wrong else f"{matched:,} equal S3 and {wrong:,} do not"
     looked = f"{sample.drawn:,} of {sample.population:,} files checked, {found}"
-    if sample.drawn == sample.population:
+    if sample.compared < sample.drawn:
+        looked = (
+            f"{sample.compared:,} of {sample.drawn:,} drawn files checked, of "
+            f"{sample.population:,} in all; {matched:,} equal S3, and those not "
+            "checked count as different"
+        )
+    elif sample.drawn == sample.population:
         return f"{looked}: every file was looked at."
     verb = "differ" if not wrong else "do not equal S3"
     return (
         f"{looked}: with {bound.level * 100:.6g}% confidence at most "
         f"{bound.files:,} files ({bound.fraction:.2%}) {verb}."
     )
+
+
+def completeness_statement(found: Completeness) -> str:
+    """Say how the listing compares with the disk."""
+    listed = f"All {found.objects:,} objects of the selection were looked for"
+    said = [f"{found.missing:,} are missing" if found.missing else "none is missing"]
+    if found.newer:
+        said.append(f"{found.newer:,} are newer than the export")
+    if found.extra:
+        said.append(f"{found.extra:,} files are not in S3")
+    return f"{listed}: {', '.join(said)}."

@@ -14,6 +14,7 @@ from s3export.adapters.aws_export import AwsExportService
 from s3export.adapters.block_devices import SystemBlockDevices
 from s3export.adapters.clock import SystemClock
 from s3export.adapters.commands import Commands
+from s3export.adapters.hash_functions import InstalledHashes
 from s3export.adapters.interruption import Interruption
 from s3export.adapters.memory import (
     FixedClock,
@@ -23,10 +24,14 @@ from s3export.adapters.memory import (
     MemoryExportService,
     MemoryManifests,
     MemoryObjectStore,
+    MemoryReports,
+    MemoryScratch,
     SilentProgress,
 )
 from s3export.adapters.randomness import SystemRandomness
+from s3export.adapters.reports.writing import ReportFiles
 from s3export.adapters.s3_store import S3Store
+from s3export.adapters.scratch import TemporaryScratch
 from s3export.adapters.sessions import RUN_DIRECTORY
 from s3export.adapters.workers import ThreadWorkers
 from s3export.adapters.yaml_manifests import YamlManifests
@@ -98,6 +103,9 @@ class SystemAdapters(containers.DeclarativeContainer):
         run_directory=run_directory,
     )
     manifests = providers.Singleton(YamlManifests)
+    hashes = providers.Singleton(InstalledHashes)
+    scratch = providers.Singleton(TemporaryScratch)
+    reports = providers.Singleton(ReportFiles)
     workers = providers.Singleton(ThreadWorkers)
     randomness = providers.Singleton(SystemRandomness)
     clock = providers.Singleton(SystemClock)
@@ -112,6 +120,9 @@ class MemoryAdapters(containers.DeclarativeContainer):
     object_store = providers.Singleton(MemoryObjectStore)
     block_devices = providers.Singleton(MemoryBlockDevices)
     manifests = providers.Singleton(MemoryManifests, providers.Dict())
+    hashes = providers.Singleton(InstalledHashes)
+    scratch = providers.Singleton(MemoryScratch)
+    reports = providers.Singleton(MemoryReports)
     workers = providers.Singleton(InlineWorkers)
     randomness = providers.Singleton(FixedRandomness)
     clock = providers.Singleton(FixedClock)
@@ -139,6 +150,8 @@ class UseCases(containers.DeclarativeContainer):
         VerifyBackup,
         devices=adapters.block_devices,
         store=adapters.object_store,
+        hashes=adapters.hashes,
+        scratch=adapters.scratch,
         workers=adapters.workers,
         clock=adapters.clock,
         progress=adapters.progress,

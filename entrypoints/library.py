@@ -6,23 +6,33 @@ subclasses of `S3ExportError`.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from s3export.domain.backup_layout import (
     BackupLayout,
+    ObjectName,
     Source,
     TreePath,
     directory_of,
 )
+from s3export.domain.checksum_report import (
+    Computed,
+    batch_manifest,
+    parse_checksum_report,
+)
+from s3export.domain.confidence import sample_size as needed_sample_size
 from s3export.domain.errors import InputRefused, NothingToCompareWith
+from s3export.domain.export_log import ExportLog, parse_export_log
 from s3export.domain.jobs import CreatedJob, JobStatus, JobSummary, ShippingLabel
 from s3export.domain.jobs import job_id as checked_job_id
 from s3export.domain.manifests import DEFAULT_RECOVERY_DIRECTORY
+from s3export.domain.ports import ObjectStore, ReportWriter
 from s3export.domain.services.create_job import CreateJob, CreateJobPlan
 from s3export.domain.services.follow_jobs import FollowJobs, UpdatedJob
-from s3export.domain.services.verify_backup import VerifyBackup, VerifyRequest
-from s3export.domain.verification import Report
+from s3export.domain.services.verify_backup import VerifyBackup, VerifyRequest, Watch
+from s3export.domain.verification import EarlierRun, Finding, Report
 
 if TYPE_CHECKING:  # the container imports boto3 and more: only where it is needed
     from s3export.entrypoints.container import Application, MemoryApplication
@@ -158,8 +168,20 @@ def verify_backup(
     sample_size: int | None = 100,
     seed: str | None = None,
     confidence: float = 0.95,
+    max_differing: float | None = None,
+    completeness: bool = True,
+    strong: bool = False,
+    exported_at: datetime | None = None,
+    job_id: str | None = None,
+    export_log: str | None = None,
+    checksum_reports: Sequence[str] = (),
+    download_unverifiable: bool = False,
+    download_budget: int | None = None,
+    resume: str | None = None,
+    reports: Sequence[str] = (),
     all_findings: bool = False,
     forks: int | None = None,
+    watch: Watch | None = None,
     application: "AnyApplication | None" = None,
 ) -> Report:
     """Compare files drawn from a disk with what S3 holds, by metadata alone.
@@ -172,11 +194,28 @@ def verify_backup(
         sample_size: How many files to draw; ``ALL_FILES`` for every file.
         seed: Repeats the draw of an earlier run; by default a new one.
         confidence: Of the statement about all files, between 0 and 1.
+        max_differing: In place of ``sample_size``: draw as many as it takes to leave at
+            most this share of wrong files plausible, if none is found (0.001).
+        completeness: Look for every object that S3 lists, too.
+        strong: Refuse 32-bit checksums and uploaders' claims as proof.
+        exported_at: When the data was taken from S3, aware: objects that are newer may
+            differ. By default the export log says it, or the disk's newest write.
+        job_id: Find the export log through this job.
+        export_log: A file, or ``s3://bucket/key``.
+        checksum_reports: Completion reports of S3 Batch Operations "Compute checksum";
+            files, or ``s3://bucket/key``.
+        download_unverifiable: Settle by content what metadata cannot settle.
+        download_budget: Bytes to download at most.
+        resume: A report (.json) of an earlier run, to go on from.
+        reports: Files to write the report to: ``.json``, ``.csv``, ``.html``. A run
+            that is cut short writes what it found until then.
         all_findings: Keep the matches in the report, too.
         forks: Files read and requests made at once; by default chosen.
+        watch: Gets the findings as they come.
 
     Raises:
         NothingToCompareWith: Neither bucket nor manifest is named anywhere.
+        InputRefused: A file that is named cannot be used.
         DeviceError: The device cannot be read as a whole, or is in use.
         AwsError: S3 cannot be asked; there is no verdict.
     """
@@ -186,19 +225,145 @@ def verify_backup(
         raise InputRefused("a sample holds at least one file")
     if not 0 < confidence < 1:
         raise InputRefused("a confidence lies between 0 and 1, such as 0.95")
+    if max_differing is not None and not 0 < max_differing <= 1:
+        raise InputRefused("a share lies between 0 and 1, such as 0.001")
+    if exported_at and exported_at.tzinfo is None:
+        raise InputRefused("the time of the export needs a time zone")
+    earlier = _earlier(resume)
+    writer: ReportWriter = app.adapters.reports()
+    for path in reports:
+        writer.check(path)
     request = VerifyRequest(
         device=device,
         layout=layout,
-        seed=seed or app.adapters.randomness().seed(),
+        seed=seed or (earlier.seed if earlier else app.adapters.randomness().seed()),
         sample_size=sample_size,
         level=confidence,
+        max_differing=max_differing,
+        completeness=completeness,
+        strong=strong,
+        exported_at=exported_at,
+        log=_export_log(app, export_log, job_id),
+        computed=_computed(app, checksum_reports),
+        download=download_unverifiable,
+        download_budget=download_budget,
+        earlier=earlier,
         all_findings=all_findings,
     )
     at_once = forks or app.settings().forks
     if at_once:
         request = replace(request, readers=at_once, askers=at_once)
     service: VerifyBackup = app.use_cases.verify_backup()
-    return service(request)
+    report = service(request, _Writing(writer, reports, watch))
+    for path in reports:
+        writer.write(report, path)
+    return report
+
+
+def plan_sample(
+    population: int, max_differing: float, *, confidence: float = 0.95
+) -> int:
+    """Return how many files to draw, so that none failing proves enough.
+
+    >>> plan_sample(123_456, 0.001, confidence=0.99)
+    4518
+
+    Args:
+        population: How many files there are.
+        max_differing: The largest share of wrong files that may be left plausible.
+        confidence: Between 0 and 1.
+
+    Raises:
+        InputRefused: A number is out of range.
+    """
+    try:
+        return needed_sample_size(population, max_differing, confidence)
+    except ValueError as error:
+        raise InputRefused(f"the numbers do not fit: {error}") from error
+
+
+def batch_checksum_manifest(report_path: str) -> str:
+    """Return the manifest (CSV) for S3 Batch Operations "Compute checksum".
+
+    It names the objects that the report calls unverifiable; `verify_backup` takes the
+    completion report of that job as ``checksum_reports``.
+
+    Raises:
+        InputRefused: The file is no report.
+    """
+    from s3export.adapters.reports.reading import unverifiable_objects
+
+    return batch_manifest(unverifiable_objects(report_path))
+
+
+@dataclass(frozen=True)
+class _Writing(Watch):
+    """Writes the reports of a run that is cut short; passes everything on."""
+
+    writer: ReportWriter
+    paths: Sequence[str]
+    watch: Watch | None
+
+    def found(self, finding: Finding) -> None:
+        if self.watch:
+            self.watch.found(finding)
+
+    def unfinished(self, report: Report) -> None:
+        for path in self.paths:
+            self.writer.write(report, path)
+        if self.watch:
+            self.watch.unfinished(report)
+
+
+def _earlier(path: str | None) -> EarlierRun | None:
+    if path is None:
+        return None
+    from s3export.adapters.reports.reading import earlier_run
+
+    return earlier_run(path)
+
+
+def _export_log(
+    app: "AnyApplication", where: str | None, job_id: str | None
+) -> ExportLog | None:
+    """Read the export log that is named, or the one that the job names."""
+    if where is None and job_id is not None:
+        status = _following(app).status(checked_job_id(job_id))
+        if not status.log_key:
+            raise InputRefused(
+                f"job {job_id} has no export log yet: it is "
+                f"{status.progress_code or 'not loaded'}",
+                next_step="name the time of the export with --exported-at",
+            )
+        where = f"s3://{status.log_bucket}/{status.log_key}"
+    if where is None:
+        return None
+    return parse_export_log(_content(app, where, "an export log"), where)
+
+
+def _computed(
+    app: "AnyApplication", places: Sequence[str]
+) -> dict[ObjectName, Computed]:
+    found: dict[ObjectName, Computed] = {}
+    for where in places:
+        content = _content(app, where, "a completion report")
+        found |= parse_checksum_report(content, where)
+    return found
+
+
+def _content(app: "AnyApplication", where: str, what: str) -> bytes:
+    """Return what a file or an object (``s3://bucket/key``) holds."""
+    if where.startswith("s3://"):
+        bucket, _, key = where.removeprefix("s3://").partition("/")
+        if not bucket or not key:
+            raise InputRefused(
+                f"{where!r} names no object", next_step="write it s3://bucket/key"
+            )
+        store: ObjectStore = app.adapters.object_store()
+        return b"".join(store.read(bucket, key))
+    from s3export.adapters.input_files import content_of
+
+    return content_of(where, what)
 
 
 def _following(app: "AnyApplication") -> FollowJobs:

@@ -19,18 +19,23 @@ from s3export.domain.ports import (
     Clock,
     ExportService,
     FileTree,
+    HashFunctions,
     ManifestReader,
     ObjectStore,
     Progress,
     Randomness,
+    ReportWriter,
+    Scratch,
     Workers,
     WritableTree,
 )
 from s3export.domain.services.create_job import CreateJobPlan
 from s3export.domain.services.follow_jobs import UpdatedJob
+from s3export.domain.services.verify_backup import Watch
 from s3export.domain.verification import Finding, Outcome, Report, Verdict
 from s3export.entrypoints.library import (
     ALL_FILES,
+    batch_checksum_manifest,
     cancel_job,
     create_job,
     get_shipping_label,
@@ -38,6 +43,7 @@ from s3export.entrypoints.library import (
     list_jobs,
     open_application,
     plan_job,
+    plan_sample,
     update_job,
     verify_backup,
 )
@@ -55,6 +61,7 @@ __all__ = [
     "ExportService",
     "FileTree",
     "Finding",
+    "HashFunctions",
     "InputRefused",
     "JobId",
     "JobStatus",
@@ -67,12 +74,16 @@ __all__ = [
     "Progress",
     "Randomness",
     "Report",
+    "ReportWriter",
     "S3ExportError",
+    "Scratch",
     "ShippingLabel",
     "UpdatedJob",
     "Verdict",
+    "Watch",
     "Workers",
     "WritableTree",
+    "batch_checksum_manifest",
     "cancel_job",
     "create_job",
     "get_shipping_label",
@@ -80,6 +91,7 @@ __all__ = [
     "list_jobs",
     "open_application",
     "plan_job",
+    "plan_sample",
     "update_job",
     "verify_backup",
 ]

@@ -136,7 +136,13 @@ def _described(path: TreePath, entry: os.DirEntry[str]) -> TreeEntry:
     except OSError as error:
         return Damaged(path, error.strerror or str(error))
     if stat.S_ISREG(found.st_mode):
-        return TreeFile(path, found.st_size, found.st_mtime_ns, found.st_ino)
+        return TreeFile(
+            path,
+            found.st_size,
+            found.st_mtime_ns,
+            found.st_ino,
+            found.st_ctime_ns,
+        )
     return NotAFile(path, _KINDS.get(stat.S_IFMT(found.st_mode), "unknown"))
 
 

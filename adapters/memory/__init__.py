@@ -12,6 +12,8 @@ from s3export.adapters.memory.surroundings import (
     FixedClock,
     FixedRandomness,
     InlineWorkers,
+    MemoryReports,
+    MemoryScratch,
     RecordedProgress,
     SilentProgress,
 )
@@ -26,6 +28,8 @@ __all__ = [
     "MemoryFileTree",
     "MemoryManifests",
     "MemoryObjectStore",
+    "MemoryReports",
+    "MemoryScratch",
     "MemoryWritableTree",
     "RecordedProgress",
     "SilentProgress",

@@ -28,6 +28,7 @@ class MemoryFileTree(FileTree):
     Attributes:
         links: Paths of symbolic links.
         damaged: Paths of directories or files that give I/O errors.
+        changed_ns: When files were written, by path; 0 for not known.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class MemoryFileTree(FileTree):
             self._add_parents(path)
         self.links = {*links}
         self.damaged = {*damaged}
+        self.changed_ns: dict[bytes, int] = {}
 
     def has_directory(self, path: TreePath) -> bool:
         """Say whether a directory is there."""
@@ -66,7 +68,8 @@ class MemoryFileTree(FileTree):
         hidden = self.damaged & self._directories
         for number, (path, content) in reversed([*enumerate(self.files.items())]):
             if _lies(path, below) and not any(_lies(path, bad) for bad in hidden):
-                yield TreeFile(TreePath(path), len(content), 0, number)
+                changed = self.changed_ns.get(path, 0)
+                yield TreeFile(TreePath(path), len(content), changed, number, changed)
         for path in sorted(self.links):
             if _lies(path, below):
                 yield NotAFile(TreePath(path), "symbolic link")

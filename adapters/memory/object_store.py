@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from s3export.domain.errors import AwsError, NoSuchBucket, NoSuchObject
-from s3export.domain.evidence import ObjectFacts, PartFacts
-from s3export.domain.ports import ObjectStore
+from s3export.domain.evidence import Checksum, ObjectFacts, PartFacts
+from s3export.domain.ports import ObjectStore, ObjectVersion
 
 
 @dataclass(frozen=True)
@@ -16,21 +16,26 @@ class _Stored:
     facts: ObjectFacts
     body: bytes
     part_sizes: tuple[int, ...]
+    deleted: bool = False
 
 
 class MemoryObjectStore(ObjectStore):
     """Holds buckets of objects.
 
     Attributes:
+        versioned: Keep what is overwritten or deleted, from now on.
         ignores_part_number: Answer part requests for the whole object, as some
             servers do.
         fail_with: Raised by every request while it is set.
     """
 
     def __init__(self, *buckets: str) -> None:
-        self._buckets: dict[str, dict[str, _Stored]] = {name: {} for name in buckets}
+        self._buckets: dict[str, dict[str, list[_Stored]]] = {
+            name: {} for name in buckets
+        }
         self._requests: Counter[str] = Counter()
         self._downloaded = 0
+        self.versioned = False
         self.ignores_part_number = False
         self.fail_with: AwsError | None = None
 
@@ -43,33 +48,52 @@ class MemoryObjectStore(ObjectStore):
         part_sizes: Sequence[int] = (),
         encryption: str = "",
         modified_at: datetime = datetime(2026, 1, 1, tzinfo=UTC),
+        checksums: Sequence[Checksum] = (),
+        metadata: Mapping[str, str] | None = None,
     ) -> ObjectFacts:
-        """Store an object, in parts where their sizes are given."""
-        self._buckets.setdefault(bucket, {})
+        """Store an object, in parts where their sizes are given.
+
+        Encrypted with a KMS key, its ETag is no digest of the content.
+        """
+        kept = self._buckets.setdefault(bucket, {}).setdefault(key, [])
+        hidden = encryption.startswith("aws:kms")
         facts = ObjectFacts(
             bucket=bucket,
             key=key,
             size_bytes=len(body),
-            etag=_etag(body, part_sizes),
+            etag=_etag(b"hidden" if hidden else body, () if hidden else part_sizes),
             modified_at=modified_at,
+            version_id=f"v{len(kept) + 1}" if self.versioned else "",
             encryption=encryption,
+            checksums=tuple(checksums),
+            metadata=metadata or {},
         )
-        self._buckets[bucket][key] = _Stored(facts, body, tuple(part_sizes))
+        self._keep(kept, _Stored(facts, body, tuple(part_sizes)))
         return facts
 
-    def delete(self, bucket: str, key: str) -> None:
-        """Forget an object."""
-        del self._buckets[bucket][key]
+    def delete(
+        self,
+        bucket: str,
+        key: str,
+        at: datetime = datetime(2026, 1, 1, tzinfo=UTC),
+    ) -> None:
+        """Forget an object, or mark it as deleted where versions are kept."""
+        kept = self._buckets[bucket][key]
+        version = f"v{len(kept) + 1}" if self.versioned else ""
+        mark = ObjectFacts(bucket, key, 0, "", at, version)
+        self._keep(kept, _Stored(mark, b"", (), deleted=True))
 
     def check_bucket(self, bucket: str) -> None:
         """Raise `NoSuchBucket` for a bucket that was never made."""
-        self._count("LIST")
+        self._count("HEAD")
         self._bucket(bucket)
 
-    def head(self, bucket: str, key: str) -> ObjectFacts | None:
+    def head(
+        self, bucket: str, key: str, *, version_id: str = ""
+    ) -> ObjectFacts | None:
         """Return an object's metadata."""
         self._count("HEAD")
-        stored = self._bucket(bucket).get(key)
+        stored = self._stored(bucket, key, version_id)
         return stored.facts if stored else None
 
     def part(
@@ -77,7 +101,7 @@ class MemoryObjectStore(ObjectStore):
     ) -> PartFacts | None:
         """Return a part's size and the number of parts."""
         self._count("HEAD")
-        stored = self._bucket(bucket).get(key)
+        stored = self._stored(bucket, key, version_id)
         if stored is None:
             return None
         if self.ignores_part_number or not stored.part_sizes:
@@ -86,19 +110,44 @@ class MemoryObjectStore(ObjectStore):
             return None
         return PartFacts(stored.part_sizes[number - 1], len(stored.part_sizes))
 
+    def part_sizes(
+        self, bucket: str, key: str, *, version_id: str = ""
+    ) -> tuple[int, ...] | None:
+        """Return the sizes of the parts of objects with a composite checksum."""
+        self._count("HEAD")
+        stored = self._stored(bucket, key, version_id)
+        if stored is None or self.ignores_part_number:
+            return None
+        kinds = [checksum.type for checksum in stored.facts.checksums]
+        return stored.part_sizes if "COMPOSITE" in kinds else None
+
+    def versions(self, bucket: str, key: str) -> Sequence[ObjectVersion]:
+        """Return the versions that were kept."""
+        self._count("LIST")
+        kept = self._bucket(bucket).get(key, [])
+        return [
+            ObjectVersion(one.facts.version_id, one.facts.modified_at, one.deleted)
+            for one in reversed(kept)
+            if one.facts.version_id or not one.deleted
+        ]
+
     def list_objects(
         self, bucket: str, *, prefix: str = "", after: str = ""
     ) -> Iterator[ObjectFacts]:
         """Yield the objects in key order."""
         self._count("LIST")
-        for key, stored in sorted(self._bucket(bucket).items()):
-            if key.startswith(prefix) and key > after:
-                yield stored.facts
+        for key in sorted(self._bucket(bucket)):
+            stored = self._stored(bucket, key)
+            if stored and key.startswith(prefix) and key > after:
+                facts = stored.facts
+                yield ObjectFacts(
+                    bucket, key, facts.size_bytes, facts.etag, facts.modified_at
+                )
 
-    def read(self, bucket: str, key: str) -> Iterator[bytes]:
+    def read(self, bucket: str, key: str, *, version_id: str = "") -> Iterator[bytes]:
         """Yield an object's bytes in chunks of 64 KiB."""
         self._count("GET")
-        stored = self._bucket(bucket).get(key)
+        stored = self._stored(bucket, key, version_id)
         if stored is None:
             raise NoSuchObject(f"s3://{bucket}/{key}: there is no such object")
         for start in range(0, len(stored.body), 65_536):
@@ -125,7 +174,18 @@ class MemoryObjectStore(ObjectStore):
         if self.fail_with:
             raise self.fail_with
 
-    def _bucket(self, bucket: str) -> dict[str, _Stored]:
+    def _keep(self, kept: list[_Stored], stored: _Stored) -> None:
+        if not self.versioned:
+            kept.clear()
+        kept.append(stored)
+
+    def _stored(self, bucket: str, key: str, version_id: str = "") -> _Stored | None:
+        kept = self._bucket(bucket).get(key, [])
+        if version_id:
+            kept = [one for one in kept if one.facts.version_id == version_id]
+        return kept[-1] if kept and not kept[-1].deleted else None
+
+    def _bucket(self, bucket: str) -> dict[str, list[_Stored]]:
         if bucket not in self._buckets:
             raise NoSuchBucket(f"s3://{bucket}: there is no such bucket")
         return self._buckets[bucket]

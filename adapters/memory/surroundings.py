@@ -1,12 +1,24 @@
 """Time, chance, progress and workers that a test can hold in its hand."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from s3export.domain.ports import Clock, Progress, Randomness, Stage, Stop, Workers
+from s3export.domain.errors import FileRefused
+from s3export.domain.ports import (
+    Clock,
+    Progress,
+    Randomness,
+    ReportWriter,
+    Scratch,
+    ScratchFile,
+    Stage,
+    Stop,
+    Workers,
+)
+from s3export.domain.verification import Report
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -22,6 +34,54 @@ class FixedClock(Clock):
         """Return the time, and let a second pass."""
         self._next += timedelta(seconds=1)
         return self._next - timedelta(seconds=1)
+
+
+class MemoryScratchFile(ScratchFile):
+    """A scratch file that never leaves memory."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def append(self, data: bytes) -> int:
+        """Write at the end."""
+        start = len(self._data)
+        self._data += data
+        return start
+
+    def read(self, start: int, length: int) -> bytes:
+        """Return what was written."""
+        return bytes(self._data[start : start + length])
+
+
+class MemoryScratch(Scratch):
+    """Scratch files in memory."""
+
+    @contextmanager
+    def file(self) -> Iterator[ScratchFile]:
+        """Open an empty file."""
+        yield MemoryScratchFile()
+
+
+class MemoryReports(ReportWriter):
+    """Keeps reports by the path that they would have been written to.
+
+    Attributes:
+        forms: The endings that are taken.
+    """
+
+    def __init__(self, forms: Sequence[str] = (".json", ".csv", ".html")) -> None:
+        self.forms = forms
+        self.written: dict[str, Report] = {}
+
+    def check(self, path: str) -> None:
+        """Refuse an unknown ending."""
+        if not path.lower().endswith(tuple(self.forms)):
+            raise FileRefused(f"{path}: no report has this ending")
+
+    def write(self, report: Report, path: str) -> None:
+        """Keep a report."""
+        self.check(path)
+        self.written[path] = report
 
 
 class FixedRandomness(Randomness):
@@ -56,7 +116,12 @@ class SilentProgress(Progress):
 
     @contextmanager
     def stage(
-        self, name: str, *, total: int | None = None, unit: str = "files"
+        self,
+        name: str,
+        *,
+        total: int | None = None,
+        unit: str = "files",
+        total_bytes: int | None = None,
     ) -> Iterator[Stage]:
         """Begin a piece of work that nobody watches."""
         yield RecordedStage(name, total, unit)
@@ -70,11 +135,13 @@ class RecordedStage(Stage):
     total: int | None
     unit: str
     done: int = 0
+    done_bytes: int = 0
     ended: bool = False
 
-    def advance(self, amount: int = 1) -> None:
+    def advance(self, amount: int = 1, size_bytes: int = 0) -> None:
         """Note that so much more is done."""
         self.done += amount
+        self.done_bytes += size_bytes
 
 
 @dataclass
@@ -85,7 +152,12 @@ class RecordedProgress(Progress):
 
     @contextmanager
     def stage(
-        self, name: str, *, total: int | None = None, unit: str = "files"
+        self,
+        name: str,
+        *,
+        total: int | None = None,
+        unit: str = "files",
+        total_bytes: int | None = None,
     ) -> Iterator[Stage]:
         """Begin a piece of work and remember it."""
         stage = RecordedStage(name, total, unit)

@@ -1,6 +1,11 @@
 """Results as JSON documents: dictionaries of plain values, in the contract's shape."""
 
-from collections.abc import Mapping
+import base64
+import hashlib
+import json
+import sys
+from array import array
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +14,7 @@ from s3export.domain.devices import DeviceFacts
 from s3export.domain.jobs import CreatedJob, JobStatus, JobSummary, ShippingLabel
 from s3export.domain.services.create_job import CreateJobPlan
 from s3export.domain.services.follow_jobs import UpdatedJob
-from s3export.domain.verification import Finding, Outcome, Report
+from s3export.domain.verification import Finding, Outcome, Profile, Report
 
 REPORT_SCHEMA = "s3export/verification-report/1"
 
@@ -18,10 +23,12 @@ Document = Mapping[str, Any]
 
 def report_document(report: Report) -> Document:
     """Return a verification's report."""
-    device = report.device
+    device, sample = report.device, report.sample
+    findings = [finding_document(finding) for finding in report.findings]
     return {
         "schema": REPORT_SCHEMA,
         "verdict": report.verdict.value,
+        "cut_short": report.cut_short or None,
         "device": {
             "path": device.path,
             "serial": device.serial,
@@ -33,10 +40,28 @@ def report_document(report: Report) -> Document:
         "root": f"/{shown(report.root)}",
         "sources": [source_document(source) for source in report.sources],
         "sample": {
-            "seed": report.sample.seed,
-            "requested": report.sample.requested,
-            "drawn": report.sample.drawn,
-            "population": report.sample.population,
+            "seed": sample.seed,
+            "requested": sample.requested,
+            "drawn": sample.drawn,
+            "compared": sample.compared,
+            "taken_over": sample.taken_over,
+            "population": sample.population,
+            "population_bytes": report.population_profile.size_bytes,
+        },
+        "required_evidence": "strong" if report.strong else "any",
+        "exported_at": report.exported_at
+        and {
+            "time": timestamp(report.exported_at.moment),
+            "origin": report.exported_at.origin,
+        },
+        "completeness": report.completeness
+        and {
+            "objects": report.completeness.objects,
+            "size_bytes": report.completeness.size_bytes,
+            "missing_from_backup": report.completeness.missing,
+            "newer_than_export": report.completeness.newer,
+            "empty_folders": report.completeness.folders,
+            "missing_from_source": report.completeness.extra,
         },
         "assertions": {
             "run": report.tally.assertions.run,
@@ -45,12 +70,18 @@ def report_document(report: Report) -> Document:
         },
         "counts": {outcome.value: report.tally[outcome] for outcome in Outcome},
         "confidence": {
-            "level": report.bound.level,
-            "max_differing_files": report.bound.files,
-            "max_differing_fraction": report.bound.fraction,
+            "level": report.bound.level if report.bound else None,
+            "max_differing_files": report.bound.files if report.bound else None,
+            "max_differing_fraction": report.bound.fraction if report.bound else None,
             "statement": report.statement,
         },
-        "findings": [finding_document(finding) for finding in report.findings],
+        "profile": {
+            "population": profile_document(report.population_profile),
+            "drawn": profile_document(report.drawn_profile),
+        },
+        "findings": findings,
+        "findings_sha256": findings_sha256(findings),
+        "verified_fingerprints": packed(report.verified),
         "requests": {"HEAD": 0, "LIST": 0, "GET": 0, **report.requests},
         "bytes_read": report.bytes_read,
         "bytes_downloaded": report.bytes_downloaded,
@@ -58,6 +89,44 @@ def report_document(report: Report) -> Document:
         "started_at": timestamp(report.started_at),
         "finished_at": timestamp(report.finished_at),
         "version": report.version,
+    }
+
+
+def findings_sha256(findings: Sequence[Document]) -> str:
+    """Return the SHA-256 of findings: of their JSON, keys sorted, without blanks."""
+    text = json.dumps(findings, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def packed(fingerprints: "array[int]") -> str:
+    """Return fingerprints as base64 of 8 bytes each, highest byte first, sorted."""
+    ordered = array("Q", sorted(fingerprints))
+    if sys.byteorder == "little":
+        ordered.byteswap()
+    return base64.b64encode(ordered.tobytes()).decode()
+
+
+def unpacked(text: str) -> frozenset[int]:
+    """Read what `packed` wrote.
+
+    Raises:
+        ValueError: It is nothing of the kind.
+    """
+    fingerprints = array("Q", base64.b64decode(text, validate=True))
+    if sys.byteorder == "little":
+        fingerprints.byteswap()
+    return frozenset(fingerprints)
+
+
+def profile_document(profile: Profile) -> Document:
+    """Return counts by size (the largest a class holds, in bytes) and by year."""
+    return {
+        "files_by_size_up_to": {
+            str((1 << bits) - 1): count for bits, count in sorted(profile.sizes.items())
+        },
+        "files_by_year_modified": {
+            str(year): count for year, count in sorted(profile.years.items())
+        },
     }
 
 
@@ -79,7 +148,7 @@ def finding_document(finding: Finding) -> Document:
         "key": finding.key,
         "outcome": finding.outcome.value,
         "critical": finding.critical,
-        "evidence": finding.evidence.value,
+        "evidence": finding.evidence,
         "expected": finding.expected,
         "actual": finding.actual,
         "size_bytes": finding.size_bytes,

@@ -6,12 +6,9 @@ the next disk begins after the last key written (AWS Import/Export Developer Gui
 "Managing file exports").
 """
 
-import csv
 import hashlib
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from s3export.domain.backup_layout import (
     NotAPath,
@@ -21,33 +18,12 @@ from s3export.domain.backup_layout import (
     join,
     path_of,
     recovery_paths,
-    shown,
 )
 from s3export.domain.errors import AwsError, DiskFull, PathUnusable
 from s3export.domain.evidence import ObjectFacts
+from s3export.domain.export_log import WRITTEN, LogEntry
 from s3export.domain.manifests import Manifest
 from s3export.domain.ports import Clock, ObjectStore, Progress, Stage, WritableTree
-
-
-@dataclass(frozen=True)
-class LogEntry:
-    """What became of one object. Fields as in AWS's export log ("Log file fields").
-
-    Attributes:
-        file: The path on the device; empty where nothing was written.
-        status: An HTTP status, 200 for written.
-        md5: Of the bytes written, hexadecimal; empty where nothing was written.
-
-    """
-
-    at: datetime
-    bucket: str
-    key: str
-    file: TreePath
-    status: int
-    code: str
-    size_bytes: int
-    md5: str
 
 
 @dataclass(frozen=True)
@@ -74,7 +50,7 @@ class LoadResult:
     @property
     def written(self) -> int:
         """How many objects are on the disk."""
-        return sum(entry.status == 200 for entry in self.entries)
+        return sum(entry.written for entry in self.entries)
 
     @property
     def errors(self) -> int:
@@ -137,9 +113,8 @@ class _Run:
             bucket=source.bucket,
             key=found.key,
             file=TreePath(b""),
-            status=200,
+            status=WRITTEN,
             code="OK",
-            size_bytes=0,
             md5="",
         )
         try:
@@ -162,8 +137,8 @@ class _Run:
                 digest.update(chunk)
                 yield chunk
 
-        size = self._tree.write(path, hashed())
-        return replace(entry, file=path, size_bytes=size, md5=digest.hexdigest())
+        self._tree.write(path, hashed())
+        return replace(entry, file=path, md5=digest.hexdigest())
 
 
 def selected(store: ObjectStore, source: Source) -> Iterator[ObjectFacts]:
@@ -176,29 +151,3 @@ def selected(store: ObjectStore, source: Source) -> Iterator[ObjectFacts]:
             return
         if source.selects(found.key):
             yield found
-
-
-_LOG_FIELDS = ("DateTime", "File", "Status", "Code", "Key", "Checksum")
-
-
-def export_log(result: LoadResult) -> bytes:
-    """Return the export log: CSV with a header line, UTF-8.
-
-    The fields are AWS's; its separator is documented nowhere, and CSV can carry every
-    key, line breaks included.
-    """
-    text = io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(_LOG_FIELDS)
-    for entry in result.entries:
-        table.writerow(
-            (
-                entry.at.strftime("%a %b %d %H:%M:%S UTC %Y"),
-                f"/{shown(entry.file)}" if entry.file else "",
-                entry.status,
-                entry.code,
-                f"/{entry.bucket}/{entry.key}",
-                entry.md5,
-            )
-        )
-    return text.getvalue().encode()

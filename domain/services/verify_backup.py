@@ -1,14 +1,20 @@
-"""Compare files drawn from a disk with what S3 holds, by metadata alone.
+"""Compare the files of a disk with what S3 holds, by metadata alone.
 
-Open the device read-only, stream its tree once into the draw, take the drawn files in
-the order the disk likes, ask S3 about many at once, read each file once, compare. What
-was opened is released in reverse, whatever happened.
+Open the device read-only; list what S3 holds, compactly; stream the tree once, in
+whatever order suits the disk, into the draw and past the listing; take the drawn files
+in the order the disk likes, ask S3 about many at once, read each file once, compare;
+then name what the listing has and the disk has not. What was opened is released in
+reverse, whatever happened, and what was found until then is reported.
 """
 
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from abc import abstractmethod
+from array import array
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import islice
+from typing import Protocol
 
 from s3export.domain.backup_layout import (
     NO_OBJECT,
@@ -20,34 +26,75 @@ from s3export.domain.backup_layout import (
     is_container,
     shown,
 )
-from s3export.domain.confidence import DEFAULT_LEVEL, upper_bound
-from s3export.domain.devices import DeviceKind, refusals_to_read
+from s3export.domain.checksum_report import Computed
+from s3export.domain.completeness import Inventory, Listed
+from s3export.domain.confidence import (
+    DEFAULT_LEVEL,
+    largest_sample_size,
+    sample_size,
+    upper_bound,
+)
+from s3export.domain.devices import DeviceFacts, DeviceKind, refusals_to_read
 from s3export.domain.errors import (
     ContainerUnsupported,
     DeviceRefused,
     DeviceUnreadable,
+    InputRefused,
     RootAbsent,
+    S3ExportError,
 )
-from s3export.domain.evidence import ObjectFacts
+from s3export.domain.export_log import ExportLog
 from s3export.domain.ports import (
     BlockDevices,
     Clock,
     Damaged,
     FileTree,
+    HashFunctions,
     NotAFile,
     ObjectStore,
     Progress,
+    Scratch,
+    ScratchFile,
     Stop,
     TreeFile,
     Workers,
 )
 from s3export.domain.sampling import Draw
-from s3export.domain.services.compare_file import Compared, CompareFile
-from s3export.domain.verification import Finding, Outcome, Report, Sample, Tally
+from s3export.domain.services.compare_file import (
+    Case,
+    Compared,
+    CompareFile,
+    Knowledge,
+)
+from s3export.domain.services.file_spool import FileSpool
+from s3export.domain.services.load_device import selected
+from s3export.domain.verification import (
+    Completeness,
+    EarlierRun,
+    ExportTime,
+    Finding,
+    Outcome,
+    Profile,
+    Report,
+    Sample,
+    Tally,
+)
 
 DEFAULT_SAMPLE_SIZE = 100
 
 _WINDOW_FILES = 4096  # so many are put into reading order together
+
+
+class Watch(Protocol):
+    """Whoever follows a verification while it runs."""
+
+    @abstractmethod
+    def found(self, finding: Finding) -> None:
+        """Take a finding that will be in the report; they come in no promised order."""
+
+    @abstractmethod
+    def unfinished(self, report: Report) -> None:
+        """Take the report of a run that ends before its end, by the next exception."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +107,16 @@ class VerifyRequest:
         sample_size: How many files to draw; ``None`` for all.
         seed: Repeats a draw.
         level: The confidence of the statement about all files.
+        max_differing: Draw as many as it takes to leave at most this share of wrong
+            files plausible, if none is found; ``None`` leaves it to ``sample_size``.
+        completeness: Look for every object that S3 lists.
+        strong: Refuse 32-bit checksums and uploaders' claims as proof.
+        exported_at: When the data was taken from S3, if the operator says it.
+        log: The export log.
+        computed: What a checksum report says.
+        download: Settle what cannot be verified otherwise by downloading it.
+        download_budget: So many bytes at most; ``None`` for no limit.
+        earlier: A run to go on from: what it verified is not looked at again.
         all_findings: Keep the matches in the report, too.
         readers: Files read at once.
         askers: Requests under way at once.
@@ -71,6 +128,15 @@ class VerifyRequest:
     seed: str
     sample_size: int | None = DEFAULT_SAMPLE_SIZE
     level: float = DEFAULT_LEVEL
+    max_differing: float | None = None
+    completeness: bool = True
+    strong: bool = False
+    exported_at: datetime | None = None
+    log: ExportLog | None = None
+    computed: Mapping[ObjectName, Computed] = field(default_factory=dict)
+    download: bool = False
+    download_budget: int | None = None
+    earlier: EarlierRun | None = None
     all_findings: bool = False
     readers: int = 2
     askers: int = 16
@@ -87,19 +153,22 @@ class VerifyBackup:
 
     devices: BlockDevices
     store: ObjectStore
+    hashes: HashFunctions
+    scratch: Scratch
     workers: Workers
     clock: Clock
     progress: Progress
     version: str
 
-    def __call__(self, request: VerifyRequest) -> Report:
+    def __call__(self, request: VerifyRequest, watch: Watch | None = None) -> Report:
         """Verify, and say what was found.
 
         Raises:
             DeviceRefused: The device is in use.
+            InputRefused: The earlier run was of something else.
             RootAbsent: The backup's directory is not on it.
             ContainerUnsupported: The backup is in an encrypted container.
-            AwsError: S3 cannot be asked; no verdict is given.
+            AwsError: S3 cannot be asked; ``watch`` gets what was found until then.
 
         """
         started_at = self.clock.now()
@@ -110,18 +179,43 @@ class VerifyBackup:
                 "; ".join(refusal.reason for refusal in refusals),
                 next_step="; ".join(dict.fromkeys(r.way_out for r in refusals)),
             )
+        if request.earlier:
+            self._check(request.earlier, request, facts)
         for bucket in dict.fromkeys(s.bucket for s in request.layout.sources):
             self.store.check_bucket(bucket)
-        with self.devices.open_read_only(facts) as tree:
-            run = _Run(self, request, tree)
-            run.verify()
+        with ExitStack() as stack:
+            tree = stack.enter_context(self.devices.open_read_only(facts))
+            run = _Run(self, request, tree, stack, watch.found if watch else _nobody)
+            try:
+                run.verify()
+            except BaseException as error:
+                if watch and run.began:
+                    run.cut_short = _why(error)
+                    watch.unfinished(self._report(run, facts, started_at))
+                raise
+        return self._report(run, facts, started_at)
+
+    @staticmethod
+    def _check(earlier: EarlierRun, request: VerifyRequest, facts: DeviceFacts) -> None:
+        refusals = earlier.refusals(request.seed, facts, request.layout)
+        if refusals:
+            raise InputRefused(
+                f"the earlier run cannot be gone on with: {'; '.join(refusals)}",
+                next_step="verify without --resume",
+            )
+
+    def _report(self, run: "_Run", facts: DeviceFacts, started_at: datetime) -> Report:
+        request = run.request
         sample = Sample(
             seed=request.seed,
-            requested=request.sample_size,
+            requested=run.requested,
             drawn=run.drawn,
+            compared=run.compared,
             population=run.population,
+            taken_over=run.taken_over,
         )
         wrong = run.drawn - run.tally[Outcome.MATCH]
+        unlooked_at = run.drawn < run.population or bool(run.cut_short)
         return Report(
             device=facts,
             opened_read_only=facts.kind is not DeviceKind.DIRECTORY,
@@ -129,7 +223,11 @@ class VerifyBackup:
             sources=request.layout.sources,
             sample=sample,
             tally=run.tally,
-            bound=upper_bound(run.population, run.drawn, wrong, request.level),
+            bound=(
+                upper_bound(run.population, run.drawn, wrong, request.level)
+                if run.walked
+                else None
+            ),
             findings=tuple(sorted(run.findings, key=lambda finding: finding.path)),
             requests=dict(self.store.requests()),
             bytes_read=run.bytes_read,
@@ -137,76 +235,119 @@ class VerifyBackup:
             started_at=started_at,
             finished_at=self.clock.now(),
             version=self.version,
+            strong=request.strong,
+            exported_at=run.knowledge.exported_at,
+            completeness=run.completeness,
+            population_profile=run.population_profile,
+            drawn_profile=run.drawn_profile,
+            verified=run.verified if unlooked_at else array("Q"),
+            cut_short=run.cut_short,
             warnings=tuple(run.warnings),
         )
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """A drawn file, and what S3 says of the object it should be."""
+class _Drawn:
+    """A drawn file, and the objects that it can be."""
 
     file: TreeFile
-    object: ObjectName
-    facts: ObjectFacts | None
-    reason: str = ""
+    names: tuple[ObjectName, ...]
+    listed: Listed | None
+    reason: str
 
 
 class _Run:
     """One verification while it is under way."""
 
     def __init__(
-        self, service: VerifyBackup, request: VerifyRequest, tree: FileTree
+        self,
+        service: VerifyBackup,
+        request: VerifyRequest,
+        tree: FileTree,
+        stack: ExitStack,
+        found: Callable[[Finding], None],
     ) -> None:
         self._service = service
-        self._request = request
+        self.request = request
         self._layout = request.layout
         self._tree = tree
-        self._comparer = CompareFile(service.store, tree)
+        self._stack = stack
+        self._found = found
+        self._draw: Draw[TreeFile] = Draw(request.seed, self._most_drawn() or 1)
+        entries = request.log.entries if request.log else ()
+        self._by_path = {entry.file: entry for entry in entries if entry.written}
+        self.knowledge = Knowledge(
+            exported_at=_told(request),
+            log={ObjectName(entry.bucket, entry.key): entry for entry in entries},
+            computed=request.computed,
+            strong=request.strong,
+        )
+        self._inventory: Inventory | None = None
+        self._extra: list[_Drawn] = []
+        self._drawn_paths: set[TreePath] = set()
+        self._damaged: list[TreePath] = []
+        self._newest_ns = 0
+        self._not_files = 0
+        self._unmapped = 0
+        self.began = False
+        self.walked = False
+        self.requested = request.sample_size
         self.population = 0
         self.drawn = 0
+        self.compared = 0
+        self.taken_over = 0
         self.bytes_read = 0
+        self.population_profile = Profile()
+        self.drawn_profile = Profile()
+        self.verified = array("Q")
         self.tally = Tally()
         self.findings: list[Finding] = []
+        self.completeness: Completeness | None = None
+        self.cut_short = ""
         self.warnings: list[str] = []
-        self._not_files = 0
+
+    @property
+    def _takes_all(self) -> bool:
+        return self.request.sample_size is None and self.request.max_differing is None
+
+    def _most_drawn(self) -> int | None:
+        if self.request.max_differing is not None:
+            return largest_sample_size(self.request.max_differing, self.request.level)
+        return self.request.sample_size
 
     def verify(self) -> None:
+        directories = self._directories()
+        self.began = True
+        if self.request.completeness or self._takes_all:
+            self._inventory = self._listing()
         # Closed at once when something fails: an open directory keeps a disk busy.
-        with closing(self._files(self._directories())) as files:
-            if self._request.sample_size is None:
-                self._compare(files, total=None)
-            else:
-                drawn = self._drawn(files, self._request.sample_size)
-                self._compare(drawn, total=len(drawn))
-        if self._not_files:
-            self.warnings.append(
-                f"{self._not_files:,} entries are links or special files, "
-                "which no export makes; they were not looked at"
-            )
-        self._look_for_recovered_files()
+        with closing(self._files(directories)) as files:
+            drawn = self._spooled(files) if self._takes_all else self._chosen(files)
+        self.walked = True
+        self._warn_of_what_was_not_looked_at()
+        self._date_the_export()
+        self._compare(drawn)
+        if self._inventory and self.request.completeness:
+            self._look_for_the_missing(self._inventory)
 
-    def _look_for_recovered_files(self) -> None:
-        directory = self._layout.recovery_directory
-        try:
-            recovered = self._tree.names(directory)
-        except DeviceUnreadable as error:  # what was verified is verified all the same
-            self.warnings.append(f"/{shown(directory)} cannot be read: {error.message}")
-            return
-        if recovered:
-            self.warnings.append(
-                f"/{shown(directory)} holds files whose keys cannot be names; only the "
-                "export log says which, so they were not looked at"
-            )
+    # --- what S3 lists ------------------------------------------------------------
 
-    def _drawn(self, files: Iterable[TreeFile], size: int) -> list[TreeFile]:
-        draw: Draw[TreeFile] = Draw(self._request.seed, size)
-        with self._service.progress.stage("listing the disk") as stage:
-            for file in files:
-                draw.offer(file.path, file)
-                stage.advance()
-        return draw.drawn()
+    def _listing(self) -> Inventory:
+        """Take down what S3 lists of the selection."""
 
-    # --- the population ---------------------------------------------------------
+        def new_file() -> ScratchFile:
+            return self._stack.enter_context(self._service.scratch.file())
+
+        inventory = Inventory(self._layout.sources, new_file)
+        with self._service.progress.stage("listing S3", unit="objects") as stage:
+            for number, source in enumerate(self._layout.sources):
+                for facts in selected(self._service.store, source):
+                    inventory.add(number, facts)
+                    stage.advance()
+        inventory.seal()
+        return inventory
+
+    # --- the population -----------------------------------------------------------
 
     def _directories(self) -> tuple[TreePath, ...]:
         """Return where the files are, or say what is there in their place."""
@@ -217,6 +358,10 @@ class _Run:
             self.warnings += [
                 f"the disk has no directory {directory}" for directory in absent
             ]
+            recovery = self._layout.recovery_directory
+            covered = any(below(recovery, path) is not None for path in found)
+            if self._by_path and not covered and self._tree.has_directory(recovery):
+                found = (*found, recovery)
             return found
         names = self._tree.names(TreePath(b""))
         containers = [name for name in names if is_container(TreePath(name))]
@@ -240,15 +385,18 @@ class _Run:
     ) -> Generator[TreeFile, None, None]:
         for directory in directories:
             for entry in self._tree.entries(directory):
-                if not self._layout.belongs(entry.path):
+                if not self._belongs(entry.path):
                     continue
                 match entry:
                     case TreeFile():
                         self.population += 1
+                        self.population_profile.add(entry.size_bytes, entry.modified_ns)
+                        self._newest_ns = max(self._newest_ns, entry.changed_ns)
                         yield entry
                     case NotAFile():
                         self._not_files += 1
                     case Damaged():
+                        self._damaged.append(entry.path)
                         unseen = TreeFile(entry.path, size_bytes=0, modified_ns=0)
                         self._note(
                             Compared(
@@ -259,50 +407,269 @@ class _Run:
                             )
                         )
 
+    def _belongs(self, path: TreePath) -> bool:
+        if self._layout.belongs(path) or path in self._by_path:
+            return True
+        if below(path, self._layout.recovery_directory) is not None:
+            self._unmapped += 1
+        return False
+
+    def _chosen(self, files: Iterable[TreeFile]) -> Iterator[TreeFile]:
+        """Draw, and see on the way which files S3 does not list."""
+        with self._service.progress.stage("listing the disk") as stage:
+            for file in files:
+                self._draw.offer(file.path, file)
+                stage.advance()
+                if self._inventory:
+                    looked_up = self._looked_up(file)
+                    if not looked_up.listed:
+                        self._extra.append(looked_up)
+        drawn = self._draw.drawn()
+        if self.request.max_differing is not None:
+            share, level = self.request.max_differing, self.request.level
+            self.requested = sample_size(self.population, share, level)
+            drawn = drawn[: self.requested]
+        for file in drawn:
+            self._count_drawn(file)
+        self._drawn_paths = {file.path for file in drawn}
+        return iter(drawn)
+
+    def _spooled(self, files: Iterable[TreeFile]) -> Iterator[TreeFile]:
+        """Take all files down, so that their number and bytes are known beforehand."""
+        spool = FileSpool(self._stack.enter_context(self._service.scratch.file()))
+        with self._service.progress.stage("listing the disk") as stage:
+            for file in files:
+                spool.add(file)
+                self._count_drawn(file)
+                stage.advance()
+        return spool.files()
+
+    def _count_drawn(self, file: TreeFile) -> None:
+        self.drawn += 1
+        self.drawn_profile.add(file.size_bytes, file.modified_ns)
+
+    def _date_the_export(self) -> None:
+        """Where nobody says when the export was, it was when the disk was written."""
+        if self.knowledge.exported_at or not self._newest_ns:
+            return
+        written = datetime.fromtimestamp(self._newest_ns // 1_000_000_000, UTC)
+        moment = min(written, self._service.clock.now())
+        told = ExportTime(moment, "the newest write to the disk")
+        self.knowledge = replace(self.knowledge, exported_at=told)
+
+    def _warn_of_what_was_not_looked_at(self) -> None:
+        if self._not_files:
+            self.warnings.append(
+                f"{self._not_files:,} entries are links or special files, "
+                "which no export makes; they were not looked at"
+            )
+        directory = self._layout.recovery_directory
+        try:
+            recovered = bool(self._tree.names(directory))
+        except DeviceUnreadable as error:  # what was verified is verified all the same
+            self.warnings.append(f"/{shown(directory)} cannot be read: {error.message}")
+            return
+        if recovered and (self._unmapped or not self._by_path):
+            self.warnings.append(
+                f"/{shown(directory)} holds files whose keys cannot be names; only the "
+                "export log says which, so they were not looked at (--export-log)"
+            )
+
     # --- comparing ----------------------------------------------------------------
 
-    def _compare(self, files: Iterable[TreeFile], *, total: int | None) -> None:
-        workers, request = self._service.workers, self._request
-        asked = workers.map(self._ask, self._ordered(files), at_once=request.askers)
-        compared = workers.map(self._examine, asked, at_once=request.readers)
-        stages = self._service.progress.stage("comparing", total=total)
-        with stages as stage, closing(asked), closing(compared):
-            for result in compared:
-                self.drawn += 1
-                self._note(result)
-                stage.advance()
-
-    def _ordered(self, files: Iterable[TreeFile]) -> Iterator[TreeFile]:
-        stream = iter(files)
-        while window := list(islice(stream, _WINDOW_FILES)):
-            yield from self._tree.reading_order(window)
-
-    def _ask(self, file: TreeFile, stop: Stop) -> _Asked:
-        """Find the object that the file should be equal to."""
-        try:
-            candidates = self._layout.objects(file.path)
-        except NotAPath as error:
-            return _Asked(file, NO_OBJECT, None, reason=str(error))
-        for name in candidates:
-            facts = self._service.store.head(name.bucket, name.key)
-            if facts is not None:
-                return _Asked(file, name, facts)
-        if not candidates:
-            return _Asked(file, NO_OBJECT, None, reason="no operation selects it")
-        return _Asked(file, candidates[0], None, reason="S3 has no such object")
-
-    def _examine(self, asked: _Asked, stop: Stop) -> Compared:
-        """Compare one file with one object, or say that there is none."""
-        if asked.facts is not None:
-            return self._comparer.compare(asked.file, asked.facts, stop)
-        return Compared(
-            Outcome.MISSING_FROM_SOURCE,
-            asked.file,
-            asked.object,
-            detail=asked.reason,
+    def _compare(self, files: Iterator[TreeFile]) -> None:
+        service, request = self._service, self.request
+        comparer = CompareFile(
+            service.store, self._tree, service.hashes, self.knowledge
         )
 
+        def ask(drawn: _Drawn, stop: Stop) -> Case | Compared:
+            return self._asked(comparer, drawn)
+
+        def examine(case: Case | Compared, stop: Stop) -> Compared:
+            return comparer.judge(case, stop) if isinstance(case, Case) else case
+
+        looked_up = map(self._looked_up, self._to_compare(self._ordered(files)))
+        asked = service.workers.map(ask, looked_up, at_once=request.askers)
+        compared = service.workers.map(examine, asked, at_once=request.readers)
+        stages = service.progress.stage(
+            "comparing", total=self.drawn, total_bytes=self.drawn_profile.size_bytes
+        )
+        unverifiable = []
+        with stages as stage, closing(asked), closing(compared):
+            for result in compared:
+                stage.advance(size_bytes=result.file.size_bytes)
+                if request.download and result.outcome is Outcome.UNVERIFIABLE:
+                    unverifiable.append(result)
+                else:
+                    self._conclude(result)
+        self._download(comparer, unverifiable)
+        for extra in self._extra:
+            if extra.file.path not in self._drawn_paths:
+                self._note(_not_in_s3(extra))
+
+    def _ordered(self, files: Iterator[TreeFile]) -> Iterator[TreeFile]:
+        while window := list(islice(files, _WINDOW_FILES)):
+            yield from self._tree.reading_order(window)
+
+    def _to_compare(self, files: Iterable[TreeFile]) -> Iterator[TreeFile]:
+        """Leave out what an earlier run verified, if it has not changed since."""
+        earlier = self.request.earlier
+        verified = earlier.verified if earlier else frozenset()
+        for file in files:
+            if verified and self._fingerprint(file) in verified:
+                looked_up = self._looked_up(file)
+                name = looked_up.names[0] if looked_up.names else NO_OBJECT
+                self.taken_over += 1
+                self._conclude(
+                    Compared(
+                        Outcome.MATCH, file, name, detail="verified by an earlier run"
+                    )
+                )
+            else:
+                yield file
+
+    def _looked_up(self, file: TreeFile) -> _Drawn:
+        """Find which objects a file can be; in the caller's thread."""
+        reason = ""
+        names: tuple[ObjectName, ...] = ()
+        try:
+            names = self._layout.objects(file.path)
+        except NotAPath as error:
+            reason = str(error)
+        listed = None
+        if self._inventory:
+            listed = self._inventory.find(file.path)
+        entry = self._by_path.get(file.path)
+        if entry:
+            name = ObjectName(entry.bucket, entry.key)
+            if self._inventory and not listed:
+                listed = self._inventory.find_key(entry.bucket, entry.key)
+            names = tuple(dict.fromkeys((*names, name)))
+        if not names:
+            reason = reason or "no operation selects it"
+        return _Drawn(file, names, listed, reason)
+
+    def _asked(self, comparer: CompareFile, drawn: _Drawn) -> Case | Compared:
+        """Find what S3 holds of the object that a file should be equal to."""
+        if self._inventory:
+            if not drawn.listed:
+                return _not_in_s3(drawn)
+            facts = drawn.listed.facts
+            case = comparer.ask_listed(drawn.file, facts)
+            if case:
+                return case
+            names: tuple[ObjectName, ...] = (ObjectName(facts.bucket, facts.key),)
+        else:
+            names = drawn.names
+        for name in names:
+            found = self._service.store.head(name.bucket, name.key)
+            if found is not None:
+                return comparer.ask(drawn.file, found)
+        return _not_in_s3(drawn)
+
+    def _download(self, comparer: CompareFile, waiting: list[Compared]) -> None:
+        """Settle by content what metadata could not, as far as the budget goes."""
+        left = self.request.download_budget
+        wanted = []
+        for result in waiting:
+            size = result.file.size_bytes
+            if left is None or size <= left:
+                wanted.append(result)
+                left = None if left is None else left - size
+            else:
+                more = "not downloaded: more than is left of the budget"
+                self._conclude(replace(result, detail=f"{result.detail}; {more}"))
+
+        def settle(result: Compared, stop: Stop) -> Compared:
+            settled = comparer.download(result.file, result.object, stop)
+            if settled.outcome is not Outcome.UNVERIFIABLE:
+                return settled
+            return replace(result, detail=f"{result.detail}; {settled.detail}")
+
+        if not wanted:
+            return
+        settled = self._service.workers.map(
+            settle, wanted, at_once=self.request.readers
+        )
+        total = sum(result.file.size_bytes for result in wanted)
+        stages = self._service.progress.stage(
+            "downloading", total=len(wanted), total_bytes=total
+        )
+        with stages as stage, closing(settled):
+            for result in settled:
+                stage.advance(size_bytes=result.file.size_bytes)
+                self._conclude(result)
+
+    # --- what is missing ----------------------------------------------------------
+
+    def _look_for_the_missing(self, inventory: Inventory) -> None:
+        """Name every object of the listing that no file was found for."""
+        missing = newer = folders = 0
+        for listed in inventory.unseen():
+            facts = listed.facts
+            if self.knowledge.is_newer(facts):
+                newer += 1
+            elif facts.key.endswith("/") and not facts.size_bytes:
+                folders += 1
+            else:
+                outcome, detail = self._absence(listed)
+                missing += outcome is Outcome.MISSING_FROM_BACKUP
+                path = listed.path or TreePath(facts.key.encode())
+                self._note(
+                    Compared(
+                        outcome,
+                        TreeFile(path, facts.size_bytes, modified_ns=0),
+                        ObjectName(facts.bucket, facts.key),
+                        detail=detail,
+                    )
+                )
+        self.completeness = Completeness(
+            objects=inventory.count,
+            size_bytes=inventory.size_bytes,
+            missing=missing,
+            newer=newer,
+            folders=folders,
+            extra=self.tally[Outcome.MISSING_FROM_SOURCE],
+        )
+
+    def _absence(self, listed: Listed) -> tuple[Outcome, str]:
+        """Say what it means that an object is not on the disk."""
+        entry = self.knowledge.log.get(
+            ObjectName(listed.facts.bucket, listed.facts.key)
+        )
+        if entry and not entry.written:
+            said = f"the export log says {entry.status} {entry.code}".strip()
+            return Outcome.MISSING_FROM_BACKUP, said
+        path = listed.path
+        if path is None:
+            if entry or not self._recovered():
+                return Outcome.MISSING_FROM_BACKUP, listed.reason
+            where = f"/{shown(self._layout.recovery_directory)}"
+            return Outcome.UNVERIFIABLE, (
+                f"{listed.reason}; if it was exported it is in {where}, and only the "
+                "export log says where"
+            )
+        for directory in self._damaged:
+            if path == directory or below(path, directory) is not None:
+                where = f"/{shown(directory)}"
+                return Outcome.UNREADABLE, f"{where} cannot be read"
+        return Outcome.MISSING_FROM_BACKUP, "S3 has it, the disk does not"
+
+    def _recovered(self) -> bool:
+        try:
+            return bool(self._tree.names(self._layout.recovery_directory))
+        except DeviceUnreadable:
+            return True
+
     # --- findings -----------------------------------------------------------------
+
+    def _conclude(self, compared: Compared) -> None:
+        """Take the result of a drawn file."""
+        self.compared += 1
+        if compared.outcome is Outcome.MATCH:
+            self.verified.append(self._fingerprint(compared.file))
+        self._note(compared)
 
     def _note(self, compared: Compared) -> None:
         path = below(compared.file.path, self._layout.root)
@@ -319,5 +686,37 @@ class _Run:
         )
         self.bytes_read += compared.bytes_read
         self.tally.add(finding)
-        if self._request.all_findings or finding.outcome is not Outcome.MATCH:
+        if self.request.all_findings or finding.outcome is not Outcome.MATCH:
             self.findings.append(finding)
+            self._found(finding)
+
+    def _fingerprint(self, file: TreeFile) -> int:
+        return self._draw.fingerprint(file.path, file.size_bytes, file.modified_ns)
+
+
+def _not_in_s3(drawn: _Drawn) -> Compared:
+    name = drawn.names[0] if drawn.names else NO_OBJECT
+    return Compared(
+        Outcome.MISSING_FROM_SOURCE,
+        drawn.file,
+        name,
+        detail=drawn.reason or "S3 has no such object",
+    )
+
+
+def _told(request: VerifyRequest) -> ExportTime | None:
+    """Return when the export was, as far as somebody says it."""
+    if request.exported_at:
+        return ExportTime(request.exported_at, "the operator")
+    newest = request.log.newest if request.log else None
+    return ExportTime(newest, "the export log") if newest else None
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, S3ExportError):
+        return error.message
+    return f"interrupted ({error})" if str(error) else "interrupted"
+
+
+def _nobody(finding: Finding) -> None:
+    """Take a finding that nobody waits for."""

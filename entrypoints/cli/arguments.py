@@ -1,7 +1,10 @@
 """The grammar of the command line, and its help."""
 
 import argparse
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from s3export.entrypoints.cli.exit_codes import TABLE
@@ -148,16 +151,105 @@ def _add_verification(command: Callable[..., argparse.ArgumentParser]) -> None:
         metavar="DIR",
         help="where the backup is on the disk, in place of /<bucket>",
     )
-    verify.add_argument(
+    size = verify.add_mutually_exclusive_group()
+    size.add_argument(
         "--sample-size", type=_sample_size, metavar="N|all", help="default: 100"
+    )
+    size.add_argument(
+        "--max-differing",
+        type=_share,
+        metavar="SHARE",
+        help="draw enough to prove, if none differs, that at most so many do: 0.1%%",
     )
     verify.add_argument("--seed", metavar="SEED", help="repeat an earlier draw")
     verify.add_argument(
         "--confidence", type=_fraction, default=0.95, metavar="P", help="default: 0.95"
     )
     verify.add_argument(
+        "--completeness",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="look for every object that S3 lists (default)",
+    )
+    verify.add_argument(
+        "--require",
+        choices=("any", "strong"),
+        default="any",
+        help="strong: 32-bit checksums and uploaders' claims prove nothing",
+    )
+    verify.add_argument(
         "--all-findings", action="store_true", help="show the files that match, too"
     )
+    verify.add_argument(
+        "--report",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="write the report there, too: .json, .csv or .html; may be repeated",
+    )
+    verify.add_argument(
+        "--resume", metavar="REPORT.json", help="go on from an earlier run of this disk"
+    )
+
+    export = verify.add_argument_group("what is known of the export")
+    export.add_argument(
+        "--exported-at",
+        type=_moment,
+        metavar="TIME",
+        help="objects that are newer may differ: 2026-01-31 or 2026-01-31T12:00:00Z",
+    )
+    export.add_argument("--job-id", metavar="JOB", help="take its export log")
+    export.add_argument(
+        "--export-log", metavar="FILE", help="a file, or s3://bucket/key"
+    )
+
+    remedy = verify.add_argument_group("what cannot be verified by metadata")
+    remedy.add_argument(
+        "--checksum-report",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="S3 Batch Operations' report; a file, or s3://bucket/key; repeatable",
+    )
+    remedy.add_argument(
+        "--download-unverifiable",
+        action="store_true",
+        help="compare the content: this downloads the objects",
+    )
+    remedy.add_argument(
+        "--download-budget",
+        type=_bytes,
+        metavar="SIZE",
+        help="download at most so much: 500MB, 2GiB",
+    )
+
+    plan = command(
+        "plan-sample",
+        "say how many files to draw",
+        "For a sample in which no file differs. Needs neither a disk nor S3.",
+    )
+    plan.add_argument(
+        "--files", type=_population, required=True, metavar="N", help="on the disk"
+    )
+    plan.add_argument(
+        "--max-differing",
+        type=_share,
+        required=True,
+        metavar="SHARE",
+        help="the share that may be left plausible: 0.1%% or 0.001",
+    )
+    plan.add_argument(
+        "--confidence", type=_fraction, default=0.95, metavar="P", help="default: 0.95"
+    )
+
+    batch = command(
+        "batch-checksum-manifest",
+        "have S3 compute checksums of what could not be verified",
+        "Prints the manifest (CSV) of an S3 Batch Operations job, Compute checksum, "
+        "for the\nobjects that a report calls unverifiable; verify-backup "
+        "--checksum-report takes the\njob's completion report.",
+    )
+    batch.add_argument("report", metavar="<report.json>")
 
 
 def _add_sandbox(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -205,6 +297,38 @@ def _fraction(text: str) -> float:
     if not 0 < number < 1:
         raise argparse.ArgumentTypeError("a number between 0 and 1, such as 0.95")
     return number
+
+
+def _share(text: str) -> float:
+    percent = text.endswith("%")
+    try:
+        share = float(Decimal(text.removesuffix("%")) / (100 if percent else 1))
+    except InvalidOperation:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError("a share such as 0.1% or 0.001")
+    return share
+
+
+def _population(text: str) -> int:
+    number = int(text.replace(",", "").replace("_", ""))
+    if number < 0:
+        raise argparse.ArgumentTypeError("a number of files")
+    return number
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _bytes(text: str) -> int:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kKMGT])(i?))?B?", text)
+    if not found:
+        raise argparse.ArgumentTypeError("a size such as 500MB or 2GiB")
+    number, unit, binary = found.groups()
+    power = "kMGT".index(unit.replace("K", "k")) + 1 if unit else 0
+    return int(Decimal(number) * (1024 if binary else 1000) ** power)
 
 
 def _sample_size(text: str) -> int | str:

@@ -11,6 +11,8 @@ from s3export.adapters.interruption import Interruption
 from s3export.adapters.reports import documents
 from s3export.domain.errors import DeviceError, InputRefused
 from s3export.domain.ports import Leftover
+from s3export.domain.services.verify_backup import Watch
+from s3export.domain.verification import Finding, Report
 from s3export.entrypoints import library
 from s3export.entrypoints.cli import wording
 from s3export.entrypoints.cli.exit_codes import ExitCode, of_verdict
@@ -183,28 +185,83 @@ def verify_backup(call: Call) -> int:
             "a password among the arguments can be read by every user of this machine "
             "(ps); a disk with plain files needs none"
         )
-    seed = arguments.seed or call.application.adapters.randomness().seed()
-    terminal.tell(f"Seed: {harmless(seed)} (--seed repeats the draw)")
-    wanted = arguments.sample_size
+    seed = arguments.seed
+    if seed is None and arguments.resume is None:
+        seed = call.application.adapters.randomness().seed()
+        terminal.tell(f"Seed: {harmless(seed)} (--seed repeats the draw)")
+    size = call.application.settings().sample_size
     report = library.verify_backup(
         arguments.device,
         bucket=arguments.bucket,
         manifest_path=arguments.manifest,
         target_directory=arguments.target_directory,
-        sample_size=(
-            library.ALL_FILES
-            if wanted == "all"
-            else call.application.settings().sample_size
-        ),
+        sample_size=library.ALL_FILES if arguments.sample_size == "all" else size,
         seed=seed,
         confidence=arguments.confidence,
+        max_differing=arguments.max_differing,
+        completeness=arguments.completeness,
+        strong=arguments.require == "strong",
+        exported_at=arguments.exported_at,
+        job_id=arguments.job_id,
+        export_log=arguments.export_log,
+        checksum_reports=arguments.checksum_report,
+        download_unverifiable=arguments.download_unverifiable
+        or arguments.download_budget is not None,
+        download_budget=arguments.download_budget,
+        resume=arguments.resume,
+        reports=arguments.report,
         all_findings=arguments.all_findings,
+        watch=_Shown(terminal),
         application=call.application,
     )
     for warning in report.warnings:
         terminal.warn(warning)
-    terminal.result(wording.report_lines(report), documents.report_document(report))
+    terminal.result(wording.summary_lines(report), documents.report_document(report))
     return of_verdict(report.verdict)
+
+
+@dataclass(frozen=True)
+class _Shown(Watch):
+    """Prints findings as they come; a run that is cut short, what it came to."""
+
+    terminal: Terminal
+
+    def found(self, finding: Finding) -> None:
+        if not self.terminal.as_json:
+            self.terminal.result([wording.finding_line(finding)], None)
+
+    def unfinished(self, report: Report) -> None:
+        document = documents.report_document(report)
+        self.terminal.result(wording.summary_lines(report), document)
+
+
+def plan_sample(call: Call) -> int:
+    """Say how many files to draw."""
+    arguments = call.arguments
+    files, share, level = arguments.files, arguments.max_differing, arguments.confidence
+    size = library.plan_sample(files, share, confidence=level)
+    call.terminal.result(
+        [
+            f"Draw {size:,} of {files:,} files: if none of them differs, then with "
+            f"{level * 100:.6g}% confidence at most {share * 100:.6g}% do."
+        ],
+        {
+            "files": files,
+            "max_differing_fraction": share,
+            "confidence": level,
+            "sample_size": size,
+        },
+    )
+    return ExitCode.DONE
+
+
+def batch_checksum_manifest(call: Call) -> int:
+    """Print a Batch Operations manifest."""
+    lines = library.batch_checksum_manifest(call.arguments.report).splitlines()
+    if not lines:
+        call.terminal.warn("the report calls no object unverifiable")
+    call.terminal.result(lines, {"manifest": lines})
+    return ExitCode.DONE
 
 
 def sandbox(call: Call) -> int:

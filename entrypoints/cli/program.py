@@ -22,6 +22,8 @@ _COMMANDS: dict[str, Callable[[commands.Call], int]] = {
     "list-jobs": commands.list_jobs,
     "get-shipping-label": commands.get_shipping_label,
     "verify-backup": commands.verify_backup,
+    "plan-sample": commands.plan_sample,
+    "batch-checksum-manifest": commands.batch_checksum_manifest,
     "sandbox": commands.sandbox,
 }
 
@@ -87,8 +89,8 @@ def _run(
 def _interrupted(interrupted: Interrupted, terminal: Terminal) -> int:
     print(
         f"s3export: interrupted ({interrupted}); everything mounted or attached was "
-        "released\n  next: run the same command again; a verification with the same "
-        "--seed draws the same files",
+        "released\n  next: run the same command again; a verification with --report "
+        "FILE.json goes on with --resume FILE.json",
         file=terminal.err,
     )
     return of_signal(interrupted.signum)

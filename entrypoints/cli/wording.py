@@ -69,16 +69,21 @@ def job_lines(jobs: tuple[JobSummary, ...]) -> Iterator[str]:
     )
 
 
-def report_lines(report: Report) -> Iterator[str]:
-    """Say what a verification found; ends with the tally, verdict and statement."""
-    for finding in report.findings:
-        yield finding_line(finding)
+def summary_lines(report: Report) -> Iterator[str]:
+    """Say what a verification came to; ends with tally, verdict and statement."""
     sample = report.sample
+    if report.cut_short:
+        yield f"Cut short: {harmless(report.cut_short)}"
+    if report.exported_at:
+        moment = timestamp(report.exported_at.moment)
+        yield f"Exported: {moment}, says {report.exported_at.origin}"
     drawn = f"{sample.drawn:,} of {sample.population:,} files"
     if sample.requested is None:
         yield f"Compared all {sample.drawn:,} files below /{_root(report)}"
     else:
         yield f"Drew {drawn} below /{_root(report)}"
+    if sample.taken_over:
+        yield f"  {sample.taken_over:>9,}  of them verified by the earlier run"
     for outcome in Outcome:
         if report.tally[outcome]:
             yield f"  {report.tally[outcome]:>9,}  {outcome.value.replace('_', ' ')}"
@@ -99,8 +104,7 @@ def finding_line(finding: Finding) -> str:
         parts.append(f"({harmless(finding.detail)})")
     if finding.outcome is Outcome.MISMATCH:
         parts.append(
-            f"{finding.evidence.value}: S3 has {finding.expected}, "
-            f"the disk {finding.actual}"
+            f"{finding.evidence}: S3 has {finding.expected}, the disk {finding.actual}"
         )
     return " ".join(parts)
 

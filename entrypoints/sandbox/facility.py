@@ -10,6 +10,7 @@ from s3export.domain.errors import (
     FileUnreadable,
     InputRefused,
 )
+from s3export.domain.export_log import write_export_log
 from s3export.domain.jobs import (
     DEVICE_ERROR,
     INVALID_SIGNATURE,
@@ -21,7 +22,7 @@ from s3export.domain.jobs import (
 )
 from s3export.domain.ports import BlockDevices, ObjectStore
 from s3export.domain.services.create_job import read_signature, refuse_unsafe
-from s3export.domain.services.load_device import LoadDevice, LoadResult, export_log
+from s3export.domain.services.load_device import LoadDevice, LoadResult
 from s3export.entrypoints.sandbox.importexport.dock import LoadingDock
 
 CARRIER = "UPS"
@@ -81,7 +82,7 @@ class LoadingFacility:
             self._send_home(Delivery(name, DEVICE_ERROR))
             raise
         log_key = manifest.log_key(name)
-        self.store.write(manifest.log_bucket, log_key, export_log(result))
+        self.store.write(manifest.log_bucket, log_key, write_export_log(result.entries))
         code = SUCCESS_WITH_ERRORS if result.errors else SUCCESS
         return self._send_home(
             Delivery(name, code, result), manifest.log_bucket, log_key

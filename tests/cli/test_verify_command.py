@@ -48,7 +48,10 @@ def test_the_report_has_the_contracts_shape(run: Run, backup: Path) -> None:
         "seed": "s",
         "requested": 100,
         "drawn": 4,
+        "compared": 4,
+        "taken_over": 0,
         "population": 4,
+        "population_bytes": 15,
     }
     assert report["assertions"] == {"run": 7, "succeeded": 5, "failed": 2}
     assert report["counts"]["match"] == 2
@@ -69,7 +72,8 @@ def test_the_report_has_the_contracts_shape(run: Run, backup: Path) -> None:
         "size_bytes",
         "detail",
     }
-    assert report["requests"] == {"HEAD": 5, "LIST": 0, "GET": 0}
+    bucket, differing = 1, 1
+    assert report["requests"] == {"HEAD": bucket + differing, "LIST": 1, "GET": 0}
     assert report["bytes_downloaded"] == 0
     assert report["started_at"].endswith("Z")
 
@@ -147,9 +151,15 @@ def test_names_of_every_kind_are_matched_or_reported_with_a_reason(
 
     report = ran.document()
     assert report["counts"]["match"] == len(names)
-    assert [(f["path"], f["detail"]) for f in report["findings"]] == [
-        ("d/\\xff\\xfe", "the name is not UTF-8, so no key of S3 equals it")
-    ]
+    found = {f["path"]: (f["outcome"], f["detail"]) for f in report["findings"]}
+    assert found.pop("d/\\xff\\xfe") == (
+        "missing_from_source",
+        "the name is not UTF-8, so no key of S3 equals it",
+    )
+    assert {path: outcome for path, (outcome, _) in found.items()} == dict.fromkeys(
+        ("a//b", "../up", "/lead"), "missing_from_backup"
+    )
+    assert report["completeness"]["empty_folders"] == 1  # trailing/
     assert "links or special files" in ran.err
 
 

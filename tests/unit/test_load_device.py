@@ -15,12 +15,12 @@ from s3export.adapters.memory import (
     SilentProgress,
 )
 from s3export.domain.errors import NoSuchObject
+from s3export.domain.export_log import write_export_log
 from s3export.domain.manifests import Manifest, Operation
 from s3export.domain.services.load_device import (
     LoadDevice,
     LoadResult,
     NextDisk,
-    export_log,
 )
 
 
@@ -158,7 +158,7 @@ def test_the_log_can_be_read_back_whatever_the_keys_are() -> None:
     keys = ["two\nlines", 'quo"te', "comma,", "plain"]
     result = load(store_of(*keys), MemoryWritableTree(), Operation("b"))
 
-    text = export_log(result).decode()
+    text = write_export_log(result.entries).decode()
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
 
     assert [row["Key"] for row in rows] == [f"/b/{key}" for key in sorted(keys)]

@@ -1,0 +1,26 @@
+"""Files that the operator names to be read: logs, reports."""
+
+from pathlib import Path
+
+from s3export.domain.errors import FileRefused
+
+
+def content_of(path: str, what: str) -> bytes:
+    """Return a file's content.
+
+    Args:
+        what: What it should be, for the error: "an export log".
+
+    Raises:
+        FileRefused: It cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise FileRefused(
+            f"{path}: there is no such file", next_step=f"give the path of {what}"
+        ) from None
+    except IsADirectoryError:
+        raise FileRefused(f"{path} is a directory, not {what}") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise FileRefused(f"{path}: {error}") from error

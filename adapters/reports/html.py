@@ -1,0 +1,331 @@
+"""A report as one HTML file: nothing in it is fetched, and it can be printed.
+
+Numbers are told as text; the plots (SVG, drawn here) repeat them for the eye, each with
+its numbers in a table for those who read or hear instead.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from html import escape
+
+from s3export.adapters.reports.documents import (
+    finding_document,
+    findings_sha256,
+    timestamp,
+)
+from s3export.domain.backup_layout import shown
+from s3export.domain.verification import Finding, Outcome, Profile, Report, Verdict
+
+_VERDICTS = {
+    Verdict.VERIFIED: "No file that was looked at differs from S3.",
+    Verdict.DIFFERS: "The backup is not what S3 holds.",
+    Verdict.INCONCLUSIVE: (
+        "Nothing was found to differ, but not all that was looked at could be verified."
+    ),
+}
+
+_MEANINGS = {
+    Outcome.MATCH: "the file gives the evidence that S3 holds",
+    Outcome.MISMATCH: "size or digest differ, and the object has not changed since",
+    Outcome.CHANGED_SINCE_EXPORT: "differs, but the object is newer than the export",
+    Outcome.MISSING_FROM_SOURCE: "on the disk, not in S3",
+    Outcome.MISSING_FROM_BACKUP: "in S3 when exported, not on the disk",
+    Outcome.UNVERIFIABLE: "S3 offers nothing to compare with",
+    Outcome.UNREADABLE: "the disk or its file system is damaged there",
+}
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8886; --all: #7a8699; --own: #1f6feb;
+  --bad: #b3261e; --good: #1a7f37; --open: #8a6100; }
+@media (prefers-color-scheme: dark) { :root { --all: #98a2b3; --own: #6ea8fe;
+  --bad: #ff8a80; --good: #6fdd8b; --open: #e3b341; } }
+body { font: 1rem/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto;
+  padding: 0 1rem; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2rem; }
+.verdict { border-left: .5rem solid; padding: .5rem 1rem; }
+.verified { border-color: var(--good); } .differs { border-color: var(--bad); }
+.inconclusive { border-color: var(--open); }
+table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+th, td { text-align: left; vertical-align: top; padding: .25rem .5rem;
+  border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums;
+  white-space: nowrap; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; }
+dt { font-weight: 600; } dd { margin: 0; overflow-wrap: anywhere; }
+svg { width: 100%; height: auto; } svg text { fill: currentColor; font-size: 11px; }
+.all { fill: var(--all); } .own { fill: var(--own); } .critical { fill: var(--bad); }
+code { font-size: .85em; overflow-wrap: anywhere; }
+.key span { display: inline-block; width: .8em; height: .8em; margin-right: .3em; }
+@media print { body { margin: 0; max-width: none; font-size: 9pt; }
+  h2 { break-after: avoid; } tr { break-inside: avoid; } details { display: block; } }
+"""
+
+
+def report_html(report: Report) -> str:
+    """Return a report as HTML."""
+    title = f"{report.verdict.value.capitalize()}: {report.device.path}"
+    body = "\n".join(
+        part
+        for section in (
+            _head(report),
+            _proof(report),
+            _outcomes(report),
+            _drawn(report),
+            _findings(report.findings),
+            _run(report),
+        )
+        for part in section
+    )
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{_text(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _head(report: Report) -> Iterator[str]:
+    verdict = report.verdict
+    yield "<h1>Does this disk hold what S3 holds?</h1>"
+    yield f'<div class="verdict {verdict.value}">'
+    yield f"<p><strong>{verdict.value.upper()}.</strong> {_VERDICTS[verdict]}</p>"
+    yield f"<p>{_text(report.statement)}</p>"
+    if report.cut_short:
+        yield f"<p>The run was cut short: {_text(report.cut_short)}</p>"
+    yield "</div>"
+    for warning in report.warnings:
+        yield f"<p><strong>Note:</strong> {_text(warning)}</p>"
+
+
+def _proof(report: Report) -> Iterator[str]:
+    sample, found = report.sample, report.completeness
+    yield "<h2>What was proven, and what was not</h2>\n<ul>"
+    matched = report.tally[Outcome.MATCH]
+    yield f"<li>{matched:,} files are equal to their objects by content.</li>"
+    if sample.compared < sample.population:
+        left = sample.population - sample.compared
+        yield f"<li>{left:,} files were not read: the statement above is all that is "
+        yield "known of their content.</li>"
+    if found:
+        yield f"<li>Every one of {found.objects:,} objects ({_size(found.size_bytes)}) "
+        yield "was looked for on the disk by its name.</li>"
+        if found.folders:
+            yield f"<li>{found.folders:,} empty objects named like folders have no "
+            yield "content, and no file.</li>"
+        if found.newer:
+            yield f"<li>{found.newer:,} objects are newer than the export; whether "
+            yield "older versions of them should be there was not asked.</li>"
+    else:
+        yield "<li>Whether objects are missing on the disk was not looked at.</li>"
+    unproven = report.tally[Outcome.UNVERIFIABLE]
+    if unproven:
+        yield f"<li>{unproven:,} files or objects could not be verified.</li>"
+    if report.strong:
+        yield "<li>32-bit checksums and uploaders' claims were not taken as proof.</li>"
+    yield "</ul>"
+
+
+def _outcomes(report: Report) -> Iterator[str]:
+    yield "<h2>Outcomes</h2>"
+    told = [outcome for outcome in Outcome if report.tally[outcome]]
+    bars = [
+        (
+            o.value.replace("_", " "),
+            report.tally[o],
+            "critical" if o.critical else "own",
+        )
+        for o in told
+    ]
+    yield from _bars("Files by outcome", bars)
+    yield "<table><thead><tr><th scope=col>outcome</th><th scope=col class=n>files</th>"
+    yield "<th scope=col>means</th></tr></thead><tbody>"
+    for outcome in told:
+        critical = " (critical)" if outcome.critical else ""
+        yield f"<tr><td>{_words(outcome)}{critical}</td>"
+        yield f"<td class=n>{report.tally[outcome]:,}</td>"
+        yield f"<td>{_MEANINGS[outcome]}</td></tr>"
+    yield "</tbody></table>"
+
+
+def _drawn(report: Report) -> Iterator[str]:
+    yield "<h2>What was drawn, against all files</h2>"
+    yield '<p class=key><span style="background:var(--own)"></span>share of the drawn '
+    yield '&ensp;<span style="background:var(--all)"></span>share of all files</p>'
+    both = report.population_profile, report.drawn_profile
+    yield from _shares("by size", both, lambda p: p.sizes, _size_class)
+    yield from _shares("by year of modification", both, lambda p: p.years, str)
+
+
+def _shares(
+    name: str,
+    profiles: tuple[Profile, Profile],
+    counts_of: Callable[[Profile], Counter[int]],
+    label: Callable[[int], str],
+) -> Iterator[str]:
+    """Plot two profiles side by side, in per cent of each."""
+    everything, own = (counts_of(profile) for profile in profiles)
+    classes = sorted({*everything, *own})
+    if not classes:
+        yield f"<p>There are no files to show {name}.</p>"
+        return
+    rows = [
+        (
+            label(c),
+            _share(own, c),
+            _share(everything, c),
+            own.get(c, 0),
+            everything.get(c, 0),
+        )
+        for c in classes
+    ]
+    yield from _pairs(f"Files {name}", [(row[0], row[1], row[2]) for row in rows])
+    yield f"<details><summary>Numbers {name}</summary><table><thead><tr>"
+    yield "<th scope=col>class</th><th scope=col class=n>drawn</th>"
+    yield "<th scope=col class=n>all</th></tr></thead><tbody>"
+    for text, _, _, drawn, every in rows:
+        yield f"<tr><td>{text}</td><td class=n>{drawn:,}</td>"
+        yield f"<td class=n>{every:,}</td></tr>"
+    yield "</tbody></table></details>"
+
+
+def _findings(findings: Sequence[Finding]) -> Iterator[str]:
+    yield "<h2>Findings</h2>"
+    if not findings:
+        yield "<p>None.</p>"
+        return
+    yield "<table><thead><tr><th scope=col>outcome</th><th scope=col>path</th>"
+    yield "<th scope=col>evidence</th><th scope=col class=n>bytes</th>"
+    yield "<th scope=col>detail</th></tr></thead><tbody>"
+    for finding in findings:
+        outcome = _words(finding.outcome)
+        detail = [_text(finding.detail)]
+        if finding.expected:
+            detail.append(f"S3: <code>{_text(finding.expected)}</code>")
+        if finding.actual:
+            detail.append(f"disk: <code>{_text(finding.actual)}</code>")
+        path, key = shown(finding.path), finding.key
+        named = f"<br>s3://{_text(finding.bucket)}/{_text(key)}" if key else ""
+        strong = f"<strong>{outcome}</strong>" if finding.critical else outcome
+        yield f"<tr><td>{strong}</td><td>{_text(path)}{named}</td>"
+        yield f"<td>{_text(finding.evidence)}</td>"
+        yield f"<td class=n>{finding.size_bytes:,}</td>"
+        yield f"<td>{'; '.join(filter(None, detail))}</td></tr>"
+    yield "</tbody></table>"
+
+
+def _run(report: Report) -> Iterator[str]:
+    device, sample = report.device, report.sample
+    rows: Mapping[str, str] = {
+        "Device": " ".join(filter(None, (device.path, device.model, device.serial))),
+        "Directory": f"/{shown(report.root)}",
+        "Compared with": ", ".join(
+            f"s3://{source.bucket}/{source.prefix}" for source in report.sources
+        ),
+        "Seed": sample.seed,
+        "Drawn": f"{sample.drawn:,} of {sample.population:,} files",
+        "Exported": (
+            f"{timestamp(report.exported_at.moment)}, says {report.exported_at.origin}"
+            if report.exported_at
+            else "not known"
+        ),
+        "Requests": ", ".join(f"{n:,} {k}" for k, n in sorted(report.requests.items())),
+        "Read from the disk": _size(report.bytes_read),
+        "Downloaded": _size(report.bytes_downloaded),
+        "Opened read-only": "yes" if report.opened_read_only else "as it was mounted",
+        "Started": timestamp(report.started_at),
+        "Finished": timestamp(report.finished_at),
+        "s3export": report.version,
+        "SHA-256 of the findings": findings_sha256(
+            [finding_document(finding) for finding in report.findings]
+        ),
+    }
+    yield "<h2>The run</h2>\n<dl>"
+    for name, value in rows.items():
+        yield f"<dt>{name}</dt><dd>{_text(value)}</dd>"
+    yield "</dl>"
+
+
+# --- plots -----------------------------------------------------------------------
+
+_WIDTH, _LABEL, _ROW = 800, 190, 22
+
+
+def _bars(title: str, rows: Sequence[tuple[str, int, str]]) -> Iterator[str]:
+    """Plot counts; lengths follow the square root, so that single files are seen."""
+    most = max((count for _, count, _ in rows), default=0) or 1
+    room = _WIDTH - _LABEL - 110
+    yield from _svg(
+        f"{title}; lengths follow the square root of the counts",
+        len(rows) * _ROW,
+        (
+            f"{_label(n, label)}"
+            f'<rect class="{kind}" x="{_LABEL}" y="{n * _ROW + 4}" height="14" '
+            f'width="{max(2.0, room * (count / most) ** 0.5):.1f}"/>'
+            f'<text x="{_LABEL + room * (count / most) ** 0.5 + 8:.1f}" '
+            f'y="{n * _ROW + 15}">{count:,}</text>'
+            for n, (label, count, kind) in enumerate(rows)
+        ),
+    )
+
+
+def _pairs(title: str, rows: Sequence[tuple[str, float, float]]) -> Iterator[str]:
+    """Plot two shares a row."""
+    most = max(max(one, other) for _, one, other in rows) or 1
+    room = _WIDTH - _LABEL - 110
+    yield from _svg(
+        f"{title}: the drawn above, all below, in per cent",
+        len(rows) * _ROW,
+        (
+            f"{_label(n, label)}"
+            f'<rect class="own" x="{_LABEL}" y="{n * _ROW + 3}" height="7" '
+            f'width="{room * one / most:.1f}"/>'
+            f'<rect class="all" x="{_LABEL}" y="{n * _ROW + 11}" height="7" '
+            f'width="{room * other / most:.1f}"/>'
+            f'<text x="{_LABEL + room * max(one, other) / most + 8:.1f}" '
+            f'y="{n * _ROW + 15}">{one:.1%} / {other:.1%}</text>'
+            for n, (label, one, other) in enumerate(rows)
+        ),
+    )
+
+
+def _svg(title: str, height: int, parts: Iterable[str]) -> Iterator[str]:
+    view = f'viewBox="0 0 {_WIDTH} {height}"'
+    yield f'<svg {view} role="img" aria-label="{_text(title)}">'
+    yield from parts
+    yield "</svg>"
+
+
+def _label(row: int, label: str) -> str:
+    end = 'text-anchor="end"'
+    return f'<text x="{_LABEL - 8}" y="{row * _ROW + 15}" {end}>{label}</text>'
+
+
+# --- words -----------------------------------------------------------------------
+
+
+def _share(counts: Counter[int], name: int) -> float:
+    return counts[name] / (counts.total() or 1)
+
+
+def _words(outcome: Outcome) -> str:
+    return outcome.value.replace("_", " ")
+
+
+def _size_class(bits: int) -> str:
+    return f"up to {_size((1 << bits) - 1)}" if bits else "empty"
+
+
+def _size(size_bytes: int) -> str:
+    power = min(max(size_bytes.bit_length() - 1, 0) // 10, len(_UNITS) - 1)
+    number = size_bytes / 1024**power
+    return f"{number:,.1f} {_UNITS[power]}" if power else f"{size_bytes} B"
+
+
+def _text(text: str) -> str:
+    """Return text for HTML; what cannot be seen or turns the line round is spelled."""
+    visible = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in text
+    )
+    return escape(visible)

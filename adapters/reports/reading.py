@@ -1,0 +1,86 @@
+"""Reports read back: to go on from, and to make a remedy of."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from s3export.adapters.input_files import content_of
+from s3export.adapters.reports.documents import REPORT_SCHEMA, unpacked
+from s3export.domain.backup_layout import ObjectName
+from s3export.domain.errors import InputRefused
+from s3export.domain.verification import EarlierRun, Outcome
+
+Document = Mapping[str, Any]
+
+
+def read_report(path: str) -> Document:
+    """Read a report that was written as JSON.
+
+    Raises:
+        FileRefused: The file cannot be read.
+        InputRefused: It is no such report.
+    """
+    content = content_of(path, "a report (.json)")
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise InputRefused(f"{path}: not JSON: {error}") from error
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema != REPORT_SCHEMA:
+        raise InputRefused(
+            f"{path}: not a report of schema {REPORT_SCHEMA}",
+            next_step="give a file that --report FILE.json or --json has written",
+        )
+    return dict(document)
+
+
+def earlier_run(path: str) -> EarlierRun:
+    """Read what a run needs to go on from an earlier one.
+
+    Raises:
+        FileRefused, InputRefused: It is no report, or a damaged one.
+    """
+    report = read_report(path)
+    try:
+        sample, device = report["sample"], report["device"]
+        return EarlierRun(
+            seed=str(sample["seed"]),
+            requested=None if sample["requested"] is None else int(sample["requested"]),
+            device_path=str(device["path"]),
+            serial=str(device["serial"]),
+            size_bytes=int(device["size_bytes"]),
+            root=str(report["root"]),
+            selections=tuple(
+                (
+                    str(source["bucket"]),
+                    str(source["prefix"]),
+                    str(source["begin_marker"] or ""),
+                    str(source["end_marker"] or ""),
+                )
+                for source in report["sources"]
+            ),
+            verified=unpacked(report["verified_fingerprints"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, error) from error
+
+
+def unverifiable_objects(path: str) -> Iterator[ObjectName]:
+    """Yield the objects of a report that could not be verified.
+
+    Raises:
+        FileRefused, InputRefused: It is no report, or a damaged one.
+    """
+    report = read_report(path)
+    try:
+        for finding in report["findings"]:
+            if finding["outcome"] == Outcome.UNVERIFIABLE.value and finding["key"]:
+                yield ObjectName(str(finding["bucket"]), str(finding["key"]))
+    except (KeyError, TypeError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: str, error: Exception) -> InputRefused:
+    return InputRefused(
+        f"{path}: the report is damaged: {type(error).__name__}: {error}"
+    )

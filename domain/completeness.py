@@ -1,0 +1,226 @@
+"""Everything that S3 lists, so that a tree of any size and order can be joined with it.
+
+The listing comes first and is kept compactly: 52 bytes an object, sorted by a
+fingerprint of the path that the object should have on the disk, and the key beside it.
+Then the tree streams by, in whatever order suits the disk: each path is looked up, and
+what was never looked up is missing. Keys are compared in full, so that two paths of
+one fingerprint are never taken for each other.
+
+Both tables lie in scratch files, which spill to disk when they grow. In memory remain
+half a megabyte of places and one bit an object.
+"""
+
+import hashlib
+import struct
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from s3export.domain.backup_layout import NotAPath, Source, TreePath, join, path_of
+from s3export.domain.evidence import ObjectFacts
+from s3export.domain.ports import ScratchFile
+
+_RECORD = struct.Struct(">8sQQqI16s")
+"""Fingerprint, place of the key, size, time, parts of the ETag, its digest."""
+
+_KEY_HEAD = struct.Struct(">HI")
+"""Number of the source, bytes of the key."""
+
+_NO_ETAG = 0xFFFF_FFFF
+
+_CHUNKS = 256  # sorted one by one, by the first byte of the fingerprint
+_PLACES = 1 << 16  # looked up by the first two bytes
+_BUFFER_RECORDS = 256
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An object of the listing, and where it should be on the disk.
+
+    Attributes:
+        path: ``None`` where no file can have the key as its path; ``reason`` says why.
+
+    """
+
+    source: Source
+    facts: ObjectFacts
+    path: TreePath | None
+    reason: str = ""
+
+
+class Inventory:
+    """What the sources list. First `add` everything, then `seal`, then look up.
+
+    Args:
+        sources: At most 65,535.
+        new_file: Opens scratch files; whoever passes it closes them.
+
+    """
+
+    def __init__(
+        self, sources: Sequence[Source], new_file: Callable[[], ScratchFile]
+    ) -> None:
+        self._sources = sources
+        self._keys = new_file()
+        self._loose = new_file()
+        self._sorted = new_file()
+        self._buffers: list[list[bytes]] = [[] for _ in range(_CHUNKS)]
+        self._segments: list[list[tuple[int, int]]] = [[] for _ in range(_CHUNKS)]
+        self._starts = array("Q", [0]) * (_PLACES + 1)
+        self._seen = bytearray()
+        self.count = 0
+        self.size_bytes = 0
+
+    def add(self, number: int, facts: ObjectFacts) -> None:
+        """Take an object of the source of that number (from 0)."""
+        key = facts.key.encode()
+        place = self._keys.append(_KEY_HEAD.pack(number, len(key)) + key)
+        parts, digest = _packed_etag(facts.etag)
+        fingerprint = _fingerprint(_place_of(self._sources[number], facts.key)[0])
+        record = _RECORD.pack(
+            fingerprint,
+            place,
+            facts.size_bytes,
+            int(facts.modified_at.timestamp()),
+            parts,
+            digest,
+        )
+        buffer = self._buffers[fingerprint[0]]
+        buffer.append(record)
+        if len(buffer) >= _BUFFER_RECORDS:
+            self._flush(fingerprint[0])
+        self.count += 1
+        self.size_bytes += facts.size_bytes
+
+    def seal(self) -> None:
+        """Sort what was added: from now on it is only looked up."""
+        counts = array("Q", [0]) * _PLACES
+        for chunk in range(_CHUNKS):
+            self._flush(chunk)
+            records = sorted(self._chunk(chunk))
+            self._sorted.append(b"".join(records))
+            for record in records:
+                counts[int.from_bytes(record[:2])] += 1
+        for number, many in enumerate(counts):
+            self._starts[number + 1] = self._starts[number] + many
+        self._seen = bytearray(self.count // 8 + 1)
+        self._buffers, self._segments = [], []
+
+    def find(self, path: TreePath) -> Listed | None:
+        """Return the object that a path should hold, and note that it was seen.
+
+        Where several operations export objects to one path, it is the first's; the
+        others' remain unseen, unless they export the same object.
+        """
+        return self._find(bytes(path))
+
+    def find_key(self, bucket: str, key: str) -> Listed | None:
+        """Return an object by its name, and note that it was seen.
+
+        That is for files that do not lie where their keys say.
+        """
+        for source in self._sources:
+            if source.bucket == bucket and source.selects(key):
+                found = self._find(_place_of(source, key)[0], bucket, key)
+                if found:
+                    return found
+        return None
+
+    def unseen(self) -> Iterator[Listed]:
+        """Yield what was never found, in no promised order."""
+        for ordinal in range(self.count):
+            if not self._seen[ordinal >> 3] & (1 << (ordinal & 7)):
+                record = self._sorted.read(ordinal * _RECORD.size, _RECORD.size)
+                yield self._listed(record)
+
+    def _find(self, place: bytes, bucket: str = "", key: str = "") -> Listed | None:
+        fingerprint = _fingerprint(place)
+        number = int.from_bytes(fingerprint[:2])
+        start, end = self._starts[number], self._starts[number + 1]
+        if start == end:
+            return None
+        size = _RECORD.size
+        records = self._sorted.read(start * size, (end - start) * size)
+        found: list[tuple[int, int, Listed]] = []
+        for ordinal in range(start, end):
+            record = records[(ordinal - start) * size :][:size]
+            if record[:8] != fingerprint:
+                continue
+            number, listed = self._numbered(record)
+            if _place_of(listed.source, listed.facts.key)[0] != place:
+                continue
+            if not key or (listed.facts.bucket, listed.facts.key) == (bucket, key):
+                found.append((number, ordinal, listed))
+        if not found:
+            return None
+        first = min(found, key=lambda one: one[0])[2]
+        for _, ordinal, listed in found:
+            if (listed.facts.bucket, listed.facts.key) == (
+                first.facts.bucket,
+                first.facts.key,
+            ):
+                self._seen[ordinal >> 3] |= 1 << (ordinal & 7)
+        return first
+
+    def _listed(self, record: bytes) -> Listed:
+        return self._numbered(record)[1]
+
+    def _numbered(self, record: bytes) -> tuple[int, Listed]:
+        _, place, size, moment, parts, digest = _RECORD.unpack(record)
+        number, length = _KEY_HEAD.unpack(self._keys.read(place, _KEY_HEAD.size))
+        key = self._keys.read(place + _KEY_HEAD.size, length).decode()
+        source = self._sources[number]
+        facts = ObjectFacts(
+            bucket=source.bucket,
+            key=key,
+            size_bytes=size,
+            etag=_unpacked_etag(parts, digest),
+            modified_at=datetime.fromtimestamp(moment, UTC),
+        )
+        where, reason = _place_of(source, key)
+        path = None if reason else TreePath(where)
+        return number, Listed(source, facts, path, reason)
+
+    def _flush(self, chunk: int) -> None:
+        data = b"".join(self._buffers[chunk])
+        if data:
+            self._segments[chunk].append((self._loose.append(data), len(data)))
+            self._buffers[chunk].clear()
+
+    def _chunk(self, chunk: int) -> Iterator[bytes]:
+        for start, length in self._segments[chunk]:
+            data = self._loose.read(start, length)
+            for offset in range(0, length, _RECORD.size):
+                yield data[offset : offset + _RECORD.size]
+
+
+def _place_of(source: Source, key: str) -> tuple[bytes, str]:
+    """Return where an object is looked up: its path, or what can be none; and why."""
+    try:
+        return join(source.directory, path_of(key)), ""
+    except NotAPath as error:
+        return b"\0" + source.directory + b"\0" + key.encode(), str(error)
+
+
+def _fingerprint(place: bytes) -> bytes:
+    return hashlib.blake2b(place, digest_size=8).digest()
+
+
+def _packed_etag(etag: str) -> tuple[int, bytes]:
+    """Return the parts (0 for none) and the digest, or that it has no such form."""
+    head, _, parts = etag.partition("-")
+    try:
+        number, digest = int(parts or "0"), bytes.fromhex(head)
+    except ValueError:
+        return _NO_ETAG, bytes(16)
+    fits = len(digest) == 16 and 0 <= number < _NO_ETAG
+    if fits and _unpacked_etag(number, digest) == etag:
+        return number, digest
+    return _NO_ETAG, bytes(16)
+
+
+def _unpacked_etag(parts: int, digest: bytes) -> str:
+    if parts == _NO_ETAG:
+        return ""
+    return f"{digest.hex()}-{parts}" if parts else digest.hex()

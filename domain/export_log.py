@@ -1,0 +1,200 @@
+"""The export log: what the loading facility says it did with each object.
+
+Fields: DateTime, File, Status, Code, Key, Checksum (AWS Import/Export Developer Guide,
+"Log file fields"). Neither the separator nor the quoting is documented anywhere, and no
+log of the service has survived, so reading is patient: a header may name the columns in
+any order, and commas, tabs, semicolons and bars may part them. Our own loader writes
+CSV with a header.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from s3export.domain.backup_layout import TreePath, shown
+from s3export.domain.errors import InputRefused
+
+FIELDS = ("DateTime", "File", "Status", "Code", "Key", "Checksum")
+
+WRITTEN = 200
+"""The status of an object that is on the device: HTTP's OK."""
+
+_SEPARATORS = (",", "\t", ";", "|")
+_ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
+
+_ZONES = {
+    "UTC": 0, "GMT": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5,
+    "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
+}  # fmt: skip
+_MONTHS = [
+    "Jan",
+    "Feb",
+    "Mar",
+    "Apr",
+    "May",
+    "Jun",
+    "Jul",
+    "Aug",
+    "Sep",
+    "Oct",
+    "Nov",
+    "Dec",
+]
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """What became of one object.
+
+    Attributes:
+        at: When; ``None`` where the log's form of the time is not known.
+        file: The path on the device; empty where nothing was written.
+        status: An HTTP status or a code of the service's own; 200 for written.
+        md5: Of the bytes written, hexadecimal; empty where nothing was written.
+
+    """
+
+    at: datetime | None
+    bucket: str
+    key: str
+    file: TreePath
+    status: int
+    code: str
+    md5: str
+
+    @property
+    def written(self) -> bool:
+        """Whether the object is on the device."""
+        return self.status == WRITTEN and bool(self.file)
+
+
+@dataclass(frozen=True)
+class ExportLog:
+    """A whole log.
+
+    Attributes:
+        entries: In the order of the log.
+        unread: Lines that say nothing that is understood.
+
+    """
+
+    entries: tuple[LogEntry, ...]
+    unread: int = 0
+
+    @property
+    def newest(self) -> datetime | None:
+        """When the last object was written."""
+        return max((entry.at for entry in self.entries if entry.at), default=None)
+
+
+def parse_export_log(content: bytes, name: str) -> ExportLog:
+    """Read a log.
+
+    Raises:
+        InputRefused: It is no export log: no line of it names an object.
+
+    """
+    text = content.decode("utf-8-sig", "surrogateescape")
+    separator = max(_SEPARATORS, key=text.partition("\n")[0].count)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    columns: Sequence[str] = FIELDS
+    entries, unread = [], 0
+    try:
+        for row in rows:
+            if not any(row):
+                continue
+            names = _header(row)
+            if names:
+                columns = names
+                continue
+            entry = _entry(dict(zip(columns, row, strict=False)))
+            if entry:
+                entries.append(entry)
+            else:
+                unread += 1
+    except csv.Error as error:
+        raise InputRefused(f"{name}: line {rows.line_num}: {error}") from error
+    if not entries:
+        raise InputRefused(
+            f"{name}: no line of it reads as {', '.join(FIELDS)}: it is no export log",
+            next_step="get-status names the job's log; --export-log takes it",
+        )
+    return ExportLog(tuple(entries), unread)
+
+
+def write_export_log(entries: Iterable[LogEntry]) -> bytes:
+    """Return a log as CSV with a header line, UTF-8: it can carry every key."""
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(FIELDS)
+    for entry in entries:
+        table.writerow(
+            (
+                entry.at.strftime("%a %b %d %H:%M:%S UTC %Y") if entry.at else "",
+                f"/{shown(entry.file)}" if entry.file else "",
+                entry.status,
+                entry.code,
+                f"/{entry.bucket}/{entry.key}",
+                entry.md5,
+            )
+        )
+    return text.getvalue().encode()
+
+
+def _header(row: Sequence[str]) -> Sequence[str]:
+    known = {name.lower(): name for name in FIELDS}
+    names = [known.get(cell.strip().strip("#").lower(), "") for cell in row]
+    return names if "Key" in names and "Status" in names else ()
+
+
+def _entry(cells: dict[str, str]) -> LogEntry | None:
+    """Return an entry, if the line has a key and a status."""
+    bucket, slash, key = cells.get("Key", "").removeprefix("/").partition("/")
+    status = cells.get("Status", "").strip()
+    if not (bucket and slash and key) or not (status.isascii() and status.isdigit()):
+        return None
+    return LogEntry(
+        at=_moment(cells.get("DateTime", "").strip()),
+        bucket=bucket,
+        key=key,
+        file=_path(cells.get("File", "")),
+        status=int(status),
+        code=cells.get("Code", "").strip(),
+        md5=cells.get("Checksum", "").strip(),
+    )
+
+
+def _path(text: str) -> TreePath:
+    raw = text.encode("utf-8", "surrogateescape").strip(b"/")
+    return TreePath(_ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), raw))
+
+
+def _moment(text: str) -> datetime | None:
+    """Read a time: ``Wed Nov 12 11:07:34 PST 2008``, RFC 822, or ISO 8601."""
+    for read in (_unix_date, datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            moment = read(text)
+        except (ValueError, IndexError, KeyError):
+            continue
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return None
+
+
+def _unix_date(text: str) -> datetime:
+    _, month, day, clock, zone, year = text.split()
+    hour, minute, second = map(int, clock.split(":"))
+    local = datetime(
+        int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second, tzinfo=UTC
+    )
+    return local - timedelta(hours=_ZONES[zone])
+
+
+def by_path(log: ExportLog) -> Iterator[tuple[TreePath, LogEntry]]:
+    """Yield what was written, with its place on the device."""
+    for entry in log.entries:
+        if entry.written:
+            yield entry.file, entry
