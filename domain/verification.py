@@ -366,9 +366,16 @@ def statement(sample: Sample, counted: Tally, bound: Bound | None) -> str:
 def completeness_statement(found: Completeness) -> str:
     """Say how the listing compares with the disk."""
     listed = f"All {found.objects:,} objects of the selection were looked for"
-    said = [f"{found.missing:,} are missing" if found.missing else "none is missing"]
+    said = [_many(found.missing, "is missing", "are missing", none="none is missing")]
     if found.newer:
-        said.append(f"{found.newer:,} are newer than the export")
+        newer = "newer than the export and not on the disk"
+        said.append(_many(found.newer, f"is {newer}", f"are {newer}"))
     if found.extra:
-        said.append(f"{found.extra:,} files are not in S3")
+        said.append(_many(found.extra, "file is not in S3", "files are not in S3"))
     return f"{listed}: {', '.join(said)}."
+
+
+def _many(count: int, one: str, more: str, none: str = "") -> str:
+    if not count and none:
+        return none
+    return f"{count:,} {one if count == 1 else more}"

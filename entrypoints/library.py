@@ -266,7 +266,7 @@ def plan_sample(
     """Return how many files to draw, so that none failing proves enough.
 
     >>> plan_sample(123_456, 0.001, confidence=0.99)
-    4518
+    4499
 
     Args:
         population: How many files there are.

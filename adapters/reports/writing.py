@@ -5,7 +5,7 @@ import csv
 import io
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
@@ -94,17 +94,16 @@ def _form_of(path: str) -> Callable[[Report], str]:
 @contextlib.contextmanager
 def _written_beside(path: str) -> Iterator[IO[bytes]]:
     """Open a file in the directory of the path; removed unless it was renamed."""
-    directory = Path(path).parent
+    beside = Path(path).with_name(f".{Path(path).name}.{secrets.token_hex(4)}")
     try:
-        with tempfile.NamedTemporaryFile(
-            dir=directory, prefix=f".{Path(path).name}.", delete=False
-        ) as file:
+        with beside.open("xb") as file:
             try:
                 yield file
             finally:
-                Path(file.name).unlink(missing_ok=True)
-    except OSError as error:
-        raise FileRefused(f"{path}: {error.strerror or error}") from error
+                beside.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise FileRefused(f"{path}: {reason}") from error
 
 
 def _harmless(text: str) -> str:

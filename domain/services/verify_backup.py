@@ -608,7 +608,8 @@ class _Run:
         missing = newer = folders = 0
         for listed in inventory.unseen():
             facts = listed.facts
-            if self.knowledge.is_newer(facts):
+            exported = ObjectName(facts.bucket, facts.key) in self.knowledge.log
+            if self.knowledge.is_newer(facts) and not exported:
                 newer += 1
             elif facts.key.endswith("/") and not facts.size_bytes:
                 folders += 1

@@ -5,12 +5,18 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from s3export.adapters.file_trees.mounted import MountedWritableTree
+from s3export.adapters.memory import SilentProgress
+from s3export.adapters.s3_store import S3Store
 from s3export.domain.backup_layout import TreePath, join
+from s3export.domain.export_log import write_export_log
 from s3export.domain.ports import BlockDevices, WritableTree
+from s3export.domain.services.load_device import LoadDevice
 from s3export.entrypoints.cli.terminal import Terminal, harmless
 from s3export.entrypoints.container import Application
 from s3export.entrypoints.sandbox import contents
@@ -20,6 +26,7 @@ _SINGLE = "albums/2023/summer/photo-007.jpg"
 _CUT = "albums/2023/winter/photo-011.jpg"
 _DELETED = "albums/2024/garden/photo-002.jpg"
 _ADDED = "albums/2024/garden/not-from-s3.jpg"
+_OVERWRITTEN = "albums/2024/garden/photo-003.jpg"
 
 PLANTED: Mapping[str, str] = {
     _SINGLE: "mismatch",
@@ -27,6 +34,7 @@ PLANTED: Mapping[str, str] = {
     contents.UNEVEN: "mismatch",
     _DELETED: "missing_from_source",
     _ADDED: "missing_from_source",
+    _OVERWRITTEN: "changed_since_export",
 }
 """Path to outcome: what the demonstration breaks, and how it must be reported."""
 
@@ -36,12 +44,12 @@ def tell(box: Sandbox, terminal: Terminal, application: Application) -> int:
     story = _Story(box, terminal)
     with tempfile.TemporaryDirectory(prefix="s3export-demo-") as directory:
         if os.geteuid() == 0:
-            where = story.on_a_disk(application.adapters.block_devices())
+            verify = story.on_a_disk(application.adapters.block_devices())
         else:
-            where = story.in_a_directory(directory)
-        if where is None:
+            verify = story.in_a_directory(directory, application)
+        if verify is None:
             return 1
-        return 0 if story.finds_the_damage(where) else 1
+        return 0 if story.finds_the_damage(verify) else 1
 
 
 @dataclass
@@ -49,8 +57,13 @@ class _Story:
     box: Sandbox
     terminal: Terminal
 
-    def on_a_disk(self, devices: BlockDevices) -> str | None:
-        """With root: a job, a disk, the loading facility; damage on the disk."""
+    def on_a_disk(self, devices: BlockDevices) -> Sequence[str] | None:
+        """With root: a job, a disk, the loading facility; damage on the disk.
+
+        Returns:
+            The command that verifies it; ``None`` where the story went wrong.
+
+        """
         disk, manifest = self.box.disk, self.box.manifest
         self._say(
             f"S3 and the export service run at {self.box.server.endpoint_url}; "
@@ -64,48 +77,47 @@ class _Story:
             ),
             ("AWS's list of jobs.", ["list-jobs"]),
             ("The loading facility receives the disk.", ["sandbox", "deliver", disk]),
-            (
-                "The disk is back. Is it what S3 holds?",
-                ["verify-backup", disk, "--manifest", manifest],
-            ),
         ]
         for words, arguments in steps:
-            self._say(words)
-            if self._run(arguments) != 0:
-                self._fail(arguments)
+            if not self._goes_well(words, arguments):
                 return None
+        job = json.loads(self._output(["list-jobs", "--json"]))[0]["job_id"]
+        verify = ["verify-backup", disk, "--manifest", manifest, "--job-id", job]
+        if not self._goes_well("The disk is back. Is it what S3 holds?", verify):
+            return None
         with devices.open_for_writing(devices.inspect(disk)) as tree:
             self._plant(tree, contents.BUCKET)
-        return disk
+        return verify
 
-    def in_a_directory(self, directory: str) -> str | None:
-        """Without root: a directory in place of the disk, copied by the AWS SDK."""
+    def in_a_directory(
+        self, directory: str, application: Application
+    ) -> Sequence[str] | None:
+        """Without root: a directory in place of the disk, loaded by the same code."""
         self._say(
             "This is not run by root, so there is no disk: jobs, formatting and the "
-            "loading facility are left out. A bucket is copied into a directory, and "
+            "loading facility are left out. A bucket is loaded into a directory, and "
             "the directory is verified. The whole story: sudo make demo"
         )
         tree = MountedWritableTree(directory)
-        client = s3_client(self.box.server)
-        for item in contents.objects():
-            if item.key.endswith("/") or ".." in item.key:
-                continue
-            body = client.get_object(Bucket=contents.BUCKET, Key=item.key)["Body"]
-            path = join(contents.BUCKET.encode(), item.key.encode())
-            tree.write(path, [body.read()])
-        self._say("Is it what S3 holds?")
-        arguments = ["verify-backup", directory, "--bucket", contents.BUCKET]
-        if self._run(arguments) != 0:
-            self._fail(arguments)
+        load = LoadDevice(
+            store=S3Store(s3_client(self.box.server)),
+            clock=application.adapters.clock(),
+            progress=SilentProgress(),
+        )
+        result = load(application.adapters.manifests().read(self.box.manifest), tree)
+        log = Path(directory, "export-log")
+        log.write_bytes(write_export_log(result.entries))
+        verify = ["verify-backup", directory, "--manifest", self.box.manifest]
+        verify += ["--export-log", str(log)]
+        if not self._goes_well("Is it what S3 holds?", verify):
             return None
         self._plant(tree, contents.BUCKET)
-        return directory
+        return verify
 
-    def finds_the_damage(self, where: str) -> bool:
+    def finds_the_damage(self, verify: Sequence[str]) -> bool:
         """Verify all files, and compare what was found with what was planted."""
         self._say("Damage is planted. What does a verification of all files say?")
-        arguments = ["verify-backup", where, "--manifest", self.box.manifest]
-        arguments += ["--sample-size", "all"]
+        arguments = [*verify, "--sample-size", "all"]
         code = self._run(arguments)
         report = json.loads(self._output([*arguments, "--json"]))
         found = {f["path"]: f["outcome"] for f in report["findings"]}
@@ -115,7 +127,7 @@ class _Story:
             self.terminal.tell(f"  {mark}  {outcome:<20} {harmless(path)}")
         for path in sorted(found.keys() - PLANTED.keys()):
             self.terminal.tell(f"  FALSE ALARM  {found[path]} {harmless(path)}")
-        good = found == dict(PLANTED) and code == 1
+        good = found == PLANTED and code == 1
         self._say(
             f"verify-backup ended with exit code {code}: 1 means that the backup "
             "differs from S3, as it must after the damage."
@@ -136,13 +148,20 @@ class _Story:
         tree.replace(path, bytes(_content(tree, path)[:-1]))
         tree.write(join(root, _ADDED.encode()), [b"who put this here?"])
         tree.sync()
-        s3_client(self.box.server).delete_object(Bucket=contents.BUCKET, Key=_DELETED)
+        client = s3_client(self.box.server)
+        client.delete_object(Bucket=contents.BUCKET, Key=_DELETED)
+        time.sleep(1)  # S3 tells times to the second: let it be later than the export
+        client.put_object(Bucket=contents.BUCKET, Key=_OVERWRITTEN, Body=b"edited")
 
     def _say(self, words: str) -> None:
         self.terminal.tell(f"\n# {words}")
 
-    def _fail(self, arguments: Sequence[str]) -> None:
+    def _goes_well(self, words: str, arguments: Sequence[str]) -> bool:
+        self._say(words)
+        if self._run(arguments) == 0:
+            return True
         self._say(f"This is not how the story goes: {arguments[0]} failed.")
+        return False
 
     def _run(self, arguments: Sequence[str]) -> int:
         self.terminal.tell(f"$ s3export {' '.join(arguments)}")

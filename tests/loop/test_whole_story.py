@@ -99,15 +99,17 @@ def test_a_loaded_disk_verifies_and_no_byte_of_it_changes(
         "--manifest",
         box.manifest,
         "--sample-size=all",
+        f"--job-id={job_id}",
     )
 
     assert checksum(box.disk) == loaded
     assert code == 0
     assert report["verdict"] == "verified"
     assert report["device"]["opened_read_only"] is True
-    wanted = [o for o in contents.objects() if o.key[-1] != "/" and ".." not in o.key]
-    assert report["counts"]["match"] == len(wanted)
+    assert report["counts"]["match"] == len([*contents.objects()])
     assert report["findings"] == []
+    assert report["exported_at"]["origin"] == "the export log"
+    assert report["completeness"]["missing_from_backup"] == 0
     _, status = run(capfd, "get-status", job_id)
     assert status["location"]["code"] == "Returned"
     assert status["progress"]["code"] == "Success"

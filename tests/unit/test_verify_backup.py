@@ -1,6 +1,10 @@
 """verify-backup over ports in memory."""
 
+import base64
+import hashlib
+import zlib
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from samples import DISK, disk_facts, original_example
@@ -17,9 +21,25 @@ from s3export.adapters.memory import (
     RecordedProgress,
 )
 from s3export.domain import errors
-from s3export.domain.backup_layout import BackupLayout, Source, TreePath
-from s3export.domain.services.verify_backup import VerifyBackup, VerifyRequest
-from s3export.domain.verification import Outcome, Report, Verdict
+from s3export.domain.backup_layout import BackupLayout, ObjectName, Source, TreePath
+from s3export.domain.checksum_report import Computed
+from s3export.domain.confidence import sample_size, upper_bound
+from s3export.domain.evidence import Checksum
+from s3export.domain.export_log import ExportLog, LogEntry
+from s3export.domain.services.verify_backup import (
+    VerifyBackup,
+    VerifyRequest,
+    Watch,
+)
+from s3export.domain.verification import (
+    Completeness,
+    EarlierRun,
+    Finding,
+    Outcome,
+    Report,
+    Verdict,
+    selections,
+)
 
 ROOT = TreePath(b"bkt")
 LAYOUT = BackupLayout((Source("bkt", ROOT),), TreePath(b"EXPORT-RECOVERY"))
@@ -357,3 +377,459 @@ def test_a_recovery_directory_that_cannot_be_read_does_not_cost_the_report(
 
     assert report.verdict is Verdict.VERIFIED
     assert "/EXPORT-RECOVERY cannot be read: Input/output error" in report.warnings[0]
+
+
+# --- changed since the export -----------------------------------------------------
+
+EXPORTED = datetime(2026, 6, 1, tzinfo=UTC)
+BEFORE = EXPORTED - timedelta(days=1)
+SINCE = EXPORTED + timedelta(days=1)
+
+
+def test_an_object_that_differs_and_is_newer_has_changed_since_the_export(
+    scene: Scene,
+) -> None:
+    """What the operator says of the export's time decides what a difference means."""
+    scene.on_disk("a", b"old")
+    scene.store.put("bkt", "a", b"new", modified_at=SINCE)
+    scene.both("same", b"x")
+
+    changed = scene.verify(exported_at=EXPORTED)
+    damaged = scene.verify(exported_at=SINCE)
+
+    assert outcomes(changed) == {b"a": Outcome.CHANGED_SINCE_EXPORT}
+    assert changed.verdict is Verdict.VERIFIED
+    assert outcomes(damaged) == {b"a": Outcome.MISMATCH}
+    assert damaged.verdict is Verdict.DIFFERS
+
+
+def test_without_better_knowledge_the_export_was_when_the_disk_was_written(
+    scene: Scene,
+) -> None:
+    """The newest write to any file counts, so that damage is rarely excused."""
+    written = datetime(2025, 12, 1, tzinfo=UTC)
+    scene.on_disk("a", b"old")
+    scene.store.put("bkt", "a", b"new", modified_at=written + timedelta(seconds=1))
+    scene.both("y", b"x")
+    scene.both("z", b"x")
+
+    def wrote(path: bytes, moment: datetime) -> None:
+        scene.tree.changed_ns[path] = int(moment.timestamp()) * 10**9
+
+    wrote(b"bkt/y", written - timedelta(days=300))
+    wrote(b"bkt/z", written)
+    report = scene.verify()
+
+    assert report.exported_at is not None
+    assert report.exported_at.moment == written
+    assert outcomes(report) == {b"a": Outcome.CHANGED_SINCE_EXPORT}
+    wrote(b"bkt/z", written + timedelta(seconds=1))
+    assert outcomes(scene.verify()) == {b"a": Outcome.MISMATCH}
+    scene.tree.changed_ns.clear()
+    assert scene.verify().exported_at is None
+    assert outcomes(scene.verify()) == {b"a": Outcome.MISMATCH}
+
+
+def test_a_disk_written_in_the_future_was_not_exported_then(scene: Scene) -> None:
+    """A wrong clock excuses nothing: the export was now at the latest."""
+    scene.both("z", b"x")
+    scene.tree.changed_ns[b"bkt/z"] = int(EXPORTED.timestamp()) * 10**9
+
+    report = scene.verify()
+
+    assert report.exported_at is not None
+    assert report.exported_at.moment < report.finished_at < EXPORTED
+
+
+def test_the_version_that_was_current_then_is_compared_instead(scene: Scene) -> None:
+    """Equal to it: changed since, and the version is named. Not equal: damaged."""
+    scene.store.versioned = True
+    scene.store.put("bkt", "a", b"first", modified_at=BEFORE - timedelta(days=9))
+    scene.store.put("bkt", "a", b"then!", modified_at=BEFORE)
+    scene.store.put("bkt", "a", b"today", modified_at=SINCE)
+    scene.both("fine", b"x")
+
+    for content, outcome in (
+        (b"then!", Outcome.CHANGED_SINCE_EXPORT),
+        (b"today", None),
+        (b"first", Outcome.MISMATCH),
+        (b"thenX", Outcome.MISMATCH),
+        (b"th", Outcome.MISMATCH),
+    ):
+        scene.on_disk("a", content)
+        report = scene.verify(exported_at=EXPORTED)
+        assert outcomes(report).get(b"a") is outcome, content
+        if outcome:
+            assert "version v2" in report.findings[0].detail
+
+
+def test_a_new_object_that_is_not_on_the_disk_is_not_missing(scene: Scene) -> None:
+    """It is counted, and nothing is wrong; an old one is missing."""
+    scene.both("a", b"x")
+    scene.store.put("bkt", "new", b"y", modified_at=SINCE)
+
+    report = scene.verify(exported_at=EXPORTED)
+
+    assert report.verdict is Verdict.VERIFIED
+    assert report.completeness is not None
+    assert (report.completeness.newer, report.completeness.missing) == (1, 0)
+    assert outcomes(scene.verify(exported_at=SINCE)) == {
+        b"new": Outcome.MISSING_FROM_BACKUP
+    }
+
+
+# --- completeness -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 3, None])
+def test_what_is_missing_and_what_is_too_much_is_found_whatever_is_drawn(
+    scene: Scene, size: int | None
+) -> None:
+    """Every object is looked for, every file is looked up; none is named twice."""
+    for name in ("a", "b", "c", "d"):
+        scene.both(name, b"x")
+    scene.store.put("bkt", "sub/missing", b"1")
+    scene.on_disk("sub/extra", b"2")
+
+    report = scene.verify(sample_size=size)
+
+    assert [(f.path, f.outcome) for f in report.findings] == [
+        (b"sub/extra", Outcome.MISSING_FROM_SOURCE),
+        (b"sub/missing", Outcome.MISSING_FROM_BACKUP),
+    ]
+    assert report.verdict is Verdict.DIFFERS
+    assert report.completeness == Completeness(
+        objects=5, size_bytes=5, missing=1, extra=1
+    )
+
+
+def test_completeness_keeps_to_the_operations(scene: Scene) -> None:
+    """Prefix, beginMarker exclusive, endMarker inclusive."""
+    scene.on_disk("p/b", b"x")
+    scene.on_disk("p/c", b"x")
+    for key in ("a", "p/a", "p/b", "p/c", "p/d", "q"):
+        scene.store.put("bkt", key, b"x")
+    layout = BackupLayout(
+        (Source("bkt", ROOT, prefix="p/", begin_marker="p/a", end_marker="p/c"),),
+        LAYOUT.recovery_directory,
+    )
+
+    report = scene.verify(layout=layout)
+
+    assert report.verdict is Verdict.VERIFIED
+    assert report.completeness is not None
+    assert report.completeness.objects == 2
+
+
+def test_without_completeness_nothing_is_listed(scene: Scene) -> None:
+    """One request for the bucket, one for each drawn file."""
+    scene.both("a", b"x")
+    scene.store.put("bkt", "missing", b"1")
+
+    report = scene.verify(completeness=False)
+
+    assert report.requests == {"HEAD": 2}
+    assert report.completeness is None
+    assert report.verdict is Verdict.VERIFIED
+
+
+def test_an_empty_object_named_like_a_folder_is_not_missing(scene: Scene) -> None:
+    """It has no content, and no file can have its name; with content it is missing."""
+    scene.both("a", b"x")
+    scene.store.put("bkt", "folder/", b"")
+    assert scene.verify().verdict is Verdict.VERIFIED
+
+    scene.store.put("bkt", "folder/", b"content")
+
+    assert outcomes(scene.verify()) == {b"folder/": Outcome.MISSING_FROM_BACKUP}
+
+
+def test_of_two_objects_of_one_path_only_one_can_be_there(scene: Scene) -> None:
+    """Two buckets exported to one directory: the second's object is missing."""
+    scene.both("a", b"x")
+    scene.store.put("second", "a", b"y")
+    layout = BackupLayout(
+        (Source("bkt", ROOT), Source("second", ROOT)), LAYOUT.recovery_directory
+    )
+
+    report = scene.verify(layout=layout)
+
+    found = [(f.bucket, f.key, f.outcome) for f in report.findings]
+    assert found == [("second", "a", Outcome.MISSING_FROM_BACKUP)]
+    twice = BackupLayout(
+        (Source("bkt", ROOT), Source("bkt", ROOT)), LAYOUT.recovery_directory
+    )
+    assert scene.verify(layout=twice).verdict is Verdict.VERIFIED
+
+
+# --- the export log ---------------------------------------------------------------
+
+
+def log_of(*entries: tuple[str, str, int, str, bytes]) -> ExportLog:
+    """Return a log of key, file, status, code and content."""
+    return ExportLog(
+        tuple(
+            LogEntry(
+                at=EXPORTED,
+                bucket="bkt",
+                key=key,
+                file=TreePath(file.encode()),
+                status=status,
+                code=code,
+                md5=hashlib.md5(content, usedforsecurity=False).hexdigest(),
+            )
+            for key, file, status, code, content in entries
+        )
+    )
+
+
+def test_the_log_says_which_object_a_recovered_file_is(scene: Scene) -> None:
+    """It is compared like any other, and missed like any other."""
+    scene.both("a", b"x")
+    scene.store.put("bkt", "odd//key", b"odd")
+    place = "EXPORT-RECOVERY/0000/0000"
+    log = log_of(("odd//key", place, 200, "Recovered", b"odd"))
+    scene.tree.replace(TreePath(place.encode()), b"odd")
+
+    assert outcomes(scene.verify()) == {b"odd//key": Outcome.UNVERIFIABLE}
+    intact = scene.verify(log=log)
+    assert intact.verdict is Verdict.VERIFIED
+    assert intact.sample.population == 2
+    assert intact.warnings == ()
+
+    scene.tree.replace(TreePath(place.encode()), b"ODD")
+    assert outcomes(scene.verify(log=log)) == {place.encode(): Outcome.MISMATCH}
+    del scene.tree.files[place.encode()]
+    assert outcomes(scene.verify(log=log)) == {b"odd//key": Outcome.MISSING_FROM_BACKUP}
+
+
+def test_the_log_explains_why_a_file_is_missing(scene: Scene) -> None:
+    """Its status and code are in the finding, which stays critical."""
+    scene.both("a", b"x")
+    scene.store.put("bkt", "big", b"y")
+
+    report = scene.verify(log=log_of(("big", "", 103, "Ignored", b"")))
+
+    assert outcomes(report) == {b"big": Outcome.MISSING_FROM_BACKUP}
+    assert report.findings[0].detail == "the export log says 103 Ignored"
+
+
+def test_what_the_log_names_was_there_when_exported(scene: Scene) -> None:
+    """An object that was overwritten since is missing all the same."""
+    scene.both("a", b"x")
+    scene.store.put("bkt", "lost", b"new", modified_at=SINCE)
+
+    report = scene.verify(log=log_of(("lost", "bkt/lost", 200, "OK", b"old")))
+
+    assert outcomes(report) == {b"lost": Outcome.MISSING_FROM_BACKUP}
+
+
+def test_the_logs_checksum_is_evidence_where_s3_has_none(scene: Scene) -> None:
+    """As long as the object has not changed since it was written down."""
+    scene.both("fine", b"x")
+    scene.on_disk("kms", b"secret")
+    log = log_of(("kms", "bkt/kms", 200, "OK", b"secret"))
+
+    def put(modified_at: datetime) -> None:
+        scene.store.put(
+            "bkt", "kms", b"??????", encryption="aws:kms", modified_at=modified_at
+        )
+
+    put(BEFORE)
+    matched = scene.verify(log=log, all_findings=True)
+    assert matched.verdict is Verdict.VERIFIED
+    assert matched.findings[1].evidence == "export-log"
+    put(SINCE)
+    assert outcomes(scene.verify(log=log)) == {b"kms": Outcome.CHANGED_SINCE_EXPORT}
+
+    scene.on_disk("kms", b"secreT")
+    assert outcomes(scene.verify(log=log)) == {b"kms": Outcome.MISMATCH}
+    put(BEFORE)
+    assert outcomes(scene.verify(log=log)) == {b"kms": Outcome.MISMATCH}
+
+
+# --- evidence that is asked for ----------------------------------------------------
+
+
+def test_strong_evidence_can_be_required(scene: Scene) -> None:
+    """A 32-bit checksum and an uploader's claim prove nothing then."""
+    md5 = base64.b64encode(hashlib.md5(b"a", usedforsecurity=False).digest()).decode()
+    crc = base64.b64encode(zlib.crc32(b"a").to_bytes(4)).decode()
+    for key, checksums, metadata in (
+        ("crc", [Checksum("CRC32", crc, "FULL_OBJECT")], {}),
+        ("claim", [], {"md5chksum": md5}),
+    ):
+        scene.on_disk(key, b"a")
+        scene.store.put(
+            "bkt", key, b"a",
+            encryption="aws:kms", checksums=checksums, metadata=metadata,
+        )  # fmt: skip
+
+    found = scene.verify(all_findings=True)
+
+    assert {f.path: f.evidence for f in found.findings} == {
+        b"crc": "crc32",
+        b"claim": "metadata-md5",
+    }
+    assert "uploader's claim" in found.findings[0].detail
+    strong = scene.verify(strong=True)
+    assert set(outcomes(strong).values()) == {Outcome.UNVERIFIABLE}
+    assert strong.verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_checksum_report_settles_what_it_has_read(scene: Scene) -> None:
+    """Only where S3 computed it of the content that the object has now."""
+    scene.both("fine", b"x")
+    scene.on_disk("kms", b"secret")
+    facts = scene.store.put("bkt", "kms", b"secret", encryption="aws:kms")
+    value = base64.b64encode(hashlib.sha256(b"secret").digest()).decode()
+    name = ObjectName("bkt", "kms")
+
+    def verify(etag: str) -> Report:
+        return scene.verify(computed={name: Computed("SHA256", value, etag)})
+
+    assert verify(facts.etag).verdict is Verdict.VERIFIED
+    for other in ("", "0" * 32):
+        assert verify(other).verdict is Verdict.INCONCLUSIVE
+    scene.on_disk("kms", b"secreT")
+    assert outcomes(verify(facts.etag)) == {b"kms": Outcome.MISMATCH}
+
+
+def test_a_download_settles_what_metadata_cannot(scene: Scene) -> None:
+    """As far as the budget goes; the objects beyond it stay unverifiable."""
+    for key, content in (("a", b"aaaa"), ("b", b"bbbb"), ("c", b"cc")):
+        scene.on_disk(key, content)
+        scene.store.put("bkt", key, content, encryption="aws:kms")
+    scene.on_disk("b", b"bbXb")
+
+    report = scene.verify(download=True, all_findings=True)
+
+    assert [(f.outcome, f.evidence) for f in report.findings] == [
+        (Outcome.MATCH, "download"),
+        (Outcome.MISMATCH, "download"),
+        (Outcome.MATCH, "download"),
+    ]
+    assert "from byte 2 on" in report.findings[1].detail
+    assert report.bytes_downloaded == 10
+    little = scene.verify(download=True, download_budget=5)
+    assert little.tally[Outcome.UNVERIFIABLE] > 0
+    assert little.bytes_downloaded - report.bytes_downloaded <= 5
+    assert "budget" in little.findings[0].detail + little.findings[-1].detail
+
+
+# --- samples that grow, runs that end early ------------------------------------------
+
+
+def test_as_many_are_drawn_as_the_share_asks_for(scene: Scene) -> None:
+    """The population is counted first; the sample is the one of that size."""
+    for number in range(400):
+        scene.both(f"f{number}", b"%d" % number)
+
+    report = scene.verify(max_differing=0.05, sample_size=None, all_findings=True)
+
+    assert (
+        report.sample.requested == report.sample.drawn == sample_size(400, 0.05, 0.95)
+    )
+    assert report.bound is not None
+    assert report.bound.fraction <= 0.05
+    plain = scene.verify(sample_size=report.sample.drawn, all_findings=True)
+    assert [f.path for f in plain.findings] == [f.path for f in report.findings]
+
+
+class Watched(Watch):
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.report: Report | None = None
+
+    def found(self, finding: Finding) -> None:
+        self.findings.append(finding)
+
+    def unfinished(self, report: Report) -> None:
+        self.report = report
+
+
+def test_a_run_that_is_cut_short_reports_what_it_found(scene: Scene) -> None:
+    """Never as verified; what was not looked at counts as different."""
+    for number in range(10):
+        scene.both(f"f{number}", b"x")
+    watched = Watched()
+    open_file = scene.tree.open
+    opened = []
+
+    def then_fail(path: TreePath) -> object:
+        opened.append(path)
+        if len(opened) > 6:
+            raise KeyboardInterrupt
+        return open_file(path)
+
+    scene.tree.open = then_fail  # type: ignore[assignment,method-assign]
+    request = VerifyRequest(device=DISK, layout=LAYOUT, seed="s", sample_size=8)
+    with pytest.raises(KeyboardInterrupt):
+        scene.service()(request, watched)
+
+    report = watched.report
+    assert report is not None
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert (report.sample.compared, report.sample.drawn) == (6, 8)
+    assert report.bound == upper_bound(10, 8, 2, 0.95)
+    assert "6 of 8 drawn files checked" in report.statement
+    assert report.completeness is None
+    assert len(report.verified) == 6
+
+
+def earlier(report: Report) -> EarlierRun:
+    """Return what a later run is told of an earlier one."""
+    return EarlierRun(
+        seed=report.sample.seed,
+        requested=report.sample.requested,
+        device_path=report.device.path,
+        serial=report.device.serial,
+        size_bytes=report.device.size_bytes,
+        root=f"/{report.root.decode()}",
+        selections=selections(report.sources),
+        verified=frozenset(report.verified),
+    )
+
+
+def test_a_later_run_goes_on_from_an_earlier_one(scene: Scene) -> None:
+    """What was verified is not read again; what has changed since is."""
+    for number in range(20):
+        scene.both(f"f{number}", b"%02d" % number)
+    first = scene.verify(sample_size=8)
+    opened: list[bytes] = []
+    open_file = scene.tree.open
+
+    def noted(path: TreePath) -> object:
+        opened.append(path)
+        return open_file(path)
+
+    scene.tree.open = noted  # type: ignore[assignment,method-assign]
+
+    second = scene.verify(sample_size=12, earlier=earlier(first), all_findings=True)
+
+    assert (second.sample.taken_over, second.tally[Outcome.MATCH]) == (8, 12)
+    assert len(opened) == 4
+    taken = [f for f in second.findings if f.detail == "verified by an earlier run"]
+    scene.tree.changed_ns[b"bkt/" + taken[0].path] = 1  # written to since
+    assert scene.verify(earlier=earlier(first), sample_size=8).sample.taken_over == 7
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"seed": "other"}, "the seed was other"),
+        ({"serial": "X"}, "the disk was X"),
+        ({"size_bytes": 7}, "the disk's size was 7"),
+        ({"root": "/elsewhere"}, "the directory was /elsewhere"),
+        ({"selections": (("b2", "p", "", ""),)}, "what is exported was s3://b2/p"),
+    ],
+)
+def test_a_run_of_something_else_is_not_taken_over(
+    scene: Scene, change: dict[str, object], said: str
+) -> None:
+    """Another seed, disk, directory or bucket: refused, and named."""
+    scene.both("a", b"x")
+    before = replace(earlier(scene.verify()), **change)  # type: ignore[arg-type]
+
+    with pytest.raises(errors.InputRefused, match=said):
+        scene.verify(earlier=before)
