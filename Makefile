@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-loop check lint types bench build clean setup system
+.PHONY: help demo test test-loop check lint types bench mutants build clean setup system
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -33,6 +33,10 @@ types: setup  ## mypy --strict (15 s)
 
 bench: setup  ## sampling and hashing against plain tools, ratios in one run (1 min)
 	$(BIN)/python -m benchmarks
+
+mutants: setup  ## change what a verdict rests on; does a test notice? (1 h; not in CI)
+	$(BIN)/python -m pip install -q --group mutants
+	tools/mutate $(CURDIR)/$(BIN)/python $(MODULES)
 
 build: setup  ## wheel and source archive in dist/ (10 s)
 	$(BIN)/python -m build

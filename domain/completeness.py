@@ -142,45 +142,50 @@ class Inventory:
             return None
         size = _RECORD.size
         records = self._sorted.read(start * size, (end - start) * size)
-        found: list[tuple[int, int, Listed]] = []
+        found: list[tuple[int, bytes, int, bytes]] = []
         for ordinal in range(start, end):
-            record = records[(ordinal - start) * size :][:size]
-            if record[:8] != fingerprint:
+            offset = (ordinal - start) * size
+            if not records.startswith(fingerprint, offset):
                 continue
-            number, listed = self._numbered(record)
-            if _place_of(listed.source, listed.facts.key)[0] != place:
+            record = records[offset : offset + size]
+            number, own_key = self._key(record)
+            source = self._sources[number]
+            if place not in (
+                join(source.directory, own_key),
+                _no_place(source, own_key),
+            ):
                 continue
-            if not key or (listed.facts.bucket, listed.facts.key) == (bucket, key):
-                found.append((number, ordinal, listed))
+            if not key or (source.bucket, own_key) == (bucket, key.encode()):
+                found.append((number, own_key, ordinal, record))
         if not found:
             return None
-        first = min(found, key=lambda one: one[0])[2]
-        for _, ordinal, listed in found:
-            if (listed.facts.bucket, listed.facts.key) == (
-                first.facts.bucket,
-                first.facts.key,
-            ):
+        first = min(found)
+        name = self._sources[first[0]].bucket, first[1]
+        for number, own_key, ordinal, _ in found:
+            if (self._sources[number].bucket, own_key) == name:
                 self._seen[ordinal >> 3] |= 1 << (ordinal & 7)
-        return first
+        return self._listed(first[3])
+
+    def _key(self, record: bytes) -> tuple[int, bytes]:
+        """Return the number of the source, and the key."""
+        place = _RECORD.unpack(record)[1]
+        number, length = _KEY_HEAD.unpack(self._keys.read(place, _KEY_HEAD.size))
+        return number, self._keys.read(place + _KEY_HEAD.size, length)
 
     def _listed(self, record: bytes) -> Listed:
-        return self._numbered(record)[1]
-
-    def _numbered(self, record: bytes) -> tuple[int, Listed]:
-        _, place, size, moment, parts, digest = _RECORD.unpack(record)
-        number, length = _KEY_HEAD.unpack(self._keys.read(place, _KEY_HEAD.size))
-        key = self._keys.read(place + _KEY_HEAD.size, length).decode()
+        number, key = self._key(record)
+        _, _, size, moment, parts, digest = _RECORD.unpack(record)
         source = self._sources[number]
         facts = ObjectFacts(
             bucket=source.bucket,
-            key=key,
+            key=key.decode(),
             size_bytes=size,
             etag=_unpacked_etag(parts, digest),
             modified_at=datetime.fromtimestamp(moment, UTC),
         )
-        where, reason = _place_of(source, key)
+        where, reason = _place_of(source, facts.key)
         path = None if reason else TreePath(where)
-        return number, Listed(source, facts, path, reason)
+        return Listed(source, facts, path, reason)
 
     def _flush(self, chunk: int) -> None:
         data = b"".join(self._buffers[chunk])
@@ -200,7 +205,12 @@ def _place_of(source: Source, key: str) -> tuple[bytes, str]:
     try:
         return join(source.directory, path_of(key)), ""
     except NotAPath as error:
-        return b"\0" + source.directory + b"\0" + key.encode(), str(error)
+        return _no_place(source, key.encode()), str(error)
+
+
+def _no_place(source: Source, key: bytes) -> bytes:
+    """Return what no path is equal to: a NUL stands in none."""
+    return b"\0" + source.directory + b"\0" + key
 
 
 def _fingerprint(place: bytes) -> bytes:

@@ -33,7 +33,6 @@ class Draw(Generic[T]):
         self._size = size
         # heapq keeps the smallest on top; negated ranks put the worst kept one there.
         self._kept: list[tuple[int, bytes, T]] = []
-        self.offered = 0
 
     def rank(self, path: bytes) -> int:
         """Return a path's place in the drawing order, uniform in 0 … 2¹²⁸-1."""
@@ -42,7 +41,6 @@ class Draw(Generic[T]):
 
     def offer(self, path: bytes, item: T) -> None:
         """Take part in the draw. Each path is offered once."""
-        self.offered += 1
         entry = (-self.rank(path), path, item)
         if len(self._kept) < self._size:
             heapq.heappush(self._kept, entry)
