@@ -8,7 +8,12 @@ from typing import Any
 from botocore import exceptions as aws
 
 from s3export.adapters.aws_errors import translated
-from s3export.domain.errors import NoSuchBucket, NoSuchObject, ObjectUnreadable
+from s3export.domain.errors import (
+    NoSuchBucket,
+    NoSuchObject,
+    ObjectUnreadable,
+    PermissionMissing,
+)
 from s3export.domain.evidence import Checksum, ObjectFacts, PartFacts
 from s3export.domain.ports import ObjectStore, ObjectVersion
 
@@ -74,15 +79,15 @@ class S3Store(ObjectStore):
                 if _code(error) in _ABSENT or _status(error) == 405:
                     return None  # 405: the version is a delete marker
                 if _status(error) == 400:
-                    return self._with_customer_key(bucket, key, error)
+                    return self._with_customer_key(bucket, key, version_id, error)
                 raise
         return ObjectFacts(
             bucket=bucket,
             key=key,
             size_bytes=answer["ContentLength"],
-            etag=_unquoted(answer["ETag"]),
+            etag=_unquoted(answer.get("ETag", "")),
             modified_at=answer["LastModified"],
-            version_id=_version(answer),
+            version_id=version_id or _version(answer),
             encryption=answer.get("ServerSideEncryption", ""),
             customer_key="SSECustomerAlgorithm" in answer,
             storage_class=answer.get("StorageClass", ""),
@@ -138,33 +143,34 @@ class S3Store(ObjectStore):
 
     def versions(self, bucket: str, key: str) -> Sequence[ObjectVersion]:
         """Call ListObjectVersions for one key, which comes first in its own prefix."""
-        found: list[ObjectVersion] = []
+        try:
+            found = [
+                ObjectVersion(
+                    str(entry.get("VersionId") or "null"),
+                    entry["LastModified"],
+                    deleted="Size" not in entry,
+                )
+                for entry in self._version_entries(bucket, key)
+            ]
+        except PermissionMissing:
+            return ()
+        return tuple(sorted(found, key=lambda v: v.modified_at, reverse=True))
+
+    def _version_entries(self, bucket: str, key: str) -> Iterator[Mapping[str, Any]]:
+        """Yield what is told of a key's versions; delete markers have no size."""
         pages = self._client.get_paginator("list_object_versions").paginate(
             Bucket=bucket, Prefix=key
         )
         with translated(f"s3://{bucket}/{key}"):
             try:
                 for page in pages:
-                    entries = [
-                        (entry, deleted)
-                        for kind, deleted in (
-                            ("Versions", False),
-                            ("DeleteMarkers", True),
-                        )
-                        for entry in page.get(kind, [])
-                    ]
-                    found += [
-                        ObjectVersion(_version(entry), entry["LastModified"], deleted)
-                        for entry, deleted in entries
-                        if entry["Key"] == key
-                    ]
-                    if any(entry["Key"] > key for entry, _ in entries):
-                        break
+                    told = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+                    yield from (entry for entry in told if entry["Key"] == key)
+                    if any(entry["Key"] != key for entry in told):
+                        return
             except aws.ClientError as error:
-                if _status(error) not in (403, 501):
+                if _status(error) != 501:
                     raise
-                return ()
-        return sorted(found, key=lambda version: version.modified_at, reverse=True)
 
     def list_objects(
         self, bucket: str, *, prefix: str = "", after: str = ""
@@ -180,7 +186,7 @@ class S3Store(ObjectStore):
                         bucket=bucket,
                         key=entry["Key"],
                         size_bytes=entry["Size"],
-                        etag=_unquoted(entry["ETag"]),
+                        etag=_unquoted(entry.get("ETag", "")),
                         modified_at=entry["LastModified"],
                         storage_class=entry.get("StorageClass", ""),
                     )
@@ -229,7 +235,7 @@ class S3Store(ObjectStore):
             self._requests[_KINDS.get(operation, operation)] += 1
 
     def _with_customer_key(
-        self, bucket: str, key: str, error: aws.ClientError
+        self, bucket: str, key: str, version_id: str, error: aws.ClientError
     ) -> ObjectFacts | None:
         """Tell what can be told of an object whose metadata needs a customer's key.
 
@@ -237,18 +243,21 @@ class S3Store(ObjectStore):
         Guide, "Using server-side encryption with customer-provided keys"); the listing
         still has its size.
         """
-        for facts in self.list_objects(bucket, prefix=key):
-            if facts.key == key:
-                return ObjectFacts(
-                    bucket,
-                    key,
-                    facts.size_bytes,
-                    facts.etag,
-                    facts.modified_at,
-                    customer_key=True,
-                )
-            break
-        raise error
+        if version_id:
+            told = self._version_entries(bucket, key)
+            entry = next((e for e in told if e.get("VersionId") == version_id), None)
+            if entry is None:
+                raise error
+            size, etag = entry.get("Size", 0), _unquoted(entry.get("ETag", ""))
+            modified_at = entry["LastModified"]
+        else:
+            facts = next(self.list_objects(bucket, prefix=key), None)
+            if facts is None or facts.key != key:
+                raise error
+            size, etag, modified_at = facts.size_bytes, facts.etag, facts.modified_at
+        return ObjectFacts(
+            bucket, key, size, etag, modified_at, version_id, customer_key=True
+        )
 
 
 def _code(error: aws.ClientError) -> str:

@@ -113,36 +113,47 @@ class Inventory:
         Where several operations export objects to one path, it is the first's; the
         others' remain unseen, unless they export the same object.
         """
-        return self._find(bytes(path))
+        found = self._found(bytes(path))
+        return self._see(found) if found else None
 
     def find_key(self, bucket: str, key: str) -> Listed | None:
         """Return an object by its name, and note that it was seen.
 
-        That is for files that do not lie where their keys say.
+        That is for files that do not lie where their keys say. Exported twice, the
+        object is seen once by each call.
         """
+        seen_before = None
         for source in self._sources:
             if source.bucket == bucket and source.selects(key):
-                found = self._find(_place_of(source, key)[0], bucket, key)
-                if found:
-                    return found
-        return None
+                found = self._found(_place_of(source, key)[0], bucket, key)
+                if found and not self._was_seen(found[0][2]):
+                    return self._see(found)
+                seen_before = found or seen_before
+        return self._see(seen_before) if seen_before else None
+
+    def has(self, path: TreePath) -> bool:
+        """Say whether some object should be at a path; notes nothing."""
+        return bool(self._found(bytes(path)))
 
     def unseen(self) -> Iterator[Listed]:
         """Yield what was never found, in no promised order."""
         for ordinal in range(self.count):
-            if not self._seen[ordinal >> 3] & (1 << (ordinal & 7)):
+            if not self._was_seen(ordinal):
                 record = self._sorted.read(ordinal * _RECORD.size, _RECORD.size)
                 yield self._listed(record)
 
-    def _find(self, place: bytes, bucket: str = "", key: str = "") -> Listed | None:
+    def _found(
+        self, place: bytes, bucket: str = "", key: str = ""
+    ) -> list[tuple[int, bytes, int, bytes]]:
+        """Return source, key, ordinal and record of what is at a place, in order."""
         fingerprint = _fingerprint(place)
         number = int.from_bytes(fingerprint[:2])
         start, end = self._starts[number], self._starts[number + 1]
         if start == end:
-            return None
+            return []
         size = _RECORD.size
         records = self._sorted.read(start * size, (end - start) * size)
-        found: list[tuple[int, bytes, int, bytes]] = []
+        found = []
         for ordinal in range(start, end):
             offset = (ordinal - start) * size
             if not records.startswith(fingerprint, offset):
@@ -157,14 +168,19 @@ class Inventory:
                 continue
             if not key or (source.bucket, own_key) == (bucket, key.encode()):
                 found.append((number, own_key, ordinal, record))
-        if not found:
-            return None
-        first = min(found)
+        return sorted(found)
+
+    def _see(self, found: list[tuple[int, bytes, int, bytes]]) -> Listed:
+        """Note that the first was seen, and the others of the same object."""
+        first = found[0]
         name = self._sources[first[0]].bucket, first[1]
         for number, own_key, ordinal, _ in found:
             if (self._sources[number].bucket, own_key) == name:
                 self._seen[ordinal >> 3] |= 1 << (ordinal & 7)
         return self._listed(first[3])
+
+    def _was_seen(self, ordinal: int) -> bool:
+        return bool(self._seen[ordinal >> 3] & (1 << (ordinal & 7)))
 
     def _key(self, record: bytes) -> tuple[int, bytes]:
         """Return the number of the source, and the key."""

@@ -292,11 +292,12 @@ def _readings(checksum: Checksum, parts: int) -> list[Evidence | NoEvidence]:
                 NoEvidence(f"its {checksum.algorithm} is of an unknown number of parts")
             ]
         return [_checksum(checksum, parts)]
-    if checksum.type or not parts:
+    if checksum.type:
         return [_checksum(checksum, 0)]
-    # Servers that tell no type: over the whole or over the parts, whichever fits.
-    either = [_checksum(checksum, parts, decisive=False)]
-    if checksum.algorithm not in _ALWAYS_COMPOSITE_IN_PARTS:
+    # Servers that tell no type: over the whole or over the parts, whichever fits. They
+    # may even carry the digest of parts over to a copy that has none.
+    either = [_checksum(checksum, parts, decisive=False)] if parts else []
+    if not parts or checksum.algorithm not in _ALWAYS_COMPOSITE_IN_PARTS:
         either.append(_checksum(checksum, 0, decisive=False))
     return either
 
@@ -348,13 +349,15 @@ def _claims(facts: ObjectFacts) -> Iterator[Evidence]:
     """Yield the MD5s that tools leave in an object's metadata when they upload it.
 
     rclone ``md5chksum`` (base64), s3cmd ``s3cmd-attrs`` (``.../md5:<hex>/...``), s4cmd
-    ``md5`` (hex). The uploader's word, not S3's.
+    ``md5`` (hex). The uploader's word, not S3's. What s3cmd encrypted before it sent it
+    (``s3tools-gpgenc``) it may claim the MD5 of the plain text of.
     """
     try:
         digest = base64.b64decode(facts.metadata.get("md5chksum", ""), validate=True)
     except (binascii.Error, ValueError):
         digest = b""
-    attributes = facts.metadata.get("s3cmd-attrs", "").split("/")
+    plain = "s3tools-gpgenc" not in facts.metadata
+    attributes = facts.metadata.get("s3cmd-attrs", "").split("/") if plain else []
     claimed = [
         ("rclone", digest.hex()),
         *(("s3cmd", text[4:]) for text in attributes if text.startswith("md5:")),

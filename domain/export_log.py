@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import Literal
 
 from s3export.domain.backup_layout import TreePath, shown
 from s3export.domain.errors import InputRefused
@@ -24,6 +25,7 @@ WRITTEN = 200
 """The status of an object that is on the device: HTTP's OK."""
 
 _SEPARATORS = (",", "\t", ";", "|")
+_STATUS = re.compile(r"[0-9]{1,9}")
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 
 _ZONES = {
@@ -99,31 +101,43 @@ def parse_export_log(content: bytes, name: str) -> ExportLog:
 
     """
     text = content.decode("utf-8-sig", "surrogateescape")
-    separator = max(_SEPARATORS, key=text.partition("\n")[0].count)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    columns: Sequence[str] = FIELDS
-    entries, unread = [], 0
-    try:
-        for row in rows:
-            if not any(row):
-                continue
-            names = _header(row)
-            if names:
-                columns = names
-                continue
-            entry = _entry(dict(zip(columns, row, strict=False)))
-            if entry:
-                entries.append(entry)
-            else:
-                unread += 1
-    except csv.Error as error:
-        raise InputRefused(f"{name}: line {rows.line_num}: {error}") from error
-    if not entries:
+    # A quote that is part of a key, and was not doubled, would swallow lines.
+    readings = [_read(text, csv.QUOTE_MINIMAL), _read(text, csv.QUOTE_NONE)]
+    log = max(readings, key=lambda reading: len(reading.entries))
+    if not log.entries:
         raise InputRefused(
             f"{name}: no line of it reads as {', '.join(FIELDS)}: it is no export log",
             next_step="get-status names the job's log; --export-log takes it",
         )
-    return ExportLog(tuple(entries), unread)
+    return log
+
+
+def _read(text: str, quoting: Literal[0, 3]) -> ExportLog:
+    separator = max(_SEPARATORS, key=text.partition("\n")[0].count)
+    lines = io.StringIO(text, newline="")
+    rows = csv.reader(lines, delimiter=separator, quoting=quoting)
+    columns: Sequence[str] = FIELDS
+    entries: list[LogEntry] = []
+    unread = 0
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return ExportLog(tuple(entries), unread)
+        except csv.Error:  # a NUL, a field beyond all measure
+            unread += 1
+            continue
+        if not any(row):
+            continue
+        names = _header(row)
+        if names:
+            columns = names
+            continue
+        entry = _entry(dict(zip(columns, row, strict=False)))
+        if entry:
+            entries.append(entry)
+        else:
+            unread += 1
 
 
 def write_export_log(entries: Iterable[LogEntry]) -> bytes:
@@ -155,8 +169,10 @@ def _entry(cells: dict[str, str]) -> LogEntry | None:
     """Return an entry, if the line has a key and a status."""
     bucket, slash, key = cells.get("Key", "").removeprefix("/").partition("/")
     status = cells.get("Status", "").strip()
-    if not (bucket and slash and key) or not (status.isascii() and status.isdigit()):
+    if not (bucket and slash and key) or not _STATUS.fullmatch(status):
         return None
+    if not _is_utf8(key):
+        return None  # no key of S3
     return LogEntry(
         at=_moment(cells.get("DateTime", "").strip()),
         bucket=bucket,
@@ -166,6 +182,14 @@ def _entry(cells: dict[str, str]) -> LogEntry | None:
         code=cells.get("Code", "").strip(),
         md5=cells.get("Checksum", "").strip(),
     )
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _path(text: str) -> TreePath:
@@ -178,9 +202,10 @@ def _moment(text: str) -> datetime | None:
     for read in (_unix_date, datetime.fromisoformat, parsedate_to_datetime):
         try:
             moment = read(text)
-        except (ValueError, IndexError, KeyError):
+            aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return aware.astimezone(UTC)
+        except (ValueError, IndexError, KeyError, OverflowError):
             continue
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return None
 
 

@@ -168,7 +168,7 @@ class ObjectStore(Protocol):
         """Return the versions of one object, newest first.
 
         Empty where the object never existed, and where the versions may not be asked
-        for. A bucket that keeps none has the object as its only version.
+        for. A bucket that keeps none has the object as its only version, ``null``.
         """
 
     @abstractmethod
@@ -215,7 +215,7 @@ class ObjectVersion:
     """A version of an object, or the mark that it was deleted.
 
     Attributes:
-        version_id: Empty where the bucket keeps no versions.
+        version_id: ``null`` for what was written while the bucket kept no versions.
 
     """
 

@@ -47,13 +47,15 @@ class Draw(Generic[T]):
         elif entry[0] > self._kept[0][0]:
             heapq.heapreplace(self._kept, entry)
 
-    def fingerprint(self, path: bytes, size_bytes: int, modified_ns: int) -> int:
+    def fingerprint(self, path: bytes, *state: int) -> int:
         """Return what names a file, as it is now, under this seed: 64 bits.
 
-        A file of the same path that changed since has another one.
+        Args:
+            state: What changes when the file does: its size, its times, its inode.
+
         """
-        state = b"%s\0%d\0%d" % (path, size_bytes, modified_ns)
-        digest = hashlib.blake2b(state, key=self._key, digest_size=8).digest()
+        told = b"\0".join([path, *(b"%d" % number for number in state)])
+        digest = hashlib.blake2b(told, key=self._key, digest_size=8).digest()
         return int.from_bytes(digest)
 
     def drawn(self) -> list[T]:

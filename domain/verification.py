@@ -3,13 +3,14 @@
 import enum
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from s3export.domain.backup_layout import BackupLayout, Source, TreePath, shown
 from s3export.domain.confidence import Bound
 from s3export.domain.devices import DeviceFacts
+from s3export.domain.errors import FileRefused
 from s3export.domain.evidence import NONE, EvidenceKind
 
 
@@ -165,6 +166,16 @@ class ExportTime:
     moment: datetime
     origin: str
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether the operator answers for it."""
+        return self.origin == SAYS_OPERATOR
+
+
+SAYS_OPERATOR = "the operator"
+SAYS_LOG = "the export log"
+SAYS_DISK = "the newest write to the disk"
+
 
 @dataclass(frozen=True)
 class Completeness:
@@ -232,6 +243,7 @@ class Report:
         verified: Fingerprints (`sampling.Draw.fingerprint`) of the files that matched,
             so that a later run can go on; empty where nothing is left to look at.
         cut_short: Why the run ended before its end; empty if it did not.
+        doubts: What forbids to call the backup verified, besides the findings.
         warnings: What the operator should know besides the verdict.
 
     """
@@ -257,23 +269,42 @@ class Report:
     drawn_profile: Profile = field(default_factory=Profile)
     verified: "array[int]" = field(default_factory=lambda: array("Q"))
     cut_short: str = ""
-    warnings: tuple[str, ...] = field(default=())
+    doubts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
         """What it amounts to. A run that was cut short never verifies anything."""
         verdict = self.tally.verdict()
-        if self.cut_short and verdict is Verdict.VERIFIED:
+        doubtful = bool(self.cut_short or self.doubts)
+        if doubtful and verdict is Verdict.VERIFIED:
             return Verdict.INCONCLUSIVE
         return verdict
 
     @property
     def statement(self) -> str:
         """What the run proves about all files, in words."""
-        said = statement(self.sample, self.tally, self.bound)
+        known_extra = self.completeness.extra if self.completeness else 0
+        said = statement(self.sample, self.tally, self.bound, known_extra)
         if self.completeness:
             said = f"{said} {completeness_statement(self.completeness)}"
         return said
+
+
+class ReportNotWritten(FileRefused):
+    """A verification came to its end, and a file for its report could not be written.
+
+    Attributes:
+        report: The result, which must not be lost with the file.
+
+    """
+
+    def __init__(self, report: Report, errors: Sequence[FileRefused]) -> None:
+        super().__init__(
+            "; ".join(error.message for error in errors),
+            next_step="the report is complete here; write it elsewhere with --report",
+        )
+        self.report = report
 
 
 @dataclass(frozen=True)
@@ -292,11 +323,13 @@ class EarlierRun:
     serial: str
     size_bytes: int
     root: str
+    strong: bool
+    started_at: datetime
     selections: tuple[tuple[str, str, str, str], ...]
     verified: frozenset[int]
 
     def refusals(
-        self, seed: str, device: DeviceFacts, layout: BackupLayout
+        self, seed: str, device: DeviceFacts, layout: BackupLayout, *, strong: bool
     ) -> tuple[str, ...]:
         """Say why another run cannot take over what this one verified."""
         own = self.serial or self.device_path
@@ -308,11 +341,14 @@ class EarlierRun:
             ("the directory", self.root, f"/{shown(layout.root)}"),
             ("what is exported", self.selections, selections(layout.sources)),
         )
-        return tuple(
+        refusals = [
             f"{what} was {_told(before)}, and is {_told(now)} now"
             for what, before, now in compared
             if before != now
-        )
+        ]
+        if strong and not self.strong:
+            refusals.append("it took weaker evidence for proof")
+        return tuple(refusals)
 
 
 def selections(sources: Iterable[Source]) -> tuple[tuple[str, str, str, str], ...]:
@@ -326,15 +362,19 @@ def _told(value: object) -> str:
     return ", ".join(f"s3://{bucket}/{prefix}" for bucket, prefix, *_ in value)
 
 
-def statement(sample: Sample, counted: Tally, bound: Bound | None) -> str:
+def statement(
+    sample: Sample, counted: Tally, bound: Bound | None, known_extra: int = 0
+) -> str:
     """Say what a sample proves about all files.
 
-    A file that is on the disk and not in S3, or that could not be compared, was not
-    shown to be right; the bound counts it with the wrong ones, so it always holds.
+    A file that could not be compared was not shown to be right; the bound counts it
+    with the wrong ones, so it always holds.
 
     Args:
         bound: ``None`` where the disk was not listed to its end: no sample was drawn
             then, and nothing is proven.
+        known_extra: Files that S3 does not list, drawn or not: with all of them known,
+            the bound speaks of the others.
 
     """
     matched = counted[Outcome.MATCH]
@@ -345,21 +385,25 @@ def statement(sample: Sample, counted: Tally, bound: Bound | None) -> str:
         )
     if not sample.population:
         return "The backup holds no files: nothing was verified."
-    wrong = sample.drawn - matched
-    found = "0 differ" if not wrong else f"{matched:,} equal S3 and {wrong:,} do not"
-    looked = f"{sample.drawn:,} of {sample.population:,} files checked, {found}"
+    wrong = sample.compared - matched
+    doubtful = " or could not be compared" if counted[Outcome.UNVERIFIABLE] else ""
+    found = f"{matched:,} equal S3 and {wrong:,} do not{doubtful}"
+    if not wrong:
+        found = "0 differ"
+    looked = f"{sample.compared:,} of {sample.population:,} files checked, {found}"
+    if sample.compared == sample.population:
+        return f"{looked}: every file that is listed on the disk was looked at."
     if sample.compared < sample.drawn:
         looked = (
             f"{sample.compared:,} of {sample.drawn:,} drawn files checked, of "
             f"{sample.population:,} in all; {matched:,} equal S3, and those not "
             "checked count as different"
         )
-    elif sample.drawn == sample.population:
-        return f"{looked}: every file was looked at."
-    verb = "differ" if not wrong else "do not equal S3"
+    verb = "differ" if not wrong else f"do not equal S3{doubtful}"
+    those = " of those that S3 lists" if known_extra else ""
     return (
         f"{looked}: with {bound.level * 100:.6g}% confidence at most "
-        f"{bound.files:,} files ({bound.fraction:.2%}) {verb}."
+        f"{bound.files:,} files{those} ({bound.fraction:.2%}) {verb}."
     )
 
 

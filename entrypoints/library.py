@@ -23,7 +23,7 @@ from s3export.domain.checksum_report import (
     parse_checksum_report,
 )
 from s3export.domain.confidence import sample_size as needed_sample_size
-from s3export.domain.errors import InputRefused, NothingToCompareWith
+from s3export.domain.errors import FileRefused, InputRefused, NothingToCompareWith
 from s3export.domain.export_log import ExportLog, parse_export_log
 from s3export.domain.jobs import CreatedJob, JobStatus, JobSummary, ShippingLabel
 from s3export.domain.jobs import job_id as checked_job_id
@@ -32,7 +32,12 @@ from s3export.domain.ports import ObjectStore, ReportWriter
 from s3export.domain.services.create_job import CreateJob, CreateJobPlan
 from s3export.domain.services.follow_jobs import FollowJobs, UpdatedJob
 from s3export.domain.services.verify_backup import VerifyBackup, VerifyRequest, Watch
-from s3export.domain.verification import EarlierRun, Finding, Report
+from s3export.domain.verification import (
+    EarlierRun,
+    Finding,
+    Report,
+    ReportNotWritten,
+)
 
 if TYPE_CHECKING:  # the container imports boto3 and more: only where it is needed
     from s3export.entrypoints.container import Application, MemoryApplication
@@ -216,6 +221,7 @@ def verify_backup(
     Raises:
         NothingToCompareWith: Neither bucket nor manifest is named anywhere.
         InputRefused: A file that is named cannot be used.
+        ReportNotWritten: All is done but for a file; the error holds the report.
         DeviceError: The device cannot be read as a whole, or is in use.
         AwsError: S3 cannot be asked; there is no verdict.
     """
@@ -255,8 +261,9 @@ def verify_backup(
         request = replace(request, readers=at_once, askers=at_once)
     service: VerifyBackup = app.use_cases.verify_backup()
     report = service(request, _Writing(writer, reports, watch))
-    for path in reports:
-        writer.write(report, path)
+    failed = _written(writer, report, reports)
+    if failed:
+        raise ReportNotWritten(report, failed)
     return report
 
 
@@ -309,10 +316,25 @@ class _Writing(Watch):
             self.watch.found(finding)
 
     def unfinished(self, report: Report) -> None:
-        for path in self.paths:
-            self.writer.write(report, path)
+        failed = _written(self.writer, report, self.paths)
+        if failed:  # what cut the run short is what must be told, not this
+            told = (*report.warnings, *(error.message for error in failed))
+            report = replace(report, warnings=told)
         if self.watch:
             self.watch.unfinished(report)
+
+
+def _written(
+    writer: ReportWriter, report: Report, paths: Sequence[str]
+) -> list[FileRefused]:
+    """Write every report that can be written; return why the others cannot."""
+    failed = []
+    for path in paths:
+        try:
+            writer.write(report, path)
+        except FileRefused as error:
+            failed.append(error)
+    return failed
 
 
 def _earlier(path: str | None) -> EarlierRun | None:

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from s3export.domain.errors import AwsError, NoSuchBucket, NoSuchObject
@@ -47,7 +47,7 @@ class MemoryObjectStore(ObjectStore):
         *,
         part_sizes: Sequence[int] = (),
         encryption: str = "",
-        modified_at: datetime = datetime(2026, 1, 1, tzinfo=UTC),
+        modified_at: datetime = datetime(2025, 1, 1, tzinfo=UTC),
         checksums: Sequence[Checksum] = (),
         metadata: Mapping[str, str] | None = None,
     ) -> ObjectFacts:
@@ -75,7 +75,7 @@ class MemoryObjectStore(ObjectStore):
         self,
         bucket: str,
         key: str,
-        at: datetime = datetime(2026, 1, 1, tzinfo=UTC),
+        at: datetime = datetime(2025, 1, 1, tzinfo=UTC),
     ) -> None:
         """Forget an object, or mark it as deleted where versions are kept."""
         kept = self._buckets[bucket][key]
@@ -94,7 +94,9 @@ class MemoryObjectStore(ObjectStore):
         """Return an object's metadata."""
         self._count("HEAD")
         stored = self._stored(bucket, key, version_id)
-        return stored.facts if stored else None
+        if stored is None:
+            return None
+        return replace(stored.facts, version_id=version_id or stored.facts.version_id)
 
     def part(
         self, bucket: str, key: str, number: int, *, version_id: str = ""
@@ -125,11 +127,13 @@ class MemoryObjectStore(ObjectStore):
         """Return the versions that were kept."""
         self._count("LIST")
         kept = self._bucket(bucket).get(key, [])
-        return [
-            ObjectVersion(one.facts.version_id, one.facts.modified_at, one.deleted)
+        return tuple(
+            ObjectVersion(
+                one.facts.version_id or "null", one.facts.modified_at, one.deleted
+            )
             for one in reversed(kept)
             if one.facts.version_id or not one.deleted
-        ]
+        )
 
     def list_objects(
         self, bucket: str, *, prefix: str = "", after: str = ""
@@ -182,7 +186,8 @@ class MemoryObjectStore(ObjectStore):
     def _stored(self, bucket: str, key: str, version_id: str = "") -> _Stored | None:
         kept = self._bucket(bucket).get(key, [])
         if version_id:
-            kept = [one for one in kept if one.facts.version_id == version_id]
+            wanted = "" if version_id == "null" else version_id
+            kept = [one for one in kept if one.facts.version_id == wanted]
         return kept[-1] if kept and not kept[-1].deleted else None
 
     def _bucket(self, bucket: str) -> dict[str, list[_Stored]]:

@@ -29,6 +29,7 @@ def report_document(report: Report) -> Document:
         "schema": REPORT_SCHEMA,
         "verdict": report.verdict.value,
         "cut_short": report.cut_short or None,
+        "doubts": list(report.doubts),
         "device": {
             "path": device.path,
             "serial": device.serial,

@@ -90,12 +90,15 @@ def _head(report: Report) -> Iterator[str]:
     verdict = report.verdict
     yield "<h1>Does this disk hold what S3 holds?</h1>"
     yield f'<div class="verdict {verdict.value}">'
-    yield f"<p><strong>{verdict.value.upper()}.</strong> {_VERDICTS[verdict]}</p>"
+    said = _VERDICTS[verdict]
+    if verdict is Verdict.VERIFIED and report.tally[Outcome.CHANGED_SINCE_EXPORT]:
+        said = "Whatever differs from S3 has changed there since the export."
+    yield f"<p><strong>{verdict.value.upper()}.</strong> {said}</p>"
     yield f"<p>{_text(report.statement)}</p>"
     if report.cut_short:
         yield f"<p>The run was cut short: {_text(report.cut_short)}</p>"
     yield "</div>"
-    for warning in report.warnings:
+    for warning in (*report.doubts, *report.warnings):
         yield f"<p><strong>Note:</strong> {_text(warning)}</p>"
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from s3export.adapters.input_files import content_of
@@ -50,6 +51,8 @@ def earlier_run(path: str) -> EarlierRun:
             serial=str(device["serial"]),
             size_bytes=int(device["size_bytes"]),
             root=str(report["root"]),
+            strong=report["required_evidence"] == "strong",
+            started_at=datetime.fromisoformat(report["started_at"]),
             selections=tuple(
                 (
                     str(source["bucket"]),
@@ -61,7 +64,7 @@ def earlier_run(path: str) -> EarlierRun:
             ),
             verified=unpacked(report["verified_fingerprints"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _damaged(path, error) from error
 
 

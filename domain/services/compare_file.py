@@ -7,7 +7,7 @@ once, whatever must be computed; only parts of uneven sizes can need a second pa
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from s3export.domain.backup_layout import ObjectName
 from s3export.domain.checksum_report import Computed
@@ -40,12 +40,11 @@ from s3export.domain.ports import (
     FileTree,
     HashFunctions,
     ObjectStore,
-    ObjectVersion,
     Readable,
     Stop,
     TreeFile,
 )
-from s3export.domain.verification import ExportTime, Outcome
+from s3export.domain.verification import SAYS_DISK, ExportTime, Outcome
 
 _CHUNK_BYTES = 1 << 20
 
@@ -54,7 +53,14 @@ _Sizes = tuple[int, ...] | NoEvidence
 
 @dataclass(frozen=True)
 class Compared:
-    """What a comparison found; the fields are those of a `Finding`."""
+    """What a comparison found; the first fields are those of a `Finding`.
+
+    Attributes:
+        newer: The object is newer than the export, as far as that is known.
+        presumed: That it is newer is all that speaks for a change since the export.
+        version_id: The version that was current when exported, if there is a later one.
+
+    """
 
     outcome: Outcome
     file: TreeFile
@@ -64,6 +70,9 @@ class Compared:
     actual: str = ""
     detail: str = ""
     bytes_read: int = 0
+    newer: bool = False
+    presumed: bool = False
+    version_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,17 +92,36 @@ class Knowledge:
     computed: Mapping[ObjectName, Computed] = field(default_factory=dict)
     strong: bool = False
 
-    def when(self, name: ObjectName) -> datetime | None:
-        """Return when an object was exported, if anything says it."""
+    def when(self, name: ObjectName, file: TreeFile | None = None) -> datetime | None:
+        """Return when an object was exported, if anything says it.
+
+        What the operator says comes first, then the log's word on this very object.
+        A disk says it of each file: its inode cannot be older than what was written.
+        """
+        told = self.exported_at
+        if told and told.is_certain:
+            return told.moment
         entry = self.log.get(name)
         if entry and entry.at:
             return entry.at
-        return self.exported_at.moment if self.exported_at else None
+        if told and told.origin == SAYS_DISK and file:
+            return min(told.moment, from_ns(file.changed_ns) or told.moment)
+        return told.moment if told else None
 
-    def is_newer(self, facts: ObjectFacts) -> bool:
+    def is_newer(self, facts: ObjectFacts, file: TreeFile | None = None) -> bool:
         """Say whether an object was written after it was exported."""
-        moment = self.when(ObjectName(facts.bucket, facts.key))
+        moment = self.when(ObjectName(facts.bucket, facts.key), file)
         return moment is not None and facts.modified_at > moment
+
+
+def from_ns(since_epoch: int) -> datetime | None:
+    """Return a time of a file system, or ``None`` where it is none of this age."""
+    try:
+        return (
+            datetime.fromtimestamp(since_epoch // 10**9, UTC) if since_epoch else None
+        )
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 @dataclass(frozen=True)
@@ -151,7 +179,9 @@ class CompareFile:
         evidence = listed_evidence(facts)
         if evidence is None or file.size_bytes != facts.size_bytes:
             return None
-        return Case(file, facts, _Way(facts, (evidence,), None, (), ()), listed=True)
+        way = _Way(facts, (evidence,), None, (), ())
+        newer = self.knowledge.is_newer(facts, file)
+        return Case(file, facts, way, listed=True, newer=newer)
 
     def ask(self, file: TreeFile, facts: ObjectFacts) -> Case:
         """Find out what a file can be compared by: part sizes, older versions.
@@ -160,8 +190,8 @@ class CompareFile:
             AwsError: S3 cannot be asked.
 
         """
-        newer = self.knowledge.is_newer(facts)
-        then = self._version_then(facts) if newer else None
+        newer = self.knowledge.is_newer(facts, file)
+        then = self._version_then(file, facts) if newer else None
         return Case(
             file,
             facts,
@@ -273,20 +303,18 @@ class CompareFile:
         entry = self.knowledge.log.get(ObjectName(facts.bucket, facts.key))
         return logged_md5(entry.md5) if entry and entry.written else None
 
-    def _version_then(self, facts: ObjectFacts) -> ObjectFacts | None:
+    def _version_then(self, file: TreeFile, facts: ObjectFacts) -> ObjectFacts | None:
         """Return the version that was current when the object was exported."""
-        moment = self.knowledge.when(ObjectName(facts.bucket, facts.key))
-        for version in self.store.versions(facts.bucket, facts.key):
+        moment = self.knowledge.when(ObjectName(facts.bucket, facts.key), file)
+        _latest, *older = self.store.versions(facts.bucket, facts.key) or (None,)
+        for version in older:
             if moment and version.modified_at <= moment:
-                return self._of_version(facts, version)
+                if version.deleted:
+                    return None
+                return self.store.head(
+                    facts.bucket, facts.key, version_id=version.version_id
+                )
         return None
-
-    def _of_version(
-        self, facts: ObjectFacts, version: ObjectVersion
-    ) -> ObjectFacts | None:
-        if version.deleted or version.version_id in ("", facts.version_id):
-            return None
-        return self.store.head(facts.bucket, facts.key, version_id=version.version_id)
 
     # --- judging ------------------------------------------------------------------
 
@@ -306,6 +334,9 @@ class CompareFile:
             result = self._judged(case, digests)
         except FileUnreadable as error:
             result = self._result(case, Outcome.UNREADABLE, detail=error.message)
+        except PermissionMissing as error:
+            detail = f"S3 refuses to tell its metadata: {error.message}"
+            result = self._result(case, Outcome.UNVERIFIABLE, detail=detail)
         return replace(result, bytes_read=digests.bytes_read)
 
     def _judged(self, case: Case, digests: "_Digests") -> Compared:
@@ -334,9 +365,9 @@ class CompareFile:
             return self._as_logged(case, logged, digests)
         if now.outcome is not Outcome.MISMATCH:
             return now
-        changed = "the object is newer than the export"
-        detail = f"{changed} ({_day(case.facts)})"
-        return _as(now, Outcome.CHANGED_SINCE_EXPORT, detail)
+        detail = f"the object is newer than the export ({_day(case.facts)})"
+        changed = replace(now, outcome=Outcome.CHANGED_SINCE_EXPORT, detail=detail)
+        return replace(changed, presumed=True)
 
     def _as_it_was(
         self, case: Case, then: ObjectFacts, digests: "_Digests"
@@ -346,8 +377,8 @@ class CompareFile:
         version = f"version {then.version_id} of {_day(then)}, current when exported"
         if found.outcome is Outcome.MATCH:
             detail = f"changed since; the file is equal to {version}"
-            return _as(found, Outcome.CHANGED_SINCE_EXPORT, detail)
-        return _as(found, found.outcome, f"{found.detail}; compared with {version}")
+            return replace(found, outcome=Outcome.CHANGED_SINCE_EXPORT, detail=detail)
+        return replace(found, detail=f"{found.detail}; compared with {version}")
 
     def _as_logged(self, case: Case, logged: Evidence, digests: "_Digests") -> Compared:
         """Compare with what the loader says that it wrote."""
@@ -426,47 +457,64 @@ class CompareFile:
         actual: str = "",
         detail: str = "",
     ) -> Compared:
-        name = ObjectName(case.facts.bucket, case.facts.key)
-        return Compared(outcome, case.file, name, evidence, expected, actual, detail)
+        return Compared(
+            outcome,
+            case.file,
+            ObjectName(case.facts.bucket, case.facts.key),
+            evidence,
+            expected,
+            actual,
+            detail,
+            newer=case.newer,
+            version_id=case.then.version_id if case.then else "",
+        )
 
     # --- downloading --------------------------------------------------------------
 
-    def download(self, file: TreeFile, name: ObjectName, stop: Stop) -> Compared:
+    def download(self, undecided: Compared, stop: Stop) -> Compared:
         """Compare a file with its object byte by byte: the object is downloaded.
+
+        The version that was current when exported, where there is a later one.
 
         Raises:
             AwsError: S3 cannot be asked.
 
         """
-        read = 0
-        differs = -1
+        file, name = undecided.file, undecided.object
         try:
-            with self.tree.open(file.path) as source:
-                for chunk in self.store.read(name.bucket, name.key):
-                    own = _exactly(source, len(chunk))
-                    if own != chunk:
-                        differs = read + _first_difference(own, chunk)
-                        break
-                    read += len(chunk)
-                    if stop():
-                        raise FileUnreadable("not read to its end: interrupted")
-                if differs < 0 and _exactly(source, 1):
-                    differs = read
+            read, differs = self._differs_from(undecided, stop)
         except FileUnreadable as error:
-            return Compared(Outcome.UNREADABLE, file, name, detail=error.message)
+            return replace(undecided, outcome=Outcome.UNREADABLE, detail=error.message)
         except (ObjectUnreadable, PermissionMissing, NoSuchObject) as error:
-            detail = f"it cannot be downloaded: {error.message}"
-            return Compared(Outcome.UNVERIFIABLE, file, name, detail=detail)
-        if differs < 0:
-            return Compared(Outcome.MATCH, file, name, DOWNLOAD, bytes_read=read)
-        return Compared(
-            Outcome.MISMATCH,
-            file,
-            name,
-            DOWNLOAD,
-            detail=f"the content differs from byte {differs:,} on",
-            bytes_read=read,
-        )
+            detail = f"{undecided.detail}; it cannot be downloaded: {error.message}"
+            return replace(undecided, detail=detail)
+        told = Compared(Outcome.MATCH, file, name, DOWNLOAD, bytes_read=read)
+        version = undecided.version_id
+        since = f"changed since; version {version} was current when exported"
+        if differs is None and version:
+            return replace(told, outcome=Outcome.CHANGED_SINCE_EXPORT, detail=since)
+        if differs is None:
+            return replace(told, newer=undecided.newer)
+        detail = f"the content differs from byte {differs:,} on"
+        if undecided.newer and not version:
+            detail += "; the object is newer than the export"
+            changed = replace(told, outcome=Outcome.CHANGED_SINCE_EXPORT)
+            return replace(changed, detail=detail, newer=True, presumed=True)
+        return replace(told, outcome=Outcome.MISMATCH, detail=detail)
+
+    def _differs_from(self, undecided: Compared, stop: Stop) -> tuple[int, int | None]:
+        """Return how much was read, and the first byte that differs, if any."""
+        name, read = undecided.object, 0
+        chunks = self.store.read(name.bucket, name.key, version_id=undecided.version_id)
+        with self.tree.open(undecided.file.path) as source:
+            for chunk in chunks:
+                own = _exactly(source, len(chunk))
+                if own != chunk:
+                    return read + len(own), read + _first_difference(own, chunk)
+                read += len(chunk)
+                if stop():
+                    raise FileUnreadable("not read to its end: interrupted")
+            return read, read if _exactly(source, 1) else None
 
 
 class _Digests:
@@ -520,10 +568,6 @@ def _first_difference(one: bytes, other: bytes) -> int:
     pairs = zip(one, other, strict=False)
     shorter = min(len(one), len(other))
     return next((n for n, (a, b) in enumerate(pairs) if a != b), shorter)
-
-
-def _as(compared: Compared, outcome: Outcome, detail: str) -> Compared:
-    return replace(compared, outcome=outcome, detail=detail)
 
 
 def _day(facts: ObjectFacts) -> str:

@@ -10,9 +10,9 @@ reverse, whatever happened, and what was found until then is reported.
 from abc import abstractmethod
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import Protocol
 
@@ -24,12 +24,14 @@ from s3export.domain.backup_layout import (
     TreePath,
     below,
     is_container,
+    is_furniture,
     shown,
 )
 from s3export.domain.checksum_report import Computed
 from s3export.domain.completeness import Inventory, Listed
 from s3export.domain.confidence import (
     DEFAULT_LEVEL,
+    Bound,
     largest_sample_size,
     sample_size,
     upper_bound,
@@ -37,20 +39,21 @@ from s3export.domain.confidence import (
 from s3export.domain.devices import DeviceFacts, DeviceKind, refusals_to_read
 from s3export.domain.errors import (
     ContainerUnsupported,
+    DeviceError,
     DeviceRefused,
     DeviceUnreadable,
     InputRefused,
+    PermissionMissing,
     RootAbsent,
     S3ExportError,
 )
-from s3export.domain.export_log import ExportLog
+from s3export.domain.export_log import ExportLog, LogEntry
 from s3export.domain.ports import (
     BlockDevices,
     Clock,
     Damaged,
     FileTree,
     HashFunctions,
-    NotAFile,
     ObjectStore,
     Progress,
     Scratch,
@@ -65,10 +68,14 @@ from s3export.domain.services.compare_file import (
     Compared,
     CompareFile,
     Knowledge,
+    from_ns,
 )
 from s3export.domain.services.file_spool import FileSpool
 from s3export.domain.services.load_device import selected
 from s3export.domain.verification import (
+    SAYS_DISK,
+    SAYS_LOG,
+    SAYS_OPERATOR,
     Completeness,
     EarlierRun,
     ExportTime,
@@ -183,21 +190,34 @@ class VerifyBackup:
             self._check(request.earlier, request, facts)
         for bucket in dict.fromkeys(s.bucket for s in request.layout.sources):
             self.store.check_bucket(bucket)
-        with ExitStack() as stack:
-            tree = stack.enter_context(self.devices.open_read_only(facts))
-            run = _Run(self, request, tree, stack, watch.found if watch else _nobody)
-            try:
-                run.verify()
-            except BaseException as error:
-                if watch and run.began:
-                    run.cut_short = _why(error)
-                    watch.unfinished(self._report(run, facts, started_at))
+        report = None
+        try:
+            with ExitStack() as stack:
+                tree = stack.enter_context(self.devices.open_read_only(facts))
+                found = watch.found if watch else _nobody
+                run = _Run(self, request, tree, stack, found)
+                try:
+                    run.verify()
+                except BaseException as error:
+                    run.conclude_what_is_left()
+                    if watch and run.began:
+                        run.cut_short = _why(error)
+                        watch.unfinished(self._report(run, facts, started_at))
+                    raise
+                report = self._report(run, facts, started_at)
+        except DeviceError as error:
+            if report is None:
                 raise
-        return self._report(run, facts, started_at)
+            # The verdict stands, whatever happened to the disk after it was read.
+            warnings = (*report.warnings, f"releasing the disk: {error.message}")
+            return replace(report, warnings=warnings)
+        return report
 
     @staticmethod
     def _check(earlier: EarlierRun, request: VerifyRequest, facts: DeviceFacts) -> None:
-        refusals = earlier.refusals(request.seed, facts, request.layout)
+        refusals = earlier.refusals(
+            request.seed, facts, request.layout, strong=request.strong
+        )
         if refusals:
             raise InputRefused(
                 f"the earlier run cannot be gone on with: {'; '.join(refusals)}",
@@ -214,7 +234,6 @@ class VerifyBackup:
             population=run.population,
             taken_over=run.taken_over,
         )
-        wrong = run.drawn - run.tally[Outcome.MATCH]
         unlooked_at = run.drawn < run.population or bool(run.cut_short)
         return Report(
             device=facts,
@@ -223,11 +242,7 @@ class VerifyBackup:
             sources=request.layout.sources,
             sample=sample,
             tally=run.tally,
-            bound=(
-                upper_bound(run.population, run.drawn, wrong, request.level)
-                if run.walked
-                else None
-            ),
+            bound=run.bound() if run.walked else None,
             findings=tuple(sorted(run.findings, key=lambda finding: finding.path)),
             requests=dict(self.store.requests()),
             bytes_read=run.bytes_read,
@@ -242,6 +257,7 @@ class VerifyBackup:
             drawn_profile=run.drawn_profile,
             verified=run.verified if unlooked_at else array("Q"),
             cut_short=run.cut_short,
+            doubts=tuple(run.doubts),
             warnings=tuple(run.warnings),
         )
 
@@ -276,6 +292,7 @@ class _Run:
         self._draw: Draw[TreeFile] = Draw(request.seed, self._most_drawn() or 1)
         entries = request.log.entries if request.log else ()
         self._by_path = {entry.file: entry for entry in entries if entry.written}
+        self._unwalked = dict(self._by_path)
         self.knowledge = Knowledge(
             exported_at=_told(request),
             log={ObjectName(entry.bucket, entry.key): entry for entry in entries},
@@ -289,6 +306,10 @@ class _Run:
         self._newest_ns = 0
         self._not_files = 0
         self._unmapped = 0
+        self._undecided: list[Compared] = []
+        self._presumed: list[Compared] = []
+        self._newer_and_equal = 0
+        self._drawn_extra = 0
         self.began = False
         self.walked = False
         self.requested = request.sample_size
@@ -304,6 +325,7 @@ class _Run:
         self.findings: list[Finding] = []
         self.completeness: Completeness | None = None
         self.cut_short = ""
+        self.doubts: list[str] = []
         self.warnings: list[str] = []
 
     @property
@@ -327,8 +349,19 @@ class _Run:
         self._warn_of_what_was_not_looked_at()
         self._date_the_export()
         self._compare(drawn)
+        self._judge_the_presumed()
         if self._inventory and self.request.completeness:
             self._look_for_the_missing(self._inventory)
+
+    def bound(self) -> Bound:
+        """Return what the sample proves, of the files that S3 may list.
+
+        Files that are known not to be in S3, drawn or not, are no matter of chance.
+        """
+        extra = len(self._extra)
+        drawn = self.drawn - self._drawn_extra
+        wrong = drawn - self.tally[Outcome.MATCH]
+        return upper_bound(self.population - extra, drawn, wrong, self.request.level)
 
     # --- what S3 lists ------------------------------------------------------------
 
@@ -355,9 +388,10 @@ class _Run:
         found = tuple(path for path in wanted if self._tree.has_directory(path))
         absent = [f"/{shown(path)}" for path in wanted if path not in found]
         if found:
-            self.warnings += [
-                f"the disk has no directory {directory}" for directory in absent
-            ]
+            lacking = [f"the disk has no directory {path}" for path in absent]
+            (self.warnings if self.request.completeness else self.doubts).extend(
+                lacking
+            )
             recovery = self._layout.recovery_directory
             covered = any(below(recovery, path) is not None for path in found)
             if self._by_path and not covered and self._tree.has_directory(recovery):
@@ -385,27 +419,26 @@ class _Run:
     ) -> Generator[TreeFile, None, None]:
         for directory in directories:
             for entry in self._tree.entries(directory):
-                if not self._belongs(entry.path):
+                if isinstance(entry, Damaged):
+                    self._note_damage(entry)
+                elif not self._belongs(entry.path):
                     continue
-                match entry:
-                    case TreeFile():
-                        self.population += 1
-                        self.population_profile.add(entry.size_bytes, entry.modified_ns)
-                        self._newest_ns = max(self._newest_ns, entry.changed_ns)
-                        yield entry
-                    case NotAFile():
-                        self._not_files += 1
-                    case Damaged():
-                        self._damaged.append(entry.path)
-                        unseen = TreeFile(entry.path, size_bytes=0, modified_ns=0)
-                        self._note(
-                            Compared(
-                                Outcome.UNREADABLE,
-                                unseen,
-                                NO_OBJECT,
-                                detail=entry.reason,
-                            )
-                        )
+                elif isinstance(entry, TreeFile):
+                    self.population += 1
+                    self.population_profile.add(entry.size_bytes, entry.modified_ns)
+                    self._newest_ns = max(self._newest_ns, entry.changed_ns)
+                    self._unwalked.pop(entry.path, None)
+                    yield entry
+                else:
+                    self._not_files += 1
+
+    def _note_damage(self, damaged: Damaged) -> None:
+        if is_furniture(damaged.path):
+            return
+        self._damaged.append(damaged.path)
+        unseen = TreeFile(damaged.path, size_bytes=0, modified_ns=0)
+        unreadable = Outcome.UNREADABLE
+        self._note(Compared(unreadable, unseen, NO_OBJECT, detail=damaged.reason))
 
     def _belongs(self, path: TreePath) -> bool:
         if self._layout.belongs(path) or path in self._by_path:
@@ -432,6 +465,7 @@ class _Run:
         for file in drawn:
             self._count_drawn(file)
         self._drawn_paths = {file.path for file in drawn}
+        self._drawn_extra = sum(e.file.path in self._drawn_paths for e in self._extra)
         return iter(drawn)
 
     def _spooled(self, files: Iterable[TreeFile]) -> Iterator[TreeFile]:
@@ -452,16 +486,22 @@ class _Run:
         """Where nobody says when the export was, it was when the disk was written."""
         if self.knowledge.exported_at or not self._newest_ns:
             return
-        written = datetime.fromtimestamp(self._newest_ns // 1_000_000_000, UTC)
-        moment = min(written, self._service.clock.now())
-        told = ExportTime(moment, "the newest write to the disk")
+        now = self._service.clock.now()
+        told = ExportTime(min(from_ns(self._newest_ns) or now, now), SAYS_DISK)
         self.knowledge = replace(self.knowledge, exported_at=told)
 
     def _warn_of_what_was_not_looked_at(self) -> None:
         if self._not_files:
-            self.warnings.append(
+            said = (
                 f"{self._not_files:,} entries are links or special files, "
                 "which no export makes; they were not looked at"
+            )
+            # Without a listing nobody would miss the file that one of them replaced.
+            (self.warnings if self.request.completeness else self.doubts).append(said)
+        if self.request.log and self.request.log.unread:
+            self.warnings.append(
+                f"{self.request.log.unread:,} lines of the export log are none that is "
+                "understood"
             )
         directory = self._layout.recovery_directory
         try:
@@ -495,15 +535,14 @@ class _Run:
         stages = service.progress.stage(
             "comparing", total=self.drawn, total_bytes=self.drawn_profile.size_bytes
         )
-        unverifiable = []
         with stages as stage, closing(asked), closing(compared):
             for result in compared:
                 stage.advance(size_bytes=result.file.size_bytes)
                 if request.download and result.outcome is Outcome.UNVERIFIABLE:
-                    unverifiable.append(result)
+                    self._undecided.append(result)
                 else:
                     self._conclude(result)
-        self._download(comparer, unverifiable)
+        self._download(comparer)
         for extra in self._extra:
             if extra.file.path not in self._drawn_paths:
                 self._note(_not_in_s3(extra))
@@ -513,21 +552,35 @@ class _Run:
             yield from self._tree.reading_order(window)
 
     def _to_compare(self, files: Iterable[TreeFile]) -> Iterator[TreeFile]:
-        """Leave out what an earlier run verified, if it has not changed since."""
+        """Leave out what an earlier run verified, if nothing has changed since."""
         earlier = self.request.earlier
-        verified = earlier.verified if earlier else frozenset()
         for file in files:
-            if verified and self._fingerprint(file) in verified:
-                looked_up = self._looked_up(file)
-                name = looked_up.names[0] if looked_up.names else NO_OBJECT
+            if (
+                earlier
+                and self._fingerprint(file) in earlier.verified
+                and self._is_as_it_was(file, earlier.started_at)
+            ):
+                names = self._looked_up(file).names
+                name = names[0] if names else NO_OBJECT
                 self.taken_over += 1
-                self._conclude(
-                    Compared(
-                        Outcome.MATCH, file, name, detail="verified by an earlier run"
-                    )
-                )
+                said = "verified by an earlier run"
+                self._conclude(Compared(Outcome.MATCH, file, name, detail=said))
             else:
                 yield file
+
+    def _is_as_it_was(self, file: TreeFile, then: datetime) -> bool:
+        """Say whether S3 still lists what a file was equal to.
+
+        Without a listing nothing says that it does not.
+        """
+        if not self._inventory:
+            return True
+        listed = self._looked_up(file).listed
+        return (
+            listed is not None
+            and listed.facts.size_bytes == file.size_bytes
+            and listed.facts.modified_at < then
+        )
 
     def _looked_up(self, file: TreeFile) -> _Drawn:
         """Find which objects a file can be; in the caller's thread."""
@@ -538,41 +591,53 @@ class _Run:
         except NotAPath as error:
             reason = str(error)
         listed = None
-        if self._inventory:
-            listed = self._inventory.find(file.path)
         entry = self._by_path.get(file.path)
         if entry:
             name = ObjectName(entry.bucket, entry.key)
-            if self._inventory and not listed:
+            if self._inventory and name not in names[:1]:
                 listed = self._inventory.find_key(entry.bucket, entry.key)
             names = tuple(dict.fromkeys((*names, name)))
+        if self._inventory and not listed:
+            listed = self._inventory.find(file.path)
         if not names:
             reason = reason or "no operation selects it"
         return _Drawn(file, names, listed, reason)
 
     def _asked(self, comparer: CompareFile, drawn: _Drawn) -> Case | Compared:
         """Find what S3 holds of the object that a file should be equal to."""
-        if self._inventory:
-            if not drawn.listed:
-                return _not_in_s3(drawn)
-            facts = drawn.listed.facts
-            case = comparer.ask_listed(drawn.file, facts)
-            if case:
-                return case
-            names: tuple[ObjectName, ...] = (ObjectName(facts.bucket, facts.key),)
-        else:
-            names = drawn.names
+        if not self._inventory:
+            return self._first_found(comparer, drawn, drawn.names)
+        if not drawn.listed:
+            return _not_in_s3(drawn)
+        facts = drawn.listed.facts
+        case = comparer.ask_listed(drawn.file, facts)
+        if case:
+            return case
+        name = ObjectName(facts.bucket, facts.key)
+        try:
+            return self._first_found(comparer, drawn, (name,))
+        except PermissionMissing as error:  # S3 listed it: it is there
+            return Compared(
+                Outcome.UNVERIFIABLE,
+                drawn.file,
+                name,
+                detail=f"S3 refuses to tell its metadata: {error.message}",
+            )
+
+    def _first_found(
+        self, comparer: CompareFile, drawn: _Drawn, names: Iterable[ObjectName]
+    ) -> Case | Compared:
         for name in names:
-            found = self._service.store.head(name.bucket, name.key)
-            if found is not None:
-                return comparer.ask(drawn.file, found)
+            facts = self._service.store.head(name.bucket, name.key)
+            if facts is not None:
+                return comparer.ask(drawn.file, facts)
         return _not_in_s3(drawn)
 
-    def _download(self, comparer: CompareFile, waiting: list[Compared]) -> None:
+    def _download(self, comparer: CompareFile) -> None:
         """Settle by content what metadata could not, as far as the budget goes."""
         left = self.request.download_budget
         wanted = []
-        for result in waiting:
+        for result in self._undecided:
             size = result.file.size_bytes
             if left is None or size <= left:
                 wanted.append(result)
@@ -580,26 +645,54 @@ class _Run:
             else:
                 more = "not downloaded: more than is left of the budget"
                 self._conclude(replace(result, detail=f"{result.detail}; {more}"))
-
-        def settle(result: Compared, stop: Stop) -> Compared:
-            settled = comparer.download(result.file, result.object, stop)
-            if settled.outcome is not Outcome.UNVERIFIABLE:
-                return settled
-            return replace(result, detail=f"{result.detail}; {settled.detail}")
-
-        if not wanted:
-            return
+        self._undecided = wanted
         settled = self._service.workers.map(
-            settle, wanted, at_once=self.request.readers
+            comparer.download, wanted, at_once=self.request.readers
         )
         total = sum(result.file.size_bytes for result in wanted)
-        stages = self._service.progress.stage(
-            "downloading", total=len(wanted), total_bytes=total
+        stages = (
+            self._service.progress.stage(
+                "downloading", total=len(wanted), total_bytes=total
+            )
+            if wanted
+            else nullcontext()
         )
         with stages as stage, closing(settled):
             for result in settled:
-                stage.advance(size_bytes=result.file.size_bytes)
+                self._undecided = self._undecided[1:]
+                if stage:
+                    stage.advance(size_bytes=result.file.size_bytes)
                 self._conclude(result)
+
+    def _judge_the_presumed(self) -> None:
+        """Believe that what differs has changed, unless the presumption is refuted.
+
+        Files that are equal to objects newer than the export say that the time of the
+        export is wrong, or that objects were written anew as they were: then being
+        newer excuses nothing, unless the operator answers for the time.
+        """
+        presumed, self._presumed = self._presumed, []
+        for result in presumed:
+            if self._newer_is_no_excuse:
+                detail = (
+                    f"{result.detail}, but so are {self._newer_and_equal:,} whose "
+                    "files are equal: say when it was with --exported-at"
+                )
+                wrong = replace(result, outcome=Outcome.MISMATCH, detail=detail)
+                self._conclude(replace(wrong, presumed=False))
+            else:
+                self._conclude(replace(result, presumed=False))
+
+    @property
+    def _newer_is_no_excuse(self) -> bool:
+        told = self.knowledge.exported_at
+        return self._newer_and_equal > 0 and not (told and told.is_certain)
+
+    def conclude_what_is_left(self) -> None:
+        """Take what was found and waits for more, when there will be no more."""
+        for result in self._undecided:
+            self._conclude(result)
+        self._judge_the_presumed()
 
     # --- what is missing ----------------------------------------------------------
 
@@ -608,54 +701,104 @@ class _Run:
         missing = newer = folders = 0
         for listed in inventory.unseen():
             facts = listed.facts
-            exported = ObjectName(facts.bucket, facts.key) in self.knowledge.log
-            if self.knowledge.is_newer(facts) and not exported:
+            name = ObjectName(facts.bucket, facts.key)
+            entry = self.knowledge.log.get(name)
+            if entry:
+                self._unwalked.pop(entry.file, None)
+            if (
+                not entry
+                and self.knowledge.is_newer(facts)
+                and not self._newer_is_no_excuse
+            ):
                 newer += 1
             elif facts.key.endswith("/") and not facts.size_bytes:
                 folders += 1
             else:
-                outcome, detail = self._absence(listed)
+                outcome, detail = self._absence(listed, entry, inventory)
                 missing += outcome is Outcome.MISSING_FROM_BACKUP
                 path = listed.path or TreePath(facts.key.encode())
-                self._note(
-                    Compared(
-                        outcome,
-                        TreeFile(path, facts.size_bytes, modified_ns=0),
-                        ObjectName(facts.bucket, facts.key),
-                        detail=detail,
-                    )
-                )
+                self._note_absent(outcome, path, name, facts.size_bytes, detail)
+        missing += self._miss_what_the_log_has()
         self.completeness = Completeness(
             objects=inventory.count,
             size_bytes=inventory.size_bytes,
             missing=missing,
             newer=newer,
             folders=folders,
-            extra=self.tally[Outcome.MISSING_FROM_SOURCE],
+            extra=(
+                self.tally[Outcome.MISSING_FROM_SOURCE]
+                if self._takes_all
+                else len(self._extra)
+            ),
         )
 
-    def _absence(self, listed: Listed) -> tuple[Outcome, str]:
+    def _miss_what_the_log_has(self) -> int:
+        """Name what was written to the disk and is not there, whatever S3 has now."""
+        missing = 0
+        for path, entry in self._unwalked.items():
+            if entry.key.endswith("/") or not any(
+                source.bucket == entry.bucket and source.selects(entry.key)
+                for source in self._layout.sources
+            ):
+                continue
+            missing += 1
+            self._note_absent(
+                Outcome.MISSING_FROM_BACKUP,
+                path,
+                ObjectName(entry.bucket, entry.key),
+                0,
+                "the export log says that it was written; S3 has deleted it since",
+            )
+        return missing
+
+    def _note_absent(
+        self,
+        outcome: Outcome,
+        path: TreePath,
+        name: ObjectName,
+        size_bytes: int,
+        detail: str,
+    ) -> None:
+        absent = TreeFile(path, size_bytes, modified_ns=0)
+        self._note(Compared(outcome, absent, name, detail=detail))
+
+    def _absence(
+        self, listed: Listed, entry: LogEntry | None, inventory: Inventory
+    ) -> tuple[Outcome, str]:
         """Say what it means that an object is not on the disk."""
-        entry = self.knowledge.log.get(
-            ObjectName(listed.facts.bucket, listed.facts.key)
-        )
         if entry and not entry.written:
             said = f"the export log says {entry.status} {entry.code}".strip()
             return Outcome.MISSING_FROM_BACKUP, said
-        path = listed.path
-        if path is None:
-            if entry or not self._recovered():
-                return Outcome.MISSING_FROM_BACKUP, listed.reason
-            where = f"/{shown(self._layout.recovery_directory)}"
-            return Outcome.UNVERIFIABLE, (
-                f"{listed.reason}; if it was exported it is in {where}, and only the "
-                "export log says where"
-            )
-        for directory in self._damaged:
-            if path == directory or below(path, directory) is not None:
-                where = f"/{shown(directory)}"
-                return Outcome.UNREADABLE, f"{where} cannot be read"
-        return Outcome.MISSING_FROM_BACKUP, "S3 has it, the disk does not"
+        if entry:
+            said = f"the export log says that it was written to /{shown(entry.file)}"
+            return Outcome.MISSING_FROM_BACKUP, said
+        path, reason = listed.path, listed.reason
+        if path is not None:
+            for directory in self._damaged:
+                if path == directory or below(path, directory) is not None:
+                    return Outcome.UNREADABLE, f"/{shown(directory)} cannot be read"
+            reason = self._why_not_there(path, inventory)
+        if not reason or not self._recovered():
+            absent = reason or "S3 has it, the disk does not"
+            return Outcome.MISSING_FROM_BACKUP, absent
+        where = f"/{shown(self._layout.recovery_directory)}"
+        return Outcome.UNVERIFIABLE, (
+            f"{reason}; if it was exported it is in {where}, and only the export log "
+            "says where"
+        )
+
+    def _why_not_there(self, path: TreePath, inventory: Inventory) -> str:
+        """Say why no file can be at an object's path; empty if one can."""
+        if not self._layout.belongs(path):
+            return "its path is kept for what AWS and ext4 put on the disk"
+        names = path.split(b"/")
+        for length in range(1, len(names)):
+            parent = TreePath(b"/".join(names[:length]))
+            if inventory.has(parent):
+                return (
+                    f"the object /{shown(parent)} is a file where it needs a directory"
+                )
+        return ""
 
     def _recovered(self) -> bool:
         try:
@@ -667,9 +810,13 @@ class _Run:
 
     def _conclude(self, compared: Compared) -> None:
         """Take the result of a drawn file."""
+        if compared.presumed:
+            self._presumed.append(compared)
+            return
         self.compared += 1
         if compared.outcome is Outcome.MATCH:
             self.verified.append(self._fingerprint(compared.file))
+            self._newer_and_equal += compared.newer
         self._note(compared)
 
     def _note(self, compared: Compared) -> None:
@@ -692,7 +839,9 @@ class _Run:
             self._found(finding)
 
     def _fingerprint(self, file: TreeFile) -> int:
-        return self._draw.fingerprint(file.path, file.size_bytes, file.modified_ns)
+        return self._draw.fingerprint(
+            file.path, file.size_bytes, file.modified_ns, file.changed_ns, file.inode
+        )
 
 
 def _not_in_s3(drawn: _Drawn) -> Compared:
@@ -708,9 +857,9 @@ def _not_in_s3(drawn: _Drawn) -> Compared:
 def _told(request: VerifyRequest) -> ExportTime | None:
     """Return when the export was, as far as somebody says it."""
     if request.exported_at:
-        return ExportTime(request.exported_at, "the operator")
+        return ExportTime(request.exported_at, SAYS_OPERATOR)
     newest = request.log.newest if request.log else None
-    return ExportTime(newest, "the export log") if newest else None
+    return ExportTime(newest, SAYS_LOG) if newest else None
 
 
 def _why(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from s3export.adapters.reports import documents
 from s3export.domain.errors import DeviceError, InputRefused
 from s3export.domain.ports import Leftover
 from s3export.domain.services.verify_backup import Watch
-from s3export.domain.verification import Finding, Report
+from s3export.domain.verification import Finding, Report, ReportNotWritten, Verdict
 from s3export.entrypoints import library
 from s3export.entrypoints.cli import wording
 from s3export.entrypoints.cli.exit_codes import ExitCode, of_verdict
@@ -190,7 +190,24 @@ def verify_backup(call: Call) -> int:
         seed = call.application.adapters.randomness().seed()
         terminal.tell(f"Seed: {harmless(seed)} (--seed repeats the draw)")
     size = call.application.settings().sample_size
-    report = library.verify_backup(
+    not_written = None
+    try:
+        report = _verified(call, seed, size)
+    except ReportNotWritten as error:
+        report, not_written = error.report, error
+    for warning in report.warnings:
+        terminal.warn(warning)
+    terminal.result(wording.summary_lines(report), documents.report_document(report))
+    if not_written and report.verdict is not Verdict.DIFFERS:
+        raise not_written
+    if not_written:  # that the backup differs matters more than the missing file
+        terminal.fail(not_written)
+    return of_verdict(report.verdict)
+
+
+def _verified(call: Call, seed: str | None, size: int) -> Report:
+    arguments = call.arguments
+    return library.verify_backup(
         arguments.device,
         bucket=arguments.bucket,
         manifest_path=arguments.manifest,
@@ -211,13 +228,9 @@ def verify_backup(call: Call) -> int:
         resume=arguments.resume,
         reports=arguments.report,
         all_findings=arguments.all_findings,
-        watch=_Shown(terminal),
+        watch=_Shown(call.terminal),
         application=call.application,
     )
-    for warning in report.warnings:
-        terminal.warn(warning)
-    terminal.result(wording.summary_lines(report), documents.report_document(report))
-    return of_verdict(report.verdict)
 
 
 @dataclass(frozen=True)
@@ -231,6 +244,8 @@ class _Shown(Watch):
             self.terminal.result([wording.finding_line(finding)], None)
 
     def unfinished(self, report: Report) -> None:
+        for warning in report.warnings:
+            self.terminal.warn(warning)
         document = documents.report_document(report)
         self.terminal.result(wording.summary_lines(report), document)
 

@@ -72,6 +72,8 @@ def job_lines(jobs: tuple[JobSummary, ...]) -> Iterator[str]:
 def summary_lines(report: Report) -> Iterator[str]:
     """Say what a verification came to; ends with tally, verdict and statement."""
     sample = report.sample
+    for doubt in report.doubts:
+        yield f"In doubt: {harmless(doubt)}"
     if report.cut_short:
         yield f"Cut short: {harmless(report.cut_short)}"
     if report.exported_at:
@@ -92,8 +94,18 @@ def summary_lines(report: Report) -> Iterator[str]:
         f"Assertions run: {tally.run}, succeeded: {tally.succeeded}, "
         f"failed: {tally.failed}"
     )
-    yield _VERDICTS[report.verdict]
+    yield verdict_line(report)
     yield report.statement
+
+
+def verdict_line(report: Report) -> str:
+    """Say what it amounts to."""
+    if (
+        report.verdict is Verdict.VERIFIED
+        and report.tally[Outcome.CHANGED_SINCE_EXPORT]
+    ):
+        return "VERIFIED: whatever differs from S3 has changed there since the export."
+    return _VERDICTS[report.verdict]
 
 
 def finding_line(finding: Finding) -> str:

@@ -8,6 +8,7 @@ import importlib.resources
 import io
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -169,6 +170,27 @@ def test_a_report_that_cannot_be_written_is_refused_before_anything_is_read(
     assert ran.code == 4
     assert said in ran.err
     assert aws.requests == []
+
+
+def test_a_report_that_fails_at_the_end_does_not_cost_the_verdict(
+    run: Run, disk: Path, tmp_path: Path
+) -> None:
+    """What was found is told, the other reports are written, the exit code is kept."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (7_000, limits[1]))
+    try:
+        ran = run(
+            "verify-backup", str(disk), "--bucket=b",
+            f"--report={tmp_path / 'a.html'}", f"--report={tmp_path / 'b.json'}",
+        )  # fmt: skip
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert ran.code == 1
+    assert "DIFFERS" in ran.out
+    assert "a.html: File too large" in ran.err
+    assert not (tmp_path / "a.html").exists()
+    assert json.loads((tmp_path / "b.json").read_text())["verdict"] == "differs"
 
 
 def test_findings_come_before_the_summary_and_only_once(run: Run, disk: Path) -> None:

@@ -82,6 +82,31 @@ class ObjectStoreContract:
         """Nothing is told of a part of nothing."""
         assert arranged.store.part(BUCKET, "not-there", 1) is None
 
+    def test_without_a_composite_checksum_there_is_no_list_of_parts(
+        self, arranged: Arranged
+    ) -> None:
+        """Neither of a single-part object, nor of a multipart one, nor of nothing."""
+        arranged.put("single", b"x")
+        arranged.put("parts", bytes(5 * MIB + 1), (5 * MIB, 1))
+
+        for key in ("single", "parts", "not-there"):
+            assert arranged.store.part_sizes(BUCKET, key) is None
+
+    def test_without_versions_the_object_is_its_only_one(
+        self, arranged: Arranged
+    ) -> None:
+        """Its id is null; other keys that begin like it are not meant."""
+        arranged.put("a", b"x")
+        arranged.put("ab", b"y")
+        facts = arranged.store.head(BUCKET, "a")
+        assert facts is not None
+
+        versions = arranged.store.versions(BUCKET, "a")
+
+        assert [(v.version_id, v.deleted) for v in versions] == [("null", False)]
+        assert versions[0].modified_at.replace(microsecond=0) == facts.modified_at
+        assert arranged.store.versions(BUCKET, "not-there") == ()
+
     @pytest.mark.parametrize("key", ODD_KEYS)
     def test_keys_of_every_kind_are_found_and_read(
         self, arranged: Arranged, key: str

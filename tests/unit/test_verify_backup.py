@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -24,8 +26,10 @@ from s3export.domain import errors
 from s3export.domain.backup_layout import BackupLayout, ObjectName, Source, TreePath
 from s3export.domain.checksum_report import Computed
 from s3export.domain.confidence import sample_size, upper_bound
+from s3export.domain.devices import DeviceFacts
 from s3export.domain.evidence import Checksum
 from s3export.domain.export_log import ExportLog, LogEntry
+from s3export.domain.ports import Damaged, FileTree
 from s3export.domain.services.verify_backup import (
     VerifyBackup,
     VerifyRequest,
@@ -410,8 +414,10 @@ def test_without_better_knowledge_the_export_was_when_the_disk_was_written(
     written = datetime(2025, 12, 1, tzinfo=UTC)
     scene.on_disk("a", b"old")
     scene.store.put("bkt", "a", b"new", modified_at=written + timedelta(seconds=1))
-    scene.both("y", b"x")
-    scene.both("z", b"x")
+    for key in ("y", "z"):
+        scene.on_disk(key, b"x")
+        long_ago = written - timedelta(days=999)
+        scene.store.put("bkt", key, b"x", modified_at=long_ago)
 
     def wrote(path: bytes, moment: datetime) -> None:
         scene.tree.changed_ns[path] = int(moment.timestamp()) * 10**9
@@ -786,6 +792,8 @@ def earlier(report: Report) -> EarlierRun:
         serial=report.device.serial,
         size_bytes=report.device.size_bytes,
         root=f"/{report.root.decode()}",
+        strong=report.strong,
+        started_at=report.started_at,
         selections=selections(report.sources),
         verified=frozenset(report.verified),
     )
@@ -833,3 +841,255 @@ def test_a_run_of_something_else_is_not_taken_over(
 
     with pytest.raises(errors.InputRefused, match=said):
         scene.verify(earlier=before)
+
+
+def test_an_object_whose_metadata_are_refused_is_unverifiable(scene: Scene) -> None:
+    """S3 lists it, so it is there; one refusal does not end the run."""
+    scene.both("a", b"x")
+    scene.both("refused", b"same", parts=(2, 2))
+    head = scene.store.head
+
+    def refusing(bucket: str, key: str, *, version_id: str = "") -> object:
+        if key == "refused":
+            raise errors.PermissionMissing("s3://bkt/refused: Forbidden (403)")
+        return head(bucket, key, version_id=version_id)
+
+    scene.store.head = refusing  # type: ignore[assignment,method-assign]
+
+    report = scene.verify()
+
+    assert outcomes(report) == {b"refused": Outcome.UNVERIFIABLE}
+    assert "403" in report.findings[0].detail
+    with pytest.raises(errors.PermissionMissing):
+        scene.verify(completeness=False)
+
+
+# --- times that cannot be true -------------------------------------------------------
+
+
+def test_a_time_that_equal_files_refute_excuses_nothing(scene: Scene) -> None:
+    """Files equal to newer objects say that it is wrong; the operator may insist."""
+    for number in range(5):
+        scene.on_disk(f"same{number}", b"x")
+        scene.store.put("bkt", f"same{number}", b"x", modified_at=SINCE)
+    scene.on_disk("bad", b"old")
+    scene.store.put("bkt", "bad", b"new", modified_at=SINCE)
+    scene.store.put("bkt", "lost", b"new", modified_at=SINCE)
+    for path in scene.tree.files:
+        scene.tree.changed_ns[path] = int(datetime(2015, 1, 1).timestamp()) * 10**9
+
+    report = scene.verify()
+
+    assert outcomes(report) == {
+        b"bad": Outcome.MISMATCH,
+        b"lost": Outcome.MISSING_FROM_BACKUP,
+    }
+    assert "--exported-at" in report.findings[0].detail
+    insisted = scene.verify(exported_at=EXPORTED)
+    assert outcomes(insisted) == {b"bad": Outcome.CHANGED_SINCE_EXPORT}
+    log = log_of(("other", "bkt/other", 200, "OK", b"x"))
+    misled = outcomes(scene.verify(log=log))
+    assert misled == {**outcomes(report), b"other": Outcome.MISSING_FROM_BACKUP}
+
+
+def test_a_file_was_exported_before_its_own_inode_changed_last(scene: Scene) -> None:
+    """A file that was written late says nothing about those written early."""
+    noon = datetime(2025, 6, 1, 12, tzinfo=UTC)
+    for name, hour in (("early", 1), ("late", 20)):
+        scene.both(name, b"x")
+        changed = noon.replace(hour=hour)
+        scene.tree.changed_ns[b"bkt/" + name.encode()] = (
+            int(changed.timestamp()) * 10**9
+        )
+    scene.store.put("bkt", "early", b"y", modified_at=noon)
+    assert outcomes(scene.verify()) == {b"early": Outcome.CHANGED_SINCE_EXPORT}
+
+    scene.store.put("bkt", "late", b"y", modified_at=noon)
+    assert outcomes(scene.verify())[b"late"] is Outcome.MISMATCH
+
+
+def test_the_operators_time_comes_before_the_logs(scene: Scene) -> None:
+    """Whoever says it answers for it."""
+    scene.both("fine", b"x")
+    scene.on_disk("a", b"old")
+    scene.store.put("bkt", "a", b"new", modified_at=SINCE)
+    log = log_of(("a", "bkt/a", 200, "OK", b"old"))
+
+    assert outcomes(scene.verify(log=log)) == {b"a": Outcome.CHANGED_SINCE_EXPORT}
+    later = scene.verify(log=log, exported_at=SINCE)
+    assert outcomes(later) == {b"a": Outcome.MISMATCH}
+
+
+def test_times_beyond_the_calendar_are_no_times(scene: Scene) -> None:
+    """A damaged inode does not end a verification."""
+    scene.both("a", b"x")
+    scene.tree.changed_ns[b"bkt/a"] = 10**21
+
+    for size in (1, None):
+        assert scene.verify(sample_size=size).verdict is Verdict.VERIFIED
+
+
+# --- what would otherwise be lost --------------------------------------------------
+
+
+def test_a_damaged_root_of_the_backup_is_told(scene: Scene) -> None:
+    """The directory of an operation itself cannot be read."""
+    scene.both("a", b"x")
+    entries = scene.tree.entries
+
+    def damaged(below: TreePath) -> object:
+        yield from entries(below)
+        yield Damaged(below, "Input/output error")
+
+    scene.tree.entries = damaged  # type: ignore[assignment,method-assign]
+
+    report = scene.verify(completeness=False)
+
+    assert outcomes(report) == {b"bkt": Outcome.UNREADABLE}
+    assert report.verdict is Verdict.DIFFERS
+
+
+def test_what_the_log_says_was_written_is_looked_for(scene: Scene) -> None:
+    """Also where S3 has deleted the object since."""
+    scene.both("a", b"x")
+    log = log_of(("lost", "bkt/lost", 200, "OK", b"x"))
+
+    report = scene.verify(log=log)
+
+    assert outcomes(report) == {b"lost": Outcome.MISSING_FROM_BACKUP}
+    assert report.completeness is not None
+    assert report.completeness.missing == 1
+
+
+def test_a_stricter_run_takes_over_nothing_from_a_laxer_one(scene: Scene) -> None:
+    """Weaker proof does not become strong by being repeated."""
+    scene.both("a", b"x")
+    scene.both("b", b"x")
+    before = earlier(scene.verify(sample_size=1))
+
+    with pytest.raises(errors.InputRefused, match="weaker evidence"):
+        scene.verify(earlier=before, strong=True)
+    strict = replace(before, strong=True)
+    assert scene.verify(earlier=strict, strong=True).sample.taken_over == 1
+
+
+@pytest.mark.parametrize("change", ["none", "delete", "resize", "rewrite"])
+def test_what_s3_has_changed_since_is_not_taken_over(scene: Scene, change: str) -> None:
+    """The listing says whether the object is still the one that was equal."""
+    for key in ("a", "b"):
+        scene.both(key, b"x")
+    first = scene.verify(sample_size=1, all_findings=True)
+    key = first.findings[0].key
+    if change == "delete":
+        scene.store.delete("bkt", key)
+    elif change != "none":
+        body = b"longer" if change == "resize" else b"y"
+        scene.store.put("bkt", key, body, modified_at=datetime(2026, 9, 9, tzinfo=UTC))
+
+    report = scene.verify(earlier=earlier(first), sample_size=1)
+
+    assert report.sample.taken_over == (change == "none")
+    assert report.tally[Outcome.MATCH] == (change == "none")
+
+
+def test_the_version_from_before_versions_were_kept_is_compared(scene: Scene) -> None:
+    """Its id is null."""
+    scene.store.put("bkt", "a", b"then!", part_sizes=(2, 3), modified_at=BEFORE)
+    scene.store.versioned = True
+    scene.store.put("bkt", "a", b"today", modified_at=SINCE)
+    scene.both("fine", b"x")
+    scene.on_disk("a", b"then!")
+    good = scene.verify(exported_at=EXPORTED)
+    assert outcomes(good) == {b"a": Outcome.CHANGED_SINCE_EXPORT}
+    assert "version null" in good.findings[0].detail
+
+    scene.on_disk("a", b"thenX")
+    assert outcomes(scene.verify(exported_at=EXPORTED)) == {b"a": Outcome.MISMATCH}
+
+
+def test_what_is_downloaded_is_the_version_of_the_export(scene: Scene) -> None:
+    """An intact file is not called different because its object has changed."""
+    scene.on_disk("a", b"then!")
+    scene.store.versioned = True
+    kms = {"encryption": "aws:kms"}
+    scene.store.put("bkt", "a", b"then!", modified_at=BEFORE, **kms)  # type: ignore[arg-type]
+    scene.store.put("bkt", "a", b"today", modified_at=SINCE, **kms)  # type: ignore[arg-type]
+
+    def verify() -> dict[bytes, Outcome]:
+        return outcomes(scene.verify(download=True, exported_at=EXPORTED))
+
+    assert verify() == {b"a": Outcome.CHANGED_SINCE_EXPORT}
+    scene.on_disk("a", b"thenX")
+    assert verify() == {b"a": Outcome.MISMATCH}
+
+    scene.store.versioned = False
+    scene.store.put("bkt", "a", b"today", modified_at=SINCE, **kms)  # type: ignore[arg-type]
+    assert verify() == {b"a": Outcome.CHANGED_SINCE_EXPORT}
+
+
+def test_an_object_in_the_way_of_another_is_not_damage(scene: Scene) -> None:
+    """Of ``a`` and ``a/b`` only one can be a file; the other was recovered."""
+    scene.both("a", b"x")
+    scene.store.put("bkt", "a/b", b"y")
+    scene.tree.replace(TreePath(b"EXPORT-RECOVERY/0000/0000"), b"y")
+
+    report = scene.verify()
+
+    assert outcomes(report) == {b"a/b": Outcome.UNVERIFIABLE}
+    del scene.tree.files[b"EXPORT-RECOVERY/0000/0000"]
+    scene.tree._directories.discard(b"EXPORT-RECOVERY/0000")
+    scene.tree._directories.discard(b"EXPORT-RECOVERY")
+    assert outcomes(scene.verify()) == {b"a/b": Outcome.MISSING_FROM_BACKUP}
+
+
+def test_known_extra_files_are_no_matter_of_chance(scene: Scene) -> None:
+    """The bound speaks of the files that S3 lists."""
+    for number in range(100):
+        scene.both(f"f{number}", b"x")
+    for number in range(30):
+        scene.on_disk(f"extra{number}", b"x")
+
+    report = scene.verify(sample_size=60)
+
+    extra_drawn = 60 - report.tally[Outcome.MATCH]
+    assert report.bound == upper_bound(100, 60 - extra_drawn, 0, 0.95)
+    assert "of those that S3 lists" in report.statement
+
+
+def test_without_a_listing_a_link_or_a_lacking_directory_is_a_doubt(
+    scene: Scene,
+) -> None:
+    """Nobody would miss what it stands for."""
+    scene.both("a", b"x")
+    scene.tree.links.add(b"bkt/link")
+    doubtful = scene.verify(completeness=False)
+    assert doubtful.verdict is Verdict.INCONCLUSIVE
+    assert "links" in doubtful.doubts[0]
+    scene.tree.links.clear()
+    layout = BackupLayout(
+        (Source("bkt", ROOT), Source("bkt", TreePath(b"other"))),
+        LAYOUT.recovery_directory,
+    )
+    lacking = scene.verify(completeness=False, layout=layout)
+    assert lacking.verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_disk_that_cannot_be_released_does_not_cost_the_verdict(
+    scene: Scene,
+) -> None:
+    """It is told as a warning."""
+    scene.both("a", b"x")
+    original = scene.devices.open_read_only
+
+    @contextmanager
+    def failing(facts: DeviceFacts) -> Iterator[FileTree]:
+        with original(facts) as tree:
+            yield tree
+        raise errors.DeviceFailed("umount: target is busy")
+
+    scene.devices.open_read_only = failing  # type: ignore[method-assign]
+
+    report = scene.verify()
+
+    assert report.verdict is Verdict.VERIFIED
+    assert "target is busy" in report.warnings[-1]
