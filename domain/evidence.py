@@ -47,6 +47,9 @@ _WEAK = ("CRC32C", "CRC32")
 _ALWAYS_COMPOSITE_IN_PARTS = ("SHA1", "SHA256", "SHA512")
 """S3 combines CRCs over parts to one over the object; the SHA family it cannot."""
 
+_NEVER_COMPOSITE = ("CRC64NVME",)
+"""User Guide: a checksum of the full object, always."""
+
 _MIB = 1 << 20
 COMMON_PART_SIZES = tuple(
     mib * _MIB for mib in (8, 5, 16, 15, 64, 100, 10, 50, 32, 128, 25, 20, 256, 512)
@@ -292,7 +295,7 @@ def _readings(checksum: Checksum, parts: int) -> list[Evidence | NoEvidence]:
                 NoEvidence(f"its {checksum.algorithm} is of an unknown number of parts")
             ]
         return [_checksum(checksum, parts)]
-    if checksum.type:
+    if checksum.type or checksum.algorithm in _NEVER_COMPOSITE:
         return [_checksum(checksum, 0)]
     # Servers that tell no type: over the whole or over the parts, whichever fits. They
     # may even carry the digest of parts over to a copy that has none.

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["fixtures.command_line", "fixtures.disks", "fixtures.servers"]
+pytest_plugins = [
+    "fixtures.backups",
+    "fixtures.command_line",
+    "fixtures.disks",
+    "fixtures.servers",
+]
 
 
 @pytest.fixture(autouse=True)
