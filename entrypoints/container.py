@@ -39,6 +39,7 @@ from s3export.domain.ports import Progress
 from s3export.domain.services.create_job import CreateJob
 from s3export.domain.services.follow_jobs import FollowJobs
 from s3export.domain.services.load_device import LoadDevice
+from s3export.domain.services.verification_run import Parts
 from s3export.domain.services.verify_backup import VerifyBackup
 from s3export.entrypoints.settings import Settings, load_settings
 from s3export.entrypoints.version import installed_version
@@ -149,12 +150,15 @@ class UseCases(containers.DeclarativeContainer):
     verify_backup = providers.Factory(
         VerifyBackup,
         devices=adapters.block_devices,
-        store=adapters.object_store,
-        hashes=adapters.hashes,
-        scratch=adapters.scratch,
-        workers=adapters.workers,
-        clock=adapters.clock,
-        progress=adapters.progress,
+        parts=providers.Factory(
+            Parts,
+            store=adapters.object_store,
+            hashes=adapters.hashes,
+            scratch=adapters.scratch,
+            workers=adapters.workers,
+            clock=adapters.clock,
+            progress=adapters.progress,
+        ),
         version=providers.Callable(installed_version),
     )
 

@@ -31,7 +31,8 @@ from s3export.domain.manifests import DEFAULT_RECOVERY_DIRECTORY
 from s3export.domain.ports import ObjectStore, ReportWriter
 from s3export.domain.services.create_job import CreateJob, CreateJobPlan
 from s3export.domain.services.follow_jobs import FollowJobs, UpdatedJob
-from s3export.domain.services.verify_backup import VerifyBackup, VerifyRequest, Watch
+from s3export.domain.services.verify_backup import VerifyBackup
+from s3export.domain.services.verify_request import VerifyRequest, Watch
 from s3export.domain.verification import (
     EarlierRun,
     Finding,

@@ -31,7 +31,7 @@ from s3export.domain.ports import (
 )
 from s3export.domain.services.create_job import CreateJobPlan
 from s3export.domain.services.follow_jobs import UpdatedJob
-from s3export.domain.services.verify_backup import Watch
+from s3export.domain.services.verify_request import Watch
 from s3export.domain.verification import Finding, Outcome, Report, Verdict
 from s3export.entrypoints.library import (
     ALL_FILES,

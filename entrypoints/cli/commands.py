@@ -11,7 +11,7 @@ from s3export.adapters.interruption import Interruption
 from s3export.adapters.reports import documents
 from s3export.domain.errors import DeviceError, InputRefused
 from s3export.domain.ports import Leftover
-from s3export.domain.services.verify_backup import Watch
+from s3export.domain.services.verify_request import Watch
 from s3export.domain.verification import Finding, Report, ReportNotWritten, Verdict
 from s3export.entrypoints import library
 from s3export.entrypoints.cli import wording

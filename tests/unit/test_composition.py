@@ -74,7 +74,7 @@ def test_a_use_case_takes_whichever_adapter_is_put_in_its_place() -> None:
     store = MemoryObjectStore("other")
 
     with app.adapters.object_store.override(providers.Object(store)):
-        assert app.use_cases.verify_backup().store is store
+        assert app.use_cases.verify_backup().parts.store is store
     assert app.use_cases.verify_backup().store is not store
 
 

@@ -30,11 +30,9 @@ from s3export.domain.devices import DeviceFacts
 from s3export.domain.evidence import Checksum
 from s3export.domain.export_log import ExportLog, LogEntry
 from s3export.domain.ports import Damaged, FileTree
-from s3export.domain.services.verify_backup import (
-    VerifyBackup,
-    VerifyRequest,
-    Watch,
-)
+from s3export.domain.services.verification_run import Parts
+from s3export.domain.services.verify_backup import VerifyBackup
+from s3export.domain.services.verify_request import VerifyRequest, Watch
 from s3export.domain.verification import (
     Completeness,
     EarlierRun,
@@ -73,12 +71,14 @@ class Scene:
     def service(self) -> VerifyBackup:
         return VerifyBackup(
             devices=self.devices,
-            store=self.store,
-            hashes=InstalledHashes(),
-            scratch=MemoryScratch(),
-            workers=InlineWorkers(),
-            clock=FixedClock(),
-            progress=self.progress,
+            parts=Parts(
+                store=self.store,
+                hashes=InstalledHashes(),
+                scratch=MemoryScratch(),
+                workers=InlineWorkers(),
+                clock=FixedClock(),
+                progress=self.progress,
+            ),
             version="test",
         )
 

@@ -1,0 +1,66 @@
+"""What it means that an object is not on the disk."""
+
+from dataclasses import dataclass
+
+from s3export.domain.backup_layout import (
+    BackupLayout,
+    TreePath,
+    below,
+    shown,
+)
+from s3export.domain.completeness import Inventory, Listed
+from s3export.domain.export_log import LogEntry
+from s3export.domain.services.backup_files import BackupFiles
+from s3export.domain.verification import Outcome
+
+
+@dataclass(frozen=True)
+class Absences:
+    """Tells objects that are missing from those that cannot be where they are sought.
+
+    Attributes:
+        files: Whose walk has come to its end.
+
+    """
+
+    layout: BackupLayout
+    inventory: Inventory
+    files: BackupFiles
+
+    def judged(self, listed: Listed, entry: LogEntry | None) -> tuple[Outcome, str]:
+        """Say what the absence of a listed object means.
+
+        Args:
+            entry: What the export log says of it.
+
+        """
+        if entry:
+            said = f"{entry.status} {entry.code}".strip()
+            if entry.written:
+                said = f"that it was written to /{shown(entry.file)}"
+            return Outcome.MISSING_FROM_BACKUP, f"the export log says {said}"
+        path, reason = listed.path, listed.reason
+        if path is not None:
+            for damaged in self.files.damaged:
+                if path == damaged.path or below(path, damaged.path) is not None:
+                    return Outcome.UNREADABLE, f"/{shown(damaged.path)} cannot be read"
+            reason = self._why_not_there(path)
+        if not reason or not self.files.recovered():
+            absent = reason or "S3 has it, the disk does not"
+            return Outcome.MISSING_FROM_BACKUP, absent
+        where = f"/{shown(self.layout.recovery_directory)}"
+        return Outcome.UNVERIFIABLE, (
+            f"{reason}; if it was exported it is in {where}, and only the export log "
+            "says where"
+        )
+
+    def _why_not_there(self, path: TreePath) -> str:
+        """Say why no file can be at an object's path; empty if one can."""
+        if not self.layout.belongs(path):
+            return "its path is kept for what AWS and ext4 put on the disk"
+        names = path.split(b"/")
+        for length in range(1, len(names)):
+            parent = TreePath(b"/".join(names[:length]))
+            if self.inventory.has(parent):
+                return f"/{shown(parent)}, where it needs a directory, is an object"
+        return ""

@@ -1,0 +1,154 @@
+"""The files of a backup, as they are found on a disk; and what else is there."""
+
+from collections.abc import Generator, Iterable, Mapping
+from datetime import datetime
+
+from s3export.domain.backup_layout import (
+    BackupLayout,
+    TreePath,
+    below,
+    is_container,
+    is_furniture,
+    shown,
+)
+from s3export.domain.errors import (
+    ContainerUnsupported,
+    DeviceUnreadable,
+    RootAbsent,
+)
+from s3export.domain.export_log import LogEntry
+from s3export.domain.ports import Damaged, FileTree, TreeFile
+from s3export.domain.services.compare_file import from_ns
+from s3export.domain.verification import Profile
+
+
+class BackupFiles:
+    """Walks a tree once, and keeps what is seen on the way.
+
+    Args:
+        by_path: What the export log says was written, by its path.
+
+    Attributes:
+        count: Files found so far.
+        damaged: What could not be looked at.
+        unwalked: What the log says was written and was not found (yet).
+
+    """
+
+    def __init__(
+        self,
+        layout: BackupLayout,
+        tree: FileTree,
+        by_path: Mapping[TreePath, LogEntry],
+    ) -> None:
+        self._layout = layout
+        self._tree = tree
+        self._by_path = by_path
+        self._newest_ns = 0
+        self._not_files = 0
+        self._unmapped = 0
+        self.count = 0
+        self.profile = Profile()
+        self.damaged: list[Damaged] = []
+        self.unwalked = dict(by_path)
+
+    def directories(self) -> tuple[tuple[TreePath, ...], list[str]]:
+        """Return where the files are, and which directories are not there.
+
+        Raises:
+            RootAbsent: None of them is; the message says what is in their place.
+            ContainerUnsupported: An encrypted container is.
+
+        """
+        wanted = self._layout.directories()
+        found = tuple(path for path in wanted if self._tree.has_directory(path))
+        absent = [f"/{shown(path)}" for path in wanted if path not in found]
+        if not found:
+            self._say_what_is_there(absent)
+        recovery = self._layout.recovery_directory
+        covered = any(below(recovery, path) is not None for path in found)
+        if self._by_path and not covered and self._tree.has_directory(recovery):
+            found = (*found, recovery)
+        return found, [f"the disk has no directory {path}" for path in absent]
+
+    def _say_what_is_there(self, absent: list[str]) -> None:
+        names = self._tree.names(TreePath(b""))
+        containers = [name for name in names if is_container(TreePath(name))]
+        if containers:
+            raise ContainerUnsupported(
+                f"the backup is in an encrypted container, /{shown(containers[0])}, "
+                "which s3export cannot open yet",
+                next_step=(
+                    "open it read-only (cryptsetup open --type tcrypt --readonly), "
+                    "mount it, and verify the directory"
+                ),
+            )
+        there = ", ".join(f"/{shown(name)}" for name in names[:10]) or "nothing"
+        raise RootAbsent(
+            f"the disk has no directory {' or '.join(absent)}; in its root: {there}",
+            next_step="name the backup's directory with --target-directory=DIR",
+        )
+
+    def walk(self, directories: Iterable[TreePath]) -> Generator[TreeFile, None, None]:
+        """Yield the files below the directories, each once."""
+        for directory in directories:
+            for entry in self._tree.entries(directory):
+                if isinstance(entry, Damaged):
+                    if not is_furniture(entry.path):
+                        self.damaged.append(entry)
+                elif not self._belongs(entry.path):
+                    continue
+                elif isinstance(entry, TreeFile):
+                    self.count += 1
+                    self.profile.add(entry.size_bytes, entry.modified_ns)
+                    self._newest_ns = max(self._newest_ns, entry.changed_ns)
+                    self.unwalked.pop(entry.path, None)
+                    yield entry
+                else:
+                    self._not_files += 1
+
+    def _belongs(self, path: TreePath) -> bool:
+        if self._layout.belongs(path) or path in self._by_path:
+            return True
+        if below(path, self._layout.recovery_directory) is not None:
+            self._unmapped += 1
+        return False
+
+    def newest_write(self, now: datetime) -> datetime | None:
+        """Return when the disk was written to last, as far as the walk has seen.
+
+        A time that is yet to come is as good as ``now``.
+        """
+        if not self._newest_ns:
+            return None
+        return min(from_ns(self._newest_ns) or now, now)
+
+    def recovered(self) -> bool:
+        """Say whether the recovery directory may hold anything."""
+        try:
+            return bool(self._tree.names(self._layout.recovery_directory))
+        except DeviceUnreadable:
+            return True
+
+    def not_looked_at(self) -> str:
+        """Say what is there and is no file; empty for nothing."""
+        if not self._not_files:
+            return ""
+        return (
+            f"{self._not_files:,} entries are links or special files, "
+            "which no export makes; they were not looked at"
+        )
+
+    def warnings(self) -> list[str]:
+        """Say what of the recovery directory could not be looked at."""
+        directory = self._layout.recovery_directory
+        try:
+            recovered = bool(self._tree.names(directory))
+        except DeviceUnreadable as error:  # what was verified is verified all the same
+            return [f"/{shown(directory)} cannot be read: {error.message}"]
+        if recovered and (self._unmapped or not self._by_path):
+            return [
+                f"/{shown(directory)} holds files whose keys cannot be names; only the "
+                "export log says which, so they were not looked at (--export-log)"
+            ]
+        return []

@@ -1,0 +1,545 @@
+"""One verification while it is under way: list, walk, draw, ask, read, compare."""
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, nullcontext
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
+
+from s3export.domain.backup_layout import (
+    NO_OBJECT,
+    NotAPath,
+    ObjectName,
+    TreePath,
+    below,
+)
+from s3export.domain.completeness import Inventory, Listed
+from s3export.domain.confidence import Bound, sample_size, upper_bound
+from s3export.domain.errors import PermissionMissing
+from s3export.domain.ports import (
+    Clock,
+    FileTree,
+    HashFunctions,
+    ObjectStore,
+    Progress,
+    Scratch,
+    ScratchFile,
+    Stop,
+    TreeFile,
+    Workers,
+)
+from s3export.domain.sampling import Draw
+from s3export.domain.services.absences import Absences
+from s3export.domain.services.backup_files import BackupFiles
+from s3export.domain.services.compare_file import (
+    Case,
+    Compared,
+    CompareFile,
+    Knowledge,
+)
+from s3export.domain.services.file_spool import FileSpool
+from s3export.domain.services.load_device import selected
+from s3export.domain.services.verify_request import VerifyRequest
+from s3export.domain.verification import (
+    SAYS_DISK,
+    SAYS_LOG,
+    SAYS_OPERATOR,
+    Completeness,
+    ExportTime,
+    Finding,
+    Outcome,
+    Profile,
+    Tally,
+)
+
+_WINDOW_FILES = 4096  # so many are put into reading order together
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The ports that a run needs."""
+
+    store: ObjectStore
+    hashes: HashFunctions
+    scratch: Scratch
+    workers: Workers
+    clock: Clock
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A drawn file, and the objects that it can be."""
+
+    file: TreeFile
+    names: tuple[ObjectName, ...]
+    listed: Listed | None
+    reason: str
+
+
+class Run:
+    """One verification while it is under way."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        request: VerifyRequest,
+        tree: FileTree,
+        stack: ExitStack,
+        found: Callable[[Finding], None],
+    ) -> None:
+        self._parts = parts
+        self.request = request
+        self._layout = request.layout
+        self._tree = tree
+        self._stack = stack
+        self._found = found
+        self._draw: Draw[TreeFile] = Draw(request.seed, request.most_drawn)
+        entries = request.log.entries if request.log else ()
+        self._by_path = {entry.file: entry for entry in entries if entry.written}
+        self.files = BackupFiles(request.layout, tree, self._by_path)
+        self.knowledge = Knowledge(
+            exported_at=_told(request),
+            log={ObjectName(entry.bucket, entry.key): entry for entry in entries},
+            computed=request.computed,
+            strong=request.strong,
+        )
+        self._inventory: Inventory | None = None
+        self._extra: list[_Drawn] = []
+        self._drawn_paths: set[TreePath] = set()
+        self._undecided: list[Compared] = []
+        self._presumed: list[Compared] = []
+        self._newer_and_equal = 0
+        self._drawn_extra = 0
+        self._damage_told = 0
+        self.began = False
+        self.walked = False
+        self.requested = request.sample_size
+        self.drawn = 0
+        self.compared = 0
+        self.taken_over = 0
+        self.bytes_read = 0
+        self.drawn_profile = Profile()
+        self.verified = array("Q")
+        self.tally = Tally()
+        self.findings: list[Finding] = []
+        self.completeness: Completeness | None = None
+        self.cut_short = ""
+        self.doubts: list[str] = []
+        self.warnings: list[str] = []
+
+    def verify(self) -> None:
+        """Run to the end; what is found is kept, however it ends."""
+        directories, absent = self.files.directories()
+        self.began = True
+        if self.request.completeness or self.request.takes_all:
+            self._inventory = self._listing()
+        # Closed at once when something fails: an open directory keeps a disk busy.
+        with closing(self.files.walk(directories)) as files:
+            drawn = (
+                self._spooled(files) if self.request.takes_all else self._chosen(files)
+            )
+        self.walked = True
+        self._note_damage()
+        self._note_what_was_not_looked_at(absent)
+        self._date_the_export()
+        self._compare(drawn)
+        self._judge_the_presumed()
+        if self._inventory and self.request.completeness:
+            self._look_for_the_missing(self._inventory)
+
+    def conclude_what_is_left(self) -> None:
+        """Take what was found and waits for more, when there will be no more."""
+        self._note_damage()
+        for result in self._undecided:
+            self._conclude(result)
+        self._judge_the_presumed()
+
+    def bound(self) -> Bound:
+        """Return what the sample proves, of the files that S3 may list.
+
+        Files that are known not to be in S3, drawn or not, are no matter of chance.
+        """
+        extra = len(self._extra)
+        drawn = self.drawn - self._drawn_extra
+        wrong = drawn - self.tally[Outcome.MATCH]
+        return upper_bound(self.files.count - extra, drawn, wrong, self.request.level)
+
+    # --- what S3 lists ------------------------------------------------------------
+
+    def _listing(self) -> Inventory:
+        """Take down what S3 lists of the selection."""
+
+        def new_file() -> ScratchFile:
+            return self._stack.enter_context(self._parts.scratch.file())
+
+        inventory = Inventory(self._layout.sources, new_file)
+        with self._parts.progress.stage("listing S3", unit="objects") as stage:
+            for number, source in enumerate(self._layout.sources):
+                for facts in selected(self._parts.store, source):
+                    inventory.add(number, facts)
+                    stage.advance()
+        inventory.seal()
+        return inventory
+
+    # --- what is on the disk ---------------------------------------------------------
+
+    def _chosen(self, files: Iterable[TreeFile]) -> Iterator[TreeFile]:
+        """Draw, and see on the way which files S3 does not list."""
+        with self._parts.progress.stage("listing the disk") as stage:
+            for file in files:
+                self._draw.offer(file.path, file)
+                stage.advance()
+                if self._inventory:
+                    looked_up = self._looked_up(file)
+                    if not looked_up.listed:
+                        self._extra.append(looked_up)
+        drawn = self._draw.drawn()
+        if self.request.max_differing is not None:
+            share, level = self.request.max_differing, self.request.level
+            self.requested = sample_size(self.files.count, share, level)
+            drawn = drawn[: self.requested]
+        for file in drawn:
+            self._count_drawn(file)
+        self._drawn_paths = {file.path for file in drawn}
+        self._drawn_extra = sum(e.file.path in self._drawn_paths for e in self._extra)
+        return iter(drawn)
+
+    def _spooled(self, files: Iterable[TreeFile]) -> Iterator[TreeFile]:
+        """Take all files down, so that their number and bytes are known beforehand."""
+        spool = FileSpool(self._stack.enter_context(self._parts.scratch.file()))
+        with self._parts.progress.stage("listing the disk") as stage:
+            for file in files:
+                spool.add(file)
+                self._count_drawn(file)
+                stage.advance()
+        return spool.files()
+
+    def _count_drawn(self, file: TreeFile) -> None:
+        self.drawn += 1
+        self.drawn_profile.add(file.size_bytes, file.modified_ns)
+
+    def _date_the_export(self) -> None:
+        """Where nobody says when the export was, it was when the disk was written."""
+        written = self.files.newest_write(self._parts.clock.now())
+        if written and not self.knowledge.exported_at:
+            told = ExportTime(written, SAYS_DISK)
+            self.knowledge = replace(self.knowledge, exported_at=told)
+
+    def _note_damage(self) -> None:
+        """Report what the walk could not look at."""
+        for damaged in self.files.damaged[self._damage_told :]:
+            unseen = TreeFile(damaged.path, size_bytes=0, modified_ns=0)
+            unreadable = Outcome.UNREADABLE
+            self._note(Compared(unreadable, unseen, NO_OBJECT, detail=damaged.reason))
+        self._damage_told = len(self.files.damaged)
+
+    def _note_what_was_not_looked_at(self, absent: list[str]) -> None:
+        odd = self.files.not_looked_at()
+        # Without a listing nobody would miss what should be there in their place.
+        told = self.warnings if self.request.completeness else self.doubts
+        told += [*absent, *([odd] if odd else [])]
+        self.warnings += self.files.warnings()
+        if self.request.log and self.request.log.unread:
+            self.warnings.append(
+                f"{self.request.log.unread:,} lines of the export log are none that is "
+                "understood"
+            )
+
+    # --- comparing ----------------------------------------------------------------
+
+    def _compare(self, files: Iterator[TreeFile]) -> None:
+        service, request = self._parts, self.request
+        comparer = CompareFile(
+            service.store, self._tree, service.hashes, self.knowledge
+        )
+
+        def ask(drawn: _Drawn, stop: Stop) -> Case | Compared:
+            return self._asked(comparer, drawn)
+
+        def examine(case: Case | Compared, stop: Stop) -> Compared:
+            return comparer.judge(case, stop) if isinstance(case, Case) else case
+
+        looked_up = map(self._looked_up, self._to_compare(self._ordered(files)))
+        asked = service.workers.map(ask, looked_up, at_once=request.askers)
+        compared = service.workers.map(examine, asked, at_once=request.readers)
+        stages = service.progress.stage(
+            "comparing", total=self.drawn, total_bytes=self.drawn_profile.size_bytes
+        )
+        with stages as stage, closing(asked), closing(compared):
+            for result in compared:
+                stage.advance(size_bytes=result.file.size_bytes)
+                if request.download and result.outcome is Outcome.UNVERIFIABLE:
+                    self._undecided.append(result)
+                else:
+                    self._conclude(result)
+        self._download(comparer)
+        for extra in self._extra:
+            if extra.file.path not in self._drawn_paths:
+                self._note(_not_in_s3(extra))
+
+    def _ordered(self, files: Iterator[TreeFile]) -> Iterator[TreeFile]:
+        while window := list(islice(files, _WINDOW_FILES)):
+            yield from self._tree.reading_order(window)
+
+    def _to_compare(self, files: Iterable[TreeFile]) -> Iterator[TreeFile]:
+        """Leave out what an earlier run verified, if nothing has changed since."""
+        earlier = self.request.earlier
+        for file in files:
+            if (
+                earlier
+                and self._fingerprint(file) in earlier.verified
+                and self._is_as_it_was(file, earlier.started_at)
+            ):
+                names = self._looked_up(file).names
+                name = names[0] if names else NO_OBJECT
+                self.taken_over += 1
+                said = "verified by an earlier run"
+                self._conclude(Compared(Outcome.MATCH, file, name, detail=said))
+            else:
+                yield file
+
+    def _is_as_it_was(self, file: TreeFile, then: datetime) -> bool:
+        """Say whether S3 still lists what a file was equal to.
+
+        Without a listing nothing says that it does not.
+        """
+        if not self._inventory:
+            return True
+        listed = self._looked_up(file).listed
+        return (
+            listed is not None
+            and listed.facts.size_bytes == file.size_bytes
+            and listed.facts.modified_at < then
+        )
+
+    def _looked_up(self, file: TreeFile) -> _Drawn:
+        """Find which objects a file can be; in the caller's thread."""
+        reason = ""
+        names: tuple[ObjectName, ...] = ()
+        try:
+            names = self._layout.objects(file.path)
+        except NotAPath as error:
+            reason = str(error)
+        listed = None
+        entry = self._by_path.get(file.path)
+        if entry:
+            name = ObjectName(entry.bucket, entry.key)
+            if self._inventory and name not in names[:1]:
+                listed = self._inventory.find_key(entry.bucket, entry.key)
+            names = tuple(dict.fromkeys((*names, name)))
+        if self._inventory and not listed:
+            listed = self._inventory.find(file.path)
+        if not names:
+            reason = reason or "no operation selects it"
+        return _Drawn(file, names, listed, reason)
+
+    def _asked(self, comparer: CompareFile, drawn: _Drawn) -> Case | Compared:
+        """Find what S3 holds of the object that a file should be equal to."""
+        if not self._inventory:
+            return self._first_found(comparer, drawn, drawn.names)
+        if not drawn.listed:
+            return _not_in_s3(drawn)
+        facts = drawn.listed.facts
+        case = comparer.ask_listed(drawn.file, facts)
+        if case:
+            return case
+        name = ObjectName(facts.bucket, facts.key)
+        try:
+            return self._first_found(comparer, drawn, (name,))
+        except PermissionMissing as error:  # S3 listed it: it is there
+            return Compared(
+                Outcome.UNVERIFIABLE,
+                drawn.file,
+                name,
+                detail=f"S3 refuses to tell its metadata: {error.message}",
+            )
+
+    def _first_found(
+        self, comparer: CompareFile, drawn: _Drawn, names: Iterable[ObjectName]
+    ) -> Case | Compared:
+        for name in names:
+            facts = self._parts.store.head(name.bucket, name.key)
+            if facts is not None:
+                return comparer.ask(drawn.file, facts)
+        return _not_in_s3(drawn)
+
+    def _download(self, comparer: CompareFile) -> None:
+        """Settle by content what metadata could not, as far as the budget goes."""
+        left = self.request.download_budget
+        wanted = []
+        for result in self._undecided:
+            size = result.file.size_bytes
+            if left is None or size <= left:
+                wanted.append(result)
+                left = None if left is None else left - size
+            else:
+                more = "not downloaded: more than is left of the budget"
+                self._conclude(replace(result, detail=f"{result.detail}; {more}"))
+        self._undecided = wanted
+        settled = self._parts.workers.map(
+            comparer.download, wanted, at_once=self.request.readers
+        )
+        total = sum(result.file.size_bytes for result in wanted)
+        stages = (
+            self._parts.progress.stage(
+                "downloading", total=len(wanted), total_bytes=total
+            )
+            if wanted
+            else nullcontext()
+        )
+        with stages as stage, closing(settled):
+            for result in settled:
+                self._undecided = self._undecided[1:]
+                if stage:
+                    stage.advance(size_bytes=result.file.size_bytes)
+                self._conclude(result)
+
+    def _judge_the_presumed(self) -> None:
+        """Believe that what differs has changed, unless the presumption is refuted.
+
+        Files that are equal to objects newer than the export say that the time of the
+        export is wrong, or that objects were written anew as they were: then being
+        newer excuses nothing, unless the operator answers for the time.
+        """
+        presumed, self._presumed = self._presumed, []
+        for result in presumed:
+            if self._newer_is_no_excuse:
+                detail = (
+                    f"{result.detail}, but so are {self._newer_and_equal:,} whose "
+                    "files are equal: say when it was with --exported-at"
+                )
+                wrong = replace(result, outcome=Outcome.MISMATCH, detail=detail)
+                self._conclude(replace(wrong, presumed=False))
+            else:
+                self._conclude(replace(result, presumed=False))
+
+    @property
+    def _newer_is_no_excuse(self) -> bool:
+        told = self.knowledge.exported_at
+        return self._newer_and_equal > 0 and not (told and told.is_certain)
+
+    # --- what is missing ----------------------------------------------------------
+
+    def _look_for_the_missing(self, inventory: Inventory) -> None:
+        """Name every object of the listing that no file was found for."""
+        missing = newer = folders = 0
+        absences = Absences(self._layout, inventory, self.files)
+        for listed in inventory.unseen():
+            facts = listed.facts
+            name = ObjectName(facts.bucket, facts.key)
+            entry = self.knowledge.log.get(name)
+            if entry:
+                self.files.unwalked.pop(entry.file, None)
+            if (
+                not entry
+                and self.knowledge.is_newer(facts)
+                and not self._newer_is_no_excuse
+            ):
+                newer += 1
+            elif facts.key.endswith("/") and not facts.size_bytes:
+                folders += 1
+            else:
+                outcome, detail = absences.judged(listed, entry)
+                missing += outcome is Outcome.MISSING_FROM_BACKUP
+                path = listed.path or TreePath(facts.key.encode())
+                self._note_absent(outcome, path, name, facts.size_bytes, detail)
+        missing += self._miss_what_the_log_has()
+        self.completeness = Completeness(
+            objects=inventory.count,
+            size_bytes=inventory.size_bytes,
+            missing=missing,
+            newer=newer,
+            folders=folders,
+            extra=(
+                self.tally[Outcome.MISSING_FROM_SOURCE]
+                if self.request.takes_all
+                else len(self._extra)
+            ),
+        )
+
+    def _miss_what_the_log_has(self) -> int:
+        """Name what was written to the disk and is not there, whatever S3 has now."""
+        missing = 0
+        for path, entry in self.files.unwalked.items():
+            if entry.key.endswith("/") or not any(
+                source.bucket == entry.bucket and source.selects(entry.key)
+                for source in self._layout.sources
+            ):
+                continue
+            missing += 1
+            self._note_absent(
+                Outcome.MISSING_FROM_BACKUP,
+                path,
+                ObjectName(entry.bucket, entry.key),
+                0,
+                "the export log says that it was written; S3 has deleted it since",
+            )
+        return missing
+
+    def _note_absent(
+        self,
+        outcome: Outcome,
+        path: TreePath,
+        name: ObjectName,
+        size_bytes: int,
+        detail: str,
+    ) -> None:
+        absent = TreeFile(path, size_bytes, modified_ns=0)
+        self._note(Compared(outcome, absent, name, detail=detail))
+
+    # --- findings -----------------------------------------------------------------
+
+    def _conclude(self, compared: Compared) -> None:
+        """Take the result of a drawn file."""
+        if compared.presumed:
+            self._presumed.append(compared)
+            return
+        self.compared += 1
+        if compared.outcome is Outcome.MATCH:
+            self.verified.append(self._fingerprint(compared.file))
+            self._newer_and_equal += compared.newer
+        self._note(compared)
+
+    def _note(self, compared: Compared) -> None:
+        path = below(compared.file.path, self._layout.root)
+        finding = Finding(
+            path=compared.file.path if path is None else path,
+            outcome=compared.outcome,
+            bucket=compared.object.bucket,
+            key=compared.object.key,
+            evidence=compared.evidence,
+            expected=compared.expected,
+            actual=compared.actual,
+            size_bytes=compared.file.size_bytes,
+            detail=compared.detail,
+        )
+        self.bytes_read += compared.bytes_read
+        self.tally.add(finding)
+        if self.request.all_findings or finding.outcome is not Outcome.MATCH:
+            self.findings.append(finding)
+            self._found(finding)
+
+    def _fingerprint(self, file: TreeFile) -> int:
+        return self._draw.fingerprint(
+            file.path, file.size_bytes, file.modified_ns, file.changed_ns, file.inode
+        )
+
+
+def _not_in_s3(drawn: _Drawn) -> Compared:
+    name = drawn.names[0] if drawn.names else NO_OBJECT
+    return Compared(
+        Outcome.MISSING_FROM_SOURCE,
+        drawn.file,
+        name,
+        detail=drawn.reason or "S3 has no such object",
+    )
+
+
+def _told(request: VerifyRequest) -> ExportTime | None:
+    """Return when the export was, as far as somebody says it."""
+    if request.exported_at:
+        return ExportTime(request.exported_at, SAYS_OPERATOR)
+    newest = request.log.newest if request.log else None
+    return ExportTime(newest, SAYS_LOG) if newest else None
