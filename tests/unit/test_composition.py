@@ -75,7 +75,7 @@ def test_a_use_case_takes_whichever_adapter_is_put_in_its_place() -> None:
 
     with app.adapters.object_store.override(providers.Object(store)):
         assert app.use_cases.verify_backup().parts.store is store
-    assert app.use_cases.verify_backup().store is not store
+    assert app.use_cases.verify_backup().parts.store is not store
 
 
 def test_an_unknown_profile_is_a_refusal_of_the_settings() -> None:
