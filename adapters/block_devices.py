@@ -5,12 +5,12 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from s3export.adapters import command_lines
+from s3export.adapters import command_lines, mappings
 from s3export.adapters.commands import Commands
 from s3export.adapters.device_facts import (
     LoopDevice,
@@ -23,7 +23,8 @@ from s3export.adapters.device_facts import (
 )
 from s3export.adapters.file_trees.mounted import MountedTree, MountedWritableTree
 from s3export.adapters.gpt import primary_partitions
-from s3export.adapters.sessions import RUN_DIRECTORY, Session, dead_sessions
+from s3export.adapters.loop_devices import LoopDevices, Shield
+from s3export.adapters.sessions import RUN_DIRECTORY, Held, Session, dead_sessions
 from s3export.domain.devices import DeviceFacts, DeviceKind, partition_name
 from s3export.domain.errors import (
     DeviceAbsent,
@@ -38,9 +39,6 @@ READABLE_FILE_SYSTEMS = ("ext2", "ext3", "ext4")
 _UNMOUNT_TRIES = 10
 _UNMOUNT_PAUSE_SECONDS = 0.3
 _NODE_WAIT_SECONDS = 5.0
-
-Shield = Callable[[], AbstractContextManager[None]]
-"""Holds back the reaction to INT and TERM for a moment."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +71,7 @@ class SystemBlockDevices(BlockDevices):
         self._shield = shield
         self._run_directory = run_directory
         self._session = Session.of_this_process(run_directory)
+        self._loop_devices = LoopDevices(commands, self._session, shield)
 
     # --- looking ------------------------------------------------------------------
 
@@ -272,22 +271,10 @@ class SystemBlockDevices(BlockDevices):
 
     @contextmanager
     def _attached(self, place: _FileSystem, *, read_only: bool) -> Iterator[str]:
-        line = command_lines.attach_loop(
+        with self._loop_devices.attached(
             place.device, read_only=read_only, offset=place.offset, size=place.size
-        )
-        with ExitStack() as stack:
-            with self._shield():
-                self._session.note_attaching(place.device, place.offset)
-                stack.callback(self._session.close)
-                device = self._commands.run(line).stdout.strip()
-                self._session.note_attached(device)
-                stack.callback(self._detach, device)
+        ) as device:
             yield device
-
-    def _detach(self, device: str) -> None:
-        with self._shield():
-            self._commands.run(command_lines.detach_loop(device))
-            self._session.note_detached(device)
 
     @contextmanager
     def _mounted(
@@ -337,19 +324,10 @@ class SystemBlockDevices(BlockDevices):
         if not dead:
             return ()
         loops = {loop.path: loop for loop in self._loops()}
-        found = []
+        found: list[Leftover] = []
         for session in dead:
-            for path in session.mount_points():
-                if path.is_mount():
-                    found.append(Leftover(f"mount at {path}", f"umount {path}"))
-            for device in session.loops(tuple(loops.values())):
-                if device in loops:
-                    file = loops[device].backing_file
-                    found.append(
-                        Leftover(
-                            f"loop device {device} on {file}", f"losetup -d {device}"
-                        )
-                    )
+            for held in session.held(tuple(loops.values())):
+                found += _leftovers(held, loops)
         if not found:
             for session in dead:
                 _forget(session)
@@ -362,9 +340,26 @@ class SystemBlockDevices(BlockDevices):
         program, *_, place = leftover.command.split()
         if program == "umount":
             self._unmount(place)
+        elif program == "cryptsetup":
+            mappings.close(self._commands, place)
         else:
             self._commands.run(command_lines.detach_loop(place))
         self.leftovers()  # the last one takes the notes of the dead run with it
+
+
+def _leftovers(held: Held, loops: Mapping[str, LoopDevice]) -> Iterator[Leftover]:
+    """Yield what the system still has of something written down."""
+    name = held.name
+    if held.kind == "mount":
+        if Path(name).is_mount():
+            yield Leftover(f"mount at {name}", f"umount {name}")
+    elif held.kind == "mapping":
+        for part in mappings.present([name]):
+            what = f"decrypted view at {mappings.node(part)}"
+            yield Leftover(what, f"cryptsetup close {part}")
+    elif name in loops:
+        what = f"loop device {name} on {loops[name].backing_file}"
+        yield Leftover(what, f"losetup -d {name}")
 
 
 def _forget(session: Session) -> None:

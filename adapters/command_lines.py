@@ -5,11 +5,14 @@ Tools that refuse a busy disk are chosen over those that do not: ``sfdisk --lock
 ``mkfs.ext4`` where ``sgdisk`` would write to a mounted disk and report success.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 DEBIAN_PACKAGES = {
     "blkid": "util-linux",
     "blockdev": "util-linux",
+    "cryptsetup": "cryptsetup-bin",
+    "dmsetup": "dmsetup",
     "losetup": "mount",
     "lsblk": "util-linux",
     "mkfs.ext4": "e2fsprogs",
@@ -151,3 +154,75 @@ def unmount(mount_point: str) -> CommandLine:
 def flush(device: str) -> CommandLine:
     """Write what the kernel buffers for a device."""
     return CommandLine(("blockdev", "--flushbufs", device))
+
+
+CRYPTSETUP_ANSWERS = (0, 1, 2, 3, 4, 5)
+"""Exit statuses of cryptsetup(8); what 1 and 2 mean, only its words tell."""
+
+
+def list_device_mapper_targets() -> CommandLine:
+    """Tell what the device-mapper in the kernel can do, one target a line."""
+    return CommandLine(("dmsetup", "targets"))
+
+
+def is_luks(device: str) -> CommandLine:
+    """Ask whether a device is a LUKS container; 1 is "no".
+
+    It repairs a damaged LUKS2 header where it can write: give it what is read-only.
+    """
+    return CommandLine(("cryptsetup", "isLuks", device), good=(0, 1))
+
+
+def open_tcrypt(
+    device: str,
+    name: str,
+    *,
+    veracrypt: bool,
+    keyfiles: Sequence[str] = (),
+    pim: int = 0,
+    hidden: bool = False,
+    backup_header: bool = False,
+) -> CommandLine:
+    """Map a TrueCrypt or VeraCrypt volume read-only; the passphrase goes to stdin.
+
+    Without ``--disable-veracrypt`` a wrong passphrase costs up to thirty times as much.
+    """
+    options = [] if veracrypt else ["--disable-veracrypt"]
+    if hidden:
+        options.append("--tcrypt-hidden")
+    if backup_header:
+        options.append("--tcrypt-backup")
+    if veracrypt and pim:
+        options.append(f"--veracrypt-pim={pim}")
+    options += [f"--key-file={keyfile}" for keyfile in keyfiles]
+    return CommandLine(
+        ("cryptsetup", "open", "--readonly", "--type=tcrypt", *options, device, name),
+        good=CRYPTSETUP_ANSWERS,
+    )
+
+
+def open_luks(device: str, name: str, *, keyfile: str = "") -> CommandLine:
+    """Map a LUKS1 or LUKS2 container read-only; the passphrase goes to stdin.
+
+    One try: cryptsetup asks a terminal three times.
+    """
+    options = ["--tries=1"]
+    if keyfile:
+        options.append(f"--key-file={keyfile}")
+    return CommandLine(
+        ("cryptsetup", "open", "--readonly", "--type=luks", *options, device, name),
+        good=CRYPTSETUP_ANSWERS,
+    )
+
+
+def show_mapping(name: str) -> CommandLine:
+    """Tell type and cipher of a mapping as "key: value" lines."""
+    return CommandLine(("cryptsetup", "status", name))
+
+
+def close_mapping(name: str) -> CommandLine:
+    """Remove a mapping and those it stands on; 4 is "no such mapping".
+
+    It tries for five seconds by itself while the mapping is in use, then fails with 5.
+    """
+    return CommandLine(("cryptsetup", "close", name), good=(0, 4))

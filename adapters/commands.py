@@ -1,6 +1,9 @@
 """The one place that runs programs."""
 
 import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from plumbum import CommandNotFound, local
@@ -12,6 +15,8 @@ from s3export.domain.errors import DeviceFailed, ToolMissing
 _log = logging.getLogger(__name__)
 
 _SYSTEM_PATHS = ("/usr/sbin", "/sbin", "/usr/local/sbin")  # often not in a user's PATH
+
+_PIPE_BYTES = 4096  # what a pipe always takes: pipe(7)
 
 
 @dataclass(frozen=True)
@@ -26,23 +31,35 @@ class Output:
 class Commands:
     """Runs command lines in the C locale, in a session of their own.
 
+    They see none of s3export's own settings, some of which are secrets.
+
     Of their own, so that the terminal's Ctrl-C reaches s3export alone, which then
     undoes what it did in order.
     """
 
-    def run(self, line: CommandLine) -> Output:
+    def run(self, line: CommandLine, *, secret: bytes | None = None) -> Output:
         """Run a program to its end.
+
+        Args:
+            secret: Given to its standard input in place of ``line.stdin``, through a
+                pipe: it is in no argument, variable, file or log. At most 4096 bytes.
 
         Raises:
             ToolMissing: The program is not installed.
             DeviceFailed: It ended with a status that is not a good one.
         """
         program = self._find(line.program)
-        command = program[line.argv[1:]].with_env(LC_ALL="C")
+        command = program[line.argv[1:]].with_env(LC_ALL="C", **_withheld())
         _log.debug("run %s", " ".join(line.argv))
-        status, stdout, stderr = (command << line.stdin).run(
-            retcode=None, new_session=True
-        )
+        if secret is None:
+            status, stdout, stderr = (command << line.stdin).run(
+                retcode=None, new_session=True
+            )
+        else:
+            with _piped(secret) as stdin:
+                status, stdout, stderr = command.run(
+                    retcode=None, new_session=True, stdin=stdin
+                )
         output = Output(_text(stdout), _text(stderr), status)
         if status not in line.good:
             _log.debug("status %s: %s%s", status, output.stdout, output.stderr)
@@ -50,6 +67,14 @@ class Commands:
             reason = said[-1] if said else "it said nothing"
             raise DeviceFailed(f"{line.program} failed (status {status}): {reason}")
         return output
+
+    def has(self, program: str) -> bool:
+        """Say whether a program is installed."""
+        try:
+            self._find(program)
+        except ToolMissing:
+            return False
+        return True
 
     def _find(self, program: str) -> BaseCommand:
         try:
@@ -64,6 +89,30 @@ class Commands:
             f"the system tool {program} is not installed",
             next_step=f"install it with: apt-get install {package}",
         )
+
+
+def _withheld() -> dict[str, str]:
+    """Blank our own settings: one may be a password, and no program needs them."""
+    return {name: "" for name in local.env.getdict() if name.startswith("S3EXPORT_")}
+
+
+@contextmanager
+def _piped(secret: bytes) -> Iterator[int]:
+    """Give the end of a pipe that holds a few bytes and nothing more.
+
+    plumbum's ``<<`` would write them to a temporary file.
+    """
+    if len(secret) > _PIPE_BYTES:
+        raise ValueError("too long for a pipe that nobody reads yet")
+    read_end, write_end = os.pipe()
+    try:
+        try:
+            os.write(write_end, secret)
+        finally:
+            os.close(write_end)
+        yield read_end
+    finally:
+        os.close(read_end)
 
 
 def _text(output: str | bytes) -> str:

@@ -3,7 +3,7 @@
 A run that is killed (``kill -9``, a power cut) cannot release anything. The next run
 reads what it wrote down, compares it with what the system still holds, and can name and
 clean exactly that. One directory a process, ``<pid>-<start time>``; in it the mount
-points and a log of loop devices.
+points and a log of loop devices and mappings.
 """
 
 import contextlib
@@ -12,12 +12,21 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from s3export.adapters.device_facts import LoopDevice
 
 RUN_DIRECTORY = "/run/s3export"
 
 _LOG = "loops.jsonl"
+
+
+@dataclass(frozen=True)
+class Held:
+    """A mount point's path, a loop device's path, or a mapping's name."""
+
+    kind: Literal["mount", "loop", "mapping"]
+    name: str
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,7 @@ class Session:
             path = self.directory / f"mount-{number}"
             with contextlib.suppress(FileExistsError):
                 path.mkdir(mode=0o700)
+                self._note({"mounting": str(path)})
                 return path
             number += 1
 
@@ -55,36 +65,55 @@ class Session:
         """Write down that a loop device was released."""
         self._note({"detached": device})
 
+    def note_opening(self, mapping: str) -> None:
+        """Write down that a device-mapper mapping of this name is about to be made."""
+        self._note({"opening": mapping})
+
+    def note_closed(self, mapping: str) -> None:
+        """Write down that a mapping is no more, or never was."""
+        self._note({"closed": mapping})
+
     def close(self) -> None:
         """Remove the directory if nothing is mounted or attached any more."""
-        if not self.loops(()):
+        if all(held.kind == "mount" for held in self.held(())) and not any(
+            self.mount_points()
+        ):
             (self.directory / _LOG).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.directory.rmdir()
 
-    def loops(self, present: Sequence[LoopDevice]) -> tuple[str, ...]:
-        """Return the loop devices written down as attached and not as detached.
+    def held(self, present: Sequence[LoopDevice]) -> tuple[Held, ...]:
+        """Return what was acquired and not released, in the order to release it in.
 
         A last line that only announces an attachment is looked up among those present.
+        A mount or a mapping may never have come to be, or be gone already.
         """
-        attached: list[str] = []
+        held: dict[Held, None] = {}  # in the order of acquisition
         announced: dict[str, object] | None = None
         for line in self._lines():
-            if "attaching" in line:
-                announced = line
-            elif "attached" in line:
-                attached.append(str(line["attached"]))
-                announced = None
-            elif line["detached"] in attached:
-                attached.remove(str(line["detached"]))
+            match line:
+                case {"attaching": _}:
+                    announced = line
+                case {"attached": device}:
+                    held[Held("loop", str(device))] = None
+                    announced = None
+                case {"detached": device}:
+                    held.pop(Held("loop", str(device)), None)
+                case {"opening": mapping}:
+                    held[Held("mapping", str(mapping))] = None
+                case {"closed": mapping}:
+                    held.pop(Held("mapping", str(mapping)), None)
+                case {"mounting": path}:
+                    held.pop(Held("mount", str(path)), None)
+                    held[Held("mount", str(path))] = None
         if announced is not None:
-            attached += [
-                loop.path
-                for loop in present
-                if loop.backing_file == announced["attaching"]
-                and loop.offset == announced["offset"]
-            ]
-        return tuple(attached)
+            for loop in present:
+                if (
+                    loop.backing_file == announced["attaching"]
+                    and loop.offset == announced["offset"]
+                ):
+                    held[Held("loop", loop.path)] = None
+        return tuple(reversed(held))
 
     def mount_points(self) -> tuple[Path, ...]:
         """Return the directories made to mount at."""

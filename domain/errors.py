@@ -135,6 +135,24 @@ class ContainerUnsupported(DeviceError):
     """The backup lies in an encrypted container that cannot be opened."""
 
 
+class PasswordRefused(DeviceError):
+    """The container does not open with this password, key files and PIM.
+
+    A damaged header and a file that is no container look the same.
+    """
+
+    default_next_step = "check the password, the key files and the PIM"
+
+
+class KernelLacks(DeviceError):
+    """The running kernel cannot do what the step needs; the message says what."""
+
+    default_next_step = (
+        "open the container with --open-with userspace, which needs nothing of the "
+        "kernel"
+    )
+
+
 class ToolMissing(DeviceError):
     """A system tool that the step needs is not installed."""
 

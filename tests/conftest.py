@@ -10,6 +10,7 @@ pytest_plugins = [
     "fixtures.command_line",
     "fixtures.disks",
     "fixtures.servers",
+    "fixtures.uml",
 ]
 
 

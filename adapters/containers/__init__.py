@@ -1,0 +1,1 @@
+"""Encrypted containers: one module per way of opening them."""
