@@ -80,7 +80,7 @@ class _XxHash(Hash):
         self._running = new()
 
     def update(self, data: memoryview, /) -> None:
-        self._running.update(bytes(data))  # the runtime takes no view of a buffer
+        self._running.update(bytes(data))  # it takes no other buffer
 
     def digest(self) -> bytes:
         return bytes(self._running.finalize())
