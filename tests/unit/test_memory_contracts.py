@@ -12,6 +12,7 @@ from contracts.file_tree_contract import (
     WritableTreeContract,
 )
 from contracts.object_store_contract import BUCKET, ObjectStoreContract
+from contracts.scratch_contract import ScratchContract
 from contracts.workers_contract import WorkersContract
 from samples import DISK, disk_facts
 
@@ -22,10 +23,11 @@ from s3export.adapters.memory import (
     MemoryExportService,
     MemoryFileTree,
     MemoryObjectStore,
+    MemoryScratch,
     MemoryWritableTree,
 )
 from s3export.adapters.workers import ThreadWorkers
-from s3export.domain.ports import Workers
+from s3export.domain.ports import Scratch, Workers
 
 
 @dataclass
@@ -97,3 +99,9 @@ class TestThreadWorkers(WorkersContract):
     @pytest.fixture
     def workers(self) -> Workers:
         return ThreadWorkers()
+
+
+class TestMemoryScratch(ScratchContract):
+    @pytest.fixture
+    def scratch(self) -> Scratch:
+        return MemoryScratch()
