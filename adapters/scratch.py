@@ -58,12 +58,19 @@ class _File(ScratchFile):
 
     def read(self, start: int, length: int) -> bytes:
         """Read what was written, from wherever it is."""
+        end = start + length
+        found = self._on_disk_from(start, min(end, self._on_disk))
+        if len(found) == length:
+            return found
+        rest = max(0, start - self._on_disk)
+        return found + bytes(self._memory[rest : max(0, end - self._on_disk)])
+
+    def _on_disk_from(self, start: int, end: int) -> bytes:
         found = b""
-        if self._file and start < self._on_disk:
-            wanted = min(length, self._on_disk - start)
-            found = os.pread(self._file.fileno(), wanted, start)
-        rest = start + len(found) - self._on_disk
-        return found + bytes(self._memory[rest : rest + length - len(found)])
+        while self._file and start + len(found) < end:  # a call may give less
+            place = start + len(found)
+            found += os.pread(self._file.fileno(), end - place, place)
+        return found
 
     def _spill(self) -> None:
         try:
@@ -76,9 +83,9 @@ class _File(ScratchFile):
                 self._on_disk += written
                 waiting = waiting[written:]
         except OSError as error:
-            where = tempfile.gettempdir()
+            where = f" in {tempfile.tempdir}" if tempfile.tempdir else ""
             raise ScratchFull(
-                f"temporary files in {where} cannot grow: {error.strerror}"
+                f"temporary files{where} cannot grow: {error.strerror}"
             ) from error
 
 
