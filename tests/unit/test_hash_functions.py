@@ -1,9 +1,9 @@
 """The digests of the installed libraries."""
 
 import pytest
+from awscrt import checksums
 from contracts.hash_functions_contract import HashFunctionsContract
 
-from s3export.adapters import hash_functions
 from s3export.adapters.hash_functions import InstalledHashes
 from s3export.domain.ports import HashFunctions
 
@@ -16,8 +16,8 @@ class TestInstalledHashes(HashFunctionsContract):
 
 def test_what_the_runtime_lacks_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     """An older runtime has neither CRC-64/NVME nor XXHash: no error, no offer."""
-    monkeypatch.delattr(hash_functions.checksums, "crc64nvme", raising=False)
-    monkeypatch.delattr(hash_functions.checksums, "XXHash", raising=False)
+    monkeypatch.delattr(checksums, "crc64nvme", raising=False)
+    monkeypatch.delattr(checksums, "XXHash", raising=False)
 
     offered = set(InstalledHashes().algorithms())
 
