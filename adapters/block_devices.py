@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from s3export.adapters import command_lines, mappings
+from s3export.adapters.byte_sources import ByteSource, FileSource, Slice
 from s3export.adapters.commands import Commands
 from s3export.adapters.device_facts import (
     LoopDevice,
@@ -22,6 +23,7 @@ from s3export.adapters.device_facts import (
     parse_signatures,
 )
 from s3export.adapters.file_trees.mounted import MountedTree, MountedWritableTree
+from s3export.adapters.file_trees.userspace import UserspaceTree
 from s3export.adapters.gpt import primary_partitions
 from s3export.adapters.loop_devices import LoopDevices, Shield
 from s3export.adapters.sessions import RUN_DIRECTORY, Held, Session, dead_sessions
@@ -30,11 +32,13 @@ from s3export.domain.errors import (
     DeviceAbsent,
     DeviceFailed,
     DeviceUnreadable,
+    NoFileSystem,
     PrivilegeMissing,
 )
 from s3export.domain.ports import BlockDevices, FileTree, Leftover, WritableTree
 
-READABLE_FILE_SYSTEMS = ("ext2", "ext3", "ext4")
+MOUNTABLE_FILE_SYSTEMS = ("ext2", "ext3", "ext4")
+READABLE_FILE_SYSTEMS = (*MOUNTABLE_FILE_SYSTEMS, "ntfs")
 
 _UNMOUNT_TRIES = 10
 _UNMOUNT_PAUSE_SECONDS = 0.3
@@ -169,25 +173,38 @@ class SystemBlockDevices(BlockDevices):
     # --- opening ------------------------------------------------------------------
 
     @contextmanager
-    def open_read_only(self, facts: DeviceFacts) -> Iterator[FileTree]:
-        """Attach the device read-only and mount it without replaying the journal."""
+    def open_read_only(
+        self, facts: DeviceFacts, *, mounting: bool = True
+    ) -> Iterator[FileTree]:
+        """Mount the device read-only, its journal not replayed; or read it ourselves.
+
+        Ourselves where it is not to be mounted, where only root may mount, and where
+        the file system is none that every kernel knows.
+        """
         if facts.kind is DeviceKind.DIRECTORY:
             yield MountedTree(facts.path)
             return
-        _need_root("mounting a device")
-        place = self._file_system(facts)
+        _need_reading(facts.path)
+        place = self._file_system(facts, READABLE_FILE_SYSTEMS)
+        mountable = place.kind in MOUNTABLE_FILE_SYSTEMS and os.geteuid() == 0
         with ExitStack() as stack:
-            device = stack.enter_context(self._attached(place, read_only=True))
-            mount_point = stack.enter_context(
-                self._mounted(facts, device, place.kind, read_only=True)
-            )
-            yield MountedTree(mount_point)
+            if mounting and mountable:
+                device = stack.enter_context(self._attached(place, read_only=True))
+                mount_point = stack.enter_context(
+                    self._mounted(facts, device, place.kind, read_only=True)
+                )
+                yield MountedTree(mount_point)
+            else:
+                source: ByteSource = stack.enter_context(FileSource(place.device))
+                if place.offset:
+                    source = Slice(source, place.offset, place.size)
+                yield stack.enter_context(UserspaceTree(source))
 
     @contextmanager
     def open_for_writing(self, facts: DeviceFacts) -> Iterator[WritableTree]:
         """Mount the device read-write."""
         _need_root("mounting a device")
-        place = self._file_system(facts)
+        place = self._file_system(facts, MOUNTABLE_FILE_SYSTEMS)
         with ExitStack() as stack:
             device = stack.enter_context(self._device_of(place, read_only=False))
             mount_point = stack.enter_context(
@@ -197,20 +214,23 @@ class SystemBlockDevices(BlockDevices):
             stack.callback(tree.sync)
             yield tree
 
-    def _file_system(self, facts: DeviceFacts) -> _FileSystem:
-        """Find the one file system that a device holds."""
+    def _file_system(self, facts: DeviceFacts, kinds: Sequence[str]) -> _FileSystem:
+        """Find the one file system, of some kinds, that a device holds."""
         whole = self._probe(facts.path)
         if whole.get("TYPE") and whole.get("USAGE") == "filesystem":
-            return self._readable(facts, [_FileSystem(facts.path, whole["TYPE"])])
+            found = [_FileSystem(facts.path, whole["TYPE"])]
+            return self._one_of(facts, found, kinds)
         found = []
         for partition in self._partitions(facts.path):
             probed = self._probe(facts.path, partition.offset, partition.size)
             if probed.get("USAGE") == "filesystem":
                 found.append(self._place(facts, partition, probed["TYPE"]))
-        return self._readable(facts, found)
+        return self._one_of(facts, found, kinds)
 
-    def _readable(self, facts: DeviceFacts, found: list[_FileSystem]) -> _FileSystem:
-        known = [place for place in found if place.kind in READABLE_FILE_SYSTEMS]
+    def _one_of(
+        self, facts: DeviceFacts, found: list[_FileSystem], kinds: Sequence[str]
+    ) -> _FileSystem:
+        known = [place for place in found if place.kind in kinds]
         if len(known) == 1:
             return known[0]
         if known:
@@ -219,19 +239,16 @@ class SystemBlockDevices(BlockDevices):
                 next_step=f"name one partition, such as {known[0].device}",
             )
         if found:
-            kinds = ", ".join(sorted({place.kind for place in found}))
+            names = ", ".join(sorted({place.kind for place in found}))
             raise DeviceUnreadable(
-                f"{facts.path} holds {kinds}, which s3export does not mount",
+                f"{facts.path} holds {names}, which s3export does not read",
                 next_step="mount it read-only and name the directory",
             )
         signatures = ", ".join(facts.signatures)
         seen = f"only {signatures} was recognised" if signatures else "none at all"
-        raise DeviceUnreadable(
-            f"{facts.path} holds no file system that is recognised ({seen}); "
-            "an encrypted container looks like this, too",
-            next_step=(
-                "if it is encrypted, open it, mount it read-only and name the directory"
-            ),
+        raise NoFileSystem(
+            f"{facts.path} holds no file system that is recognised ({seen})",
+            next_step="if it is encrypted, give its password",
         )
 
     def _partitions(self, path: str) -> tuple[Partition, ...]:

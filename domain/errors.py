@@ -119,6 +119,10 @@ class DeviceUnreadable(DeviceError):
     """The device holds no file system that can be read."""
 
 
+class NoFileSystem(DeviceUnreadable):
+    """Nothing on the device is recognised; it may be encrypted as a whole."""
+
+
 class DeviceFailed(DeviceError):
     """A system tool failed on the device; the message says at which step."""
 
@@ -133,6 +137,19 @@ class RootAbsent(DeviceError):
 
 class ContainerUnsupported(DeviceError):
     """The backup lies in an encrypted container that cannot be opened."""
+
+
+class ContainerUnclear(DeviceError):
+    """There are several containers, and none was chosen."""
+
+
+class ContainerLocked(DeviceError):
+    """A password is needed, and nobody can be asked for it."""
+
+    default_next_step = (
+        "give it with --password-file FILE, --password-stdin, or in "
+        "S3EXPORT_TRUECRYPT_PASSWORD"
+    )
 
 
 class PasswordRefused(DeviceError):

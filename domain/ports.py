@@ -22,6 +22,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar, runtime_checkable
 
 from s3export.domain.backup_layout import TreePath
+from s3export.domain.containers import ContainerFacts, ContainerKey, Opening
 from s3export.domain.devices import DeviceFacts
 from s3export.domain.digests import Hash
 from s3export.domain.evidence import ObjectFacts, PartFacts
@@ -300,7 +301,14 @@ class Readable(Protocol):
 
 
 class FileTree(Protocol):
-    """The files of one root. Thread-safe. Follows no link, never leaves the root."""
+    """The files of one root. Thread-safe. Follows no link, never leaves the root.
+
+    Attributes:
+        warnings: What may make its content differ from what was written to it.
+
+    """
+
+    warnings: Sequence[str] = ()
 
     @abstractmethod
     def has_directory(self, path: TreePath) -> bool:
@@ -462,14 +470,21 @@ class BlockDevices(Protocol):
         """
 
     @abstractmethod
-    def open_read_only(self, facts: DeviceFacts) -> AbstractContextManager[FileTree]:
+    def open_read_only(
+        self, facts: DeviceFacts, *, mounting: bool = True
+    ) -> AbstractContextManager[FileTree]:
         """Make the file system of a device readable, without one byte written to it.
 
         A disk must hold one file system that can be read: its own, or that of one of
         its partitions. Released on leaving, whatever happened.
 
+        Args:
+            mounting: Whether the kernel may mount it. Otherwise, and where this user
+                may not mount, it is read in userspace.
+
         Raises:
-            errors.DeviceUnreadable: There is none, or more than one.
+            errors.NoFileSystem: Nothing is recognised.
+            errors.DeviceUnreadable: There is none that can be read, or more than one.
 
         """
 
@@ -493,6 +508,58 @@ class BlockDevices(Protocol):
     @abstractmethod
     def clean(self, leftover: "Leftover") -> None:
         """Release one left-over; idempotent."""
+
+
+@dataclass(frozen=True)
+class OpenedContainer:
+    """A container that is open: the files in it, and what it turned out to be."""
+
+    tree: FileTree
+    facts: ContainerFacts
+
+
+class Containers(Protocol):
+    """Encrypted containers: files on a disk, or whole disks and partitions.
+
+    Opening changes no byte of them, and what it needs of the system is released on
+    leaving, whatever happened. Every method may raise `errors.PasswordRefused`,
+    `errors.KernelLacks`, `errors.ContainerUnsupported`, `errors.ToolMissing`,
+    `errors.PrivilegeMissing` and `errors.DeviceUnreadable` (the container opens, and
+    holds no file system that can be read).
+    """
+
+    @abstractmethod
+    def open_file(
+        self, tree: FileTree, path: TreePath, key: ContainerKey, opening: Opening
+    ) -> AbstractContextManager[OpenedContainer]:
+        """Open a container that is a file of a tree.
+
+        Raises:
+            errors.FileUnreadable: There is no such file.
+
+        """
+
+    @abstractmethod
+    def open_device(
+        self, facts: DeviceFacts, key: ContainerKey, opening: Opening
+    ) -> AbstractContextManager[OpenedContainer]:
+        """Open a device or an image that is a container, or whose one partition is."""
+
+
+class KeyRing(Protocol):
+    """Where passwords come from."""
+
+    @abstractmethod
+    def key_for(self, what: str) -> ContainerKey | None:
+        """Return what opens a container, asking for it if somebody can be asked.
+
+        Args:
+            what: The container, for the question.
+
+        Returns:
+            ``None`` where nothing was given and nobody can be asked.
+
+        """
 
 
 @dataclass(frozen=True)

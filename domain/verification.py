@@ -9,6 +9,7 @@ from datetime import datetime
 
 from s3export.domain.backup_layout import BackupLayout, Source, TreePath, shown
 from s3export.domain.confidence import Bound
+from s3export.domain.containers import ContainerFacts
 from s3export.domain.devices import DeviceFacts
 from s3export.domain.errors import FileRefused
 from s3export.domain.evidence import NONE, EvidenceKind
@@ -232,7 +233,8 @@ class Report:
     """The result of one verification.
 
     Attributes:
-        root: Where the walk started, relative to the disk's root.
+        container: What it lay in; ``None`` for plain files.
+        root: Where the walk started, relative to the root of disk or container.
         findings: Sorted by path; matches only where they were asked for.
         requests: To S3, by kind (``HEAD``, ``LIST``, ``GET``, ...).
         strong: Whether 32-bit checksums and uploaders' claims were refused as proof.
@@ -250,6 +252,7 @@ class Report:
 
     device: DeviceFacts
     opened_read_only: bool
+    container: ContainerFacts | None
     root: TreePath
     sources: tuple[Source, ...]
     sample: Sample

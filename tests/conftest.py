@@ -7,10 +7,10 @@ import pytest
 
 pytest_plugins = [
     "fixtures.backups",
+    "fixtures.uml",
     "fixtures.command_line",
     "fixtures.disks",
     "fixtures.servers",
-    "fixtures.uml",
 ]
 
 

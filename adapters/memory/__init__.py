@@ -4,6 +4,7 @@ They hold to the same contracts as the real adapters, and can be told to fail.
 """
 
 from s3export.adapters.memory.block_devices import MemoryBlockDevices, MemoryDisk
+from s3export.adapters.memory.containers import FixedKeys, MemoryContainers
 from s3export.adapters.memory.export_service import MemoryExportService
 from s3export.adapters.memory.file_tree import MemoryFileTree, MemoryWritableTree
 from s3export.adapters.memory.manifests import MemoryManifests
@@ -20,9 +21,11 @@ from s3export.adapters.memory.surroundings import (
 
 __all__ = [
     "FixedClock",
+    "FixedKeys",
     "FixedRandomness",
     "InlineWorkers",
     "MemoryBlockDevices",
+    "MemoryContainers",
     "MemoryDisk",
     "MemoryExportService",
     "MemoryFileTree",

@@ -85,7 +85,9 @@ class MemoryBlockDevices(BlockDevices):
         disk.tree = MemoryWritableTree(room_bytes=facts.size_bytes)
 
     @contextmanager
-    def open_read_only(self, facts: DeviceFacts) -> Iterator[FileTree]:
+    def open_read_only(
+        self, facts: DeviceFacts, *, mounting: bool = True
+    ) -> Iterator[FileTree]:
         """Hand out the disk's tree."""
         disk = self._disk(facts.path)
         with self._mounted(disk) as tree:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from s3export.domain.backup_layout import Source, shown
+from s3export.domain.containers import ContainerFacts
 from s3export.domain.devices import DeviceFacts
 from s3export.domain.jobs import CreatedJob, JobStatus, JobSummary, ShippingLabel
 from s3export.domain.services.create_job import CreateJobPlan
@@ -37,7 +38,7 @@ def report_document(report: Report) -> Document:
             "size_bytes": device.size_bytes,
             "opened_read_only": report.opened_read_only,
         },
-        "container": {"kind": "none"},
+        "container": container_document(report.container),
         "root": f"/{shown(report.root)}",
         "sources": [source_document(source) for source in report.sources],
         "sample": {
@@ -90,6 +91,18 @@ def report_document(report: Report) -> Document:
         "started_at": timestamp(report.started_at),
         "finished_at": timestamp(report.finished_at),
         "version": report.version,
+    }
+
+
+def container_document(facts: ContainerFacts | None) -> Document:
+    """Return what the files lay in."""
+    if facts is None:
+        return {"kind": "none"}
+    return {
+        "kind": facts.kind,
+        "path": facts.path,
+        "cipher": facts.cipher,
+        "opened_with": facts.opened_with,
     }
 
 

@@ -222,6 +222,7 @@ def _run(report: Report) -> Iterator[str]:
     device, sample = report.device, report.sample
     rows: Mapping[str, str] = {
         "Device": " ".join(filter(None, (device.path, device.model, device.serial))),
+        "Container": _container(report),
         "Directory": f"/{shown(report.root)}",
         "Compared with": ", ".join(
             f"s3://{source.bucket}/{source.prefix}" for source in report.sources
@@ -248,6 +249,13 @@ def _run(report: Report) -> Iterator[str]:
     for name, value in rows.items():
         yield f"<dt>{name}</dt><dd>{_text(value)}</dd>"
     yield "</dl>"
+
+
+def _container(report: Report) -> str:
+    found = report.container
+    if found is None:
+        return "none: plain files"
+    return f"{found.path}: {found.kind}, {found.cipher}, by {found.opened_with}"
 
 
 # --- plots -----------------------------------------------------------------------

@@ -2,20 +2,16 @@
 
 from collections.abc import Generator, Iterable, Mapping
 from datetime import datetime
+from typing import NoReturn
 
 from s3export.domain.backup_layout import (
     BackupLayout,
     TreePath,
     below,
-    is_container,
     is_furniture,
     shown,
 )
-from s3export.domain.errors import (
-    ContainerUnsupported,
-    DeviceUnreadable,
-    RootAbsent,
-)
+from s3export.domain.errors import DeviceUnreadable, RootAbsent
 from s3export.domain.export_log import LogEntry
 from s3export.domain.ports import Damaged, FileTree, TreeFile
 from s3export.domain.services.compare_file import from_ns
@@ -57,7 +53,6 @@ class BackupFiles:
 
         Raises:
             RootAbsent: None of them is; the message says what is in their place.
-            ContainerUnsupported: An encrypted container is.
 
         """
         wanted = self._layout.directories()
@@ -71,18 +66,8 @@ class BackupFiles:
             found = (*found, recovery)
         return found, [f"the disk has no directory {path}" for path in absent]
 
-    def _say_what_is_there(self, absent: list[str]) -> None:
+    def _say_what_is_there(self, absent: list[str]) -> NoReturn:
         names = self._tree.names(TreePath(b""))
-        containers = [name for name in names if is_container(TreePath(name))]
-        if containers:
-            raise ContainerUnsupported(
-                f"the backup is in an encrypted container, /{shown(containers[0])}, "
-                "which s3export cannot open yet",
-                next_step=(
-                    "open it read-only (cryptsetup open --type tcrypt --readonly), "
-                    "mount it, and verify the directory"
-                ),
-            )
         there = ", ".join(f"/{shown(name)}" for name in names[:10]) or "nothing"
         raise RootAbsent(
             f"the disk has no directory {' or '.join(absent)}; in its root: {there}",

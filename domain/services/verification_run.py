@@ -16,6 +16,7 @@ from s3export.domain.backup_layout import (
 )
 from s3export.domain.completeness import Inventory, Listed
 from s3export.domain.confidence import Bound, sample_size, upper_bound
+from s3export.domain.containers import ContainerFacts
 from s3export.domain.errors import PermissionMissing
 from s3export.domain.ports import (
     Clock,
@@ -105,6 +106,7 @@ class Run:
             computed=request.computed,
             strong=request.strong,
         )
+        self.container: ContainerFacts | None = None
         self._inventory: Inventory | None = None
         self._extra: list[_Drawn] = []
         self._drawn_paths: set[TreePath] = set()

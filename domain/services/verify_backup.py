@@ -19,7 +19,8 @@ from s3export.domain.errors import (
     InputRefused,
     S3ExportError,
 )
-from s3export.domain.ports import BlockDevices
+from s3export.domain.ports import BlockDevices, KeyRing
+from s3export.domain.services.open_backup import OpenBackup
 from s3export.domain.services.verification_run import Parts, Run
 from s3export.domain.services.verify_request import VerifyRequest, Watch
 from s3export.domain.verification import EarlierRun, Finding, Report, Sample
@@ -35,17 +36,25 @@ class VerifyBackup:
     """
 
     devices: BlockDevices
+    open_backup: OpenBackup
     parts: Parts
     version: str
 
-    def __call__(self, request: VerifyRequest, watch: Watch | None = None) -> Report:
+    def __call__(
+        self, request: VerifyRequest, keys: KeyRing, watch: Watch | None = None
+    ) -> Report:
         """Verify, and say what was found.
+
+        Args:
+            keys: Asked for a password if the backup turns out to be encrypted.
+            watch: Follows the run.
 
         Raises:
             DeviceRefused: The device is in use.
             InputRefused: The earlier run was of something else.
             RootAbsent: The backup's directory is not on it.
-            ContainerUnsupported: The backup is in an encrypted container.
+            ContainerLocked, ContainerUnclear, PasswordRefused: The container on it
+                cannot be opened.
             AwsError: S3 cannot be asked; ``watch`` gets what was found until then.
 
         """
@@ -64,9 +73,13 @@ class VerifyBackup:
         report = None
         try:
             with ExitStack() as stack:
-                tree = stack.enter_context(self.devices.open_read_only(facts))
+                opened = stack.enter_context(
+                    self.open_backup(facts, request.layout, request.opening, keys)
+                )
                 found = watch.found if watch else _nobody
-                run = Run(self.parts, request, tree, stack, found)
+                run = Run(self.parts, request, opened.tree, stack, found)
+                run.container = opened.container
+                run.warnings += opened.warnings
                 try:
                     run.verify()
                 except BaseException as error:
@@ -109,6 +122,7 @@ class VerifyBackup:
         return Report(
             device=facts,
             opened_read_only=facts.kind is not DeviceKind.DIRECTORY,
+            container=run.container,
             root=request.layout.root,
             sources=request.layout.sources,
             sample=sample,

@@ -9,6 +9,7 @@ from typing import Protocol
 from s3export.domain.backup_layout import BackupLayout, ObjectName
 from s3export.domain.checksum_report import Computed
 from s3export.domain.confidence import DEFAULT_LEVEL, largest_sample_size
+from s3export.domain.containers import AS_IT_COMES, Opening
 from s3export.domain.export_log import ExportLog
 from s3export.domain.verification import EarlierRun, Finding, Report
 
@@ -47,6 +48,7 @@ class VerifyRequest:
         download: Settle what cannot be verified otherwise by downloading it.
         download_budget: So many bytes at most; ``None`` for no limit.
         earlier: A run to go on from: what it verified is not looked at again.
+        opening: How the device, and the container on it, are to be opened.
         all_findings: Keep the matches in the report, too.
         readers: Files read at once.
         askers: Requests under way at once.
@@ -67,6 +69,7 @@ class VerifyRequest:
     download: bool = False
     download_budget: int | None = None
     earlier: EarlierRun | None = None
+    opening: Opening = AS_IT_COMES
     all_findings: bool = False
     readers: int = 2
     askers: int = 16

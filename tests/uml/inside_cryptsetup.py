@@ -271,7 +271,9 @@ def everything(file: str) -> dict[str, object]:
         "killed": lambda: killed(file, "file system"),
         "half a chain": half_a_chain,
         "busy": lambda: busy(nested),
-        "no twofish": lambda: without_twofish({**volumes["truecrypt 1"], "veracrypt": False}),
+        "no twofish": lambda: without_twofish(
+            {**volumes["truecrypt 1"], "veracrypt": False}
+        ),
     }
     answers: dict[str, object] = {}
     for name, check in checks.items():

@@ -14,9 +14,12 @@ from samples import DISK, disk_facts, original_example
 from s3export.adapters.hash_functions import InstalledHashes
 from s3export.adapters.memory import (
     FixedClock,
+    FixedKeys,
     InlineWorkers,
     MemoryBlockDevices,
+    MemoryContainers,
     MemoryDisk,
+    MemoryFileTree,
     MemoryObjectStore,
     MemoryScratch,
     MemoryWritableTree,
@@ -26,10 +29,12 @@ from s3export.domain import errors
 from s3export.domain.backup_layout import BackupLayout, ObjectName, Source, TreePath
 from s3export.domain.checksum_report import Computed
 from s3export.domain.confidence import sample_size, upper_bound
+from s3export.domain.containers import Opening
 from s3export.domain.devices import DeviceFacts
 from s3export.domain.evidence import Checksum
 from s3export.domain.export_log import ExportLog, LogEntry
 from s3export.domain.ports import Damaged, FileTree
+from s3export.domain.services.open_backup import OpenBackup
 from s3export.domain.services.verification_run import Parts
 from s3export.domain.services.verify_backup import VerifyBackup
 from s3export.domain.services.verify_request import VerifyRequest, Watch
@@ -55,6 +60,8 @@ class Scene:
         self.disk = MemoryDisk(disk_facts(), tree=self.tree)
         self.devices = MemoryBlockDevices(self.disk)
         self.store = MemoryObjectStore("bkt")
+        self.containers = MemoryContainers()
+        self.keys = FixedKeys()
         self.progress = RecordedProgress()
 
     def both(self, key: str, body: bytes, parts: tuple[int, ...] = ()) -> None:
@@ -66,11 +73,13 @@ class Scene:
 
     def verify(self, **wishes: object) -> Report:
         request = VerifyRequest(device=DISK, layout=LAYOUT, seed="s")
-        return self.service()(replace(request, **wishes))  # type: ignore[arg-type]
+        wished = replace(request, **wishes)  # type: ignore[arg-type]
+        return self.service()(wished, self.keys)
 
     def service(self) -> VerifyBackup:
         return VerifyBackup(
             devices=self.devices,
+            open_backup=OpenBackup(self.devices, self.containers),
             parts=Parts(
                 store=self.store,
                 hashes=InstalledHashes(),
@@ -263,11 +272,76 @@ def test_a_disk_without_the_directory_says_what_is_there(scene: Scene) -> None:
 
 
 def test_a_disk_with_a_container_says_so(scene: Scene) -> None:
-    """It is not called empty or wrong."""
+    """Without a password it is locked, with a wrong one refused; not called empty."""
     scene.tree.replace(TreePath(b"53TX4.tc"), b"?")
+    inside = MemoryFileTree({b"bkt/a": b"x"})
+    scene.containers.put("53TX4.tc", "right", inside)
+    scene.store.put("bkt", "a", b"x")
 
-    with pytest.raises(errors.ContainerUnsupported, match=r"53TX4\.tc"):
+    with pytest.raises(errors.ContainerLocked, match=r"53TX4\.tc"):
         scene.verify()
+    assert scene.keys.asked == ["/53TX4.tc"]
+    scene.keys = FixedKeys("wrong")
+    with pytest.raises(errors.PasswordRefused):
+        scene.verify()
+
+    scene.keys = FixedKeys("right")
+    report = scene.verify()
+
+    assert report.verdict is Verdict.VERIFIED
+    assert report.container is not None
+    assert (report.container.kind, report.container.path) == ("truecrypt", "53TX4.tc")
+    assert not scene.disk.mounted
+    assert scene.containers.open_now == []
+
+
+def test_of_several_containers_one_must_be_chosen(scene: Scene) -> None:
+    """They are named; a choice opens one."""
+    for name in (b"A.tc", b"B.tc"):
+        scene.tree.replace(TreePath(name), b"?")
+    inside = MemoryFileTree({b"bkt/a": b"x"})
+    scene.containers.put("B.tc", "pw", inside)
+    scene.store.put("bkt", "a", b"x")
+    scene.keys = FixedKeys("pw")
+
+    with pytest.raises(errors.ContainerUnclear, match=r"/A\.tc, /B\.tc"):
+        scene.verify()
+
+    chosen = Opening(container=TreePath(b"B.tc"))
+    assert scene.verify(opening=chosen).verdict is Verdict.VERIFIED
+
+
+def test_a_container_beside_plain_files_is_not_opened(scene: Scene) -> None:
+    """The backup's directory in plain sight is the backup."""
+    scene.both("a", b"x")
+    scene.tree.replace(TreePath(b"old.tc"), b"?")
+
+    report = scene.verify()
+
+    assert report.container is None
+    assert scene.keys.asked == []
+
+
+def test_a_device_without_a_file_system_may_be_a_container(scene: Scene) -> None:
+    """Not recognised is not empty: its password is asked for."""
+    scene.store.put("bkt", "a", b"x")
+    scene.containers.put(DISK, "pw", MemoryFileTree({b"bkt/a": b"x"}))
+
+    @contextmanager
+    def nothing(facts: DeviceFacts, *, mounting: bool = True) -> Iterator[FileTree]:
+        raise errors.NoFileSystem("/dev/sdz holds no file system that is recognised")
+        yield scene.tree
+
+    scene.devices.open_read_only = nothing  # type: ignore[method-assign]
+    with pytest.raises(errors.ContainerLocked, match="no file system"):
+        scene.verify()
+
+    scene.keys = FixedKeys("pw")
+    report = scene.verify()
+
+    assert report.verdict is Verdict.VERIFIED
+    assert report.container is not None
+    assert report.container.path == DISK
 
 
 def test_an_empty_backup_verifies_nothing(scene: Scene) -> None:
@@ -342,7 +416,7 @@ def test_when_s3_fails_there_is_no_verdict_and_the_device_is_free(
 
     scene.store.check_bucket = then_fail  # type: ignore[method-assign]
     with pytest.raises(errors.Throttled):
-        service(VerifyRequest(device=DISK, layout=LAYOUT, seed="s"))
+        service(VerifyRequest(device=DISK, layout=LAYOUT, seed="s"), scene.keys)
 
     assert not scene.disk.mounted
     assert all(stage.ended for stage in scene.progress.stages)
@@ -771,7 +845,7 @@ def test_a_run_that_is_cut_short_reports_what_it_found(scene: Scene) -> None:
     scene.tree.open = then_fail  # type: ignore[assignment,method-assign]
     request = VerifyRequest(device=DISK, layout=LAYOUT, seed="s", sample_size=8)
     with pytest.raises(KeyboardInterrupt):
-        scene.service()(request, watched)
+        scene.service()(request, scene.keys, watched)
 
     report = watched.report
     assert report is not None
@@ -1082,7 +1156,7 @@ def test_a_disk_that_cannot_be_released_does_not_cost_the_verdict(
     original = scene.devices.open_read_only
 
     @contextmanager
-    def failing(facts: DeviceFacts) -> Iterator[FileTree]:
+    def failing(facts: DeviceFacts, *, mounting: bool = True) -> Iterator[FileTree]:
         with original(facts) as tree:
             yield tree
         raise errors.DeviceFailed("umount: target is busy")

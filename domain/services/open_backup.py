@@ -1,0 +1,104 @@
+"""Open what a backup lies in: a device, and the container on it if there is one."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from s3export.domain.backup_layout import BackupLayout, TreePath, shown
+from s3export.domain.containers import (
+    ContainerFacts,
+    ContainerKey,
+    Opening,
+    chosen_container,
+)
+from s3export.domain.devices import DeviceFacts
+from s3export.domain.errors import ContainerLocked, NoFileSystem
+from s3export.domain.ports import BlockDevices, Containers, FileTree, KeyRing
+
+
+@dataclass(frozen=True)
+class OpenedBackup:
+    """The tree that the backup's directories are in.
+
+    Attributes:
+        container: ``None`` where the files lie in plain sight.
+
+    """
+
+    tree: FileTree
+    container: ContainerFacts | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class OpenBackup:
+    """Opens backups read-only; nobody needs to know beforehand what is on a disk."""
+
+    devices: BlockDevices
+    containers: Containers
+
+    @contextmanager
+    def __call__(
+        self,
+        facts: DeviceFacts,
+        layout: BackupLayout,
+        opening: Opening,
+        keys: KeyRing,
+    ) -> Iterator[OpenedBackup]:
+        """Open a device, and what is in it; release all of it in reverse.
+
+        Raises:
+            ContainerLocked: A password is needed, and there is none.
+            ContainerUnclear: There are several containers.
+            DeviceError: It cannot be opened.
+
+        """
+        with ExitStack() as stack:
+            try:
+                tree = stack.enter_context(
+                    self.devices.open_read_only(facts, mounting=opening.mounting)
+                )
+            except NoFileSystem as error:
+                # Encrypted disks are not recognised: that is the point of them.
+                key = keys.key_for(facts.path)
+                if key is None:
+                    raise ContainerLocked(
+                        f"{error.message}; if it is encrypted, its password is needed"
+                    ) from error
+                opened = stack.enter_context(
+                    self.containers.open_device(facts, key, opening)
+                )
+                yield OpenedBackup(
+                    opened.tree, opened.facts, tuple(opened.tree.warnings)
+                )
+                return
+            path = self._container(tree, layout, opening)
+            if path is None:
+                yield OpenedBackup(tree, None, tuple(tree.warnings))
+                return
+            key = _key(keys, path)
+            opened = stack.enter_context(
+                self.containers.open_file(tree, path, key, opening)
+            )
+            warnings = (*tree.warnings, *opened.tree.warnings)
+            yield OpenedBackup(opened.tree, opened.facts, warnings)
+
+    @staticmethod
+    def _container(
+        tree: FileTree, layout: BackupLayout, opening: Opening
+    ) -> TreePath | None:
+        wanted = layout.directories()
+        # The root itself is always there: it says nothing.
+        has_backup = any(path and tree.has_directory(path) for path in wanted)
+        names = tree.names(TreePath(b""))
+        return chosen_container(names, opening, has_backup=has_backup)
+
+
+def _key(keys: KeyRing, path: TreePath) -> ContainerKey:
+    key = keys.key_for(f"/{shown(path)}")
+    if key is None:
+        raise ContainerLocked(
+            f"the backup is in an encrypted container, /{shown(path)}: its password "
+            "is needed"
+        )
+    return key
