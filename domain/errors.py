@@ -170,6 +170,10 @@ class KernelLacks(DeviceError):
     )
 
 
+class ContainerDamaged(DeviceError):
+    """The encrypted container's header is damaged, or its end is missing."""
+
+
 class ToolMissing(DeviceError):
     """A system tool that the step needs is not installed."""
 
