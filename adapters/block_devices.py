@@ -46,8 +46,13 @@ _NODE_WAIT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class _FileSystem:
-    """Where a file system lies: a device or file, and a range of it in bytes."""
+class Place:
+    """Where something lies: a device or file, and a range of it in bytes.
+
+    Attributes:
+        kind: Of the file system; empty where there is none.
+        size: 0 for all there is.
+    """
 
     device: str
     kind: str
@@ -145,7 +150,7 @@ class SystemBlockDevices(BlockDevices):
         if facts.kind is DeviceKind.PARTITION:
             with _step(f"wiping the old signatures of {facts.path}"):
                 run(command_lines.wipe_signatures(facts.path))
-            place = _FileSystem(facts.path, "")
+            place = Place(facts.path, "")
         else:
             with _step(f"writing a partition table to {facts.path}"):
                 run(command_lines.make_partition_table(facts.path))
@@ -214,11 +219,11 @@ class SystemBlockDevices(BlockDevices):
             stack.callback(tree.sync)
             yield tree
 
-    def _file_system(self, facts: DeviceFacts, kinds: Sequence[str]) -> _FileSystem:
+    def _file_system(self, facts: DeviceFacts, kinds: Sequence[str]) -> Place:
         """Find the one file system, of some kinds, that a device holds."""
         whole = self._probe(facts.path)
         if whole.get("TYPE") and whole.get("USAGE") == "filesystem":
-            found = [_FileSystem(facts.path, whole["TYPE"])]
+            found = [Place(facts.path, whole["TYPE"])]
             return self._one_of(facts, found, kinds)
         found = []
         for partition in self._partitions(facts.path):
@@ -228,8 +233,8 @@ class SystemBlockDevices(BlockDevices):
         return self._one_of(facts, found, kinds)
 
     def _one_of(
-        self, facts: DeviceFacts, found: list[_FileSystem], kinds: Sequence[str]
-    ) -> _FileSystem:
+        self, facts: DeviceFacts, found: list[Place], kinds: Sequence[str]
+    ) -> Place:
         known = [place for place in found if place.kind in kinds]
         if len(known) == 1:
             return known[0]
@@ -251,6 +256,18 @@ class SystemBlockDevices(BlockDevices):
             next_step="if it is encrypted, give its password",
         )
 
+    def unrecognised(self, facts: DeviceFacts) -> Place:
+        """Return where an encrypted container may be: the device, or its partition."""
+        partitions = self._partitions(facts.path)
+        if len(partitions) > 1:
+            raise DeviceUnreadable(
+                f"{facts.path} has {len(partitions)} partitions, none recognised",
+                next_step="name one of them",
+            )
+        if partitions:
+            return self._place(facts, partitions[0], "")
+        return Place(facts.path, "")
+
     def _partitions(self, path: str) -> tuple[Partition, ...]:
         table = self._commands.run(command_lines.read_partition_table(path))
         return parse_partition_table(table.stdout) or primary_partitions(path)
@@ -259,26 +276,24 @@ class SystemBlockDevices(BlockDevices):
         line = command_lines.probe_file_system(path, offset, size)
         return dict(parse_probe(self._commands.run(line).stdout))
 
-    def _place(
-        self, facts: DeviceFacts, partition: Partition, kind: str
-    ) -> _FileSystem:
+    def _place(self, facts: DeviceFacts, partition: Partition, kind: str) -> Place:
         """Prefer the partition's node, which claims the disk while it is in use."""
         node = partition_name(facts.path, partition.number)
         if facts.kind is DeviceKind.DISK and _is_block_device(node):
-            return _FileSystem(node, kind)
-        return _FileSystem(facts.path, kind, partition.offset, partition.size)
+            return Place(node, kind)
+        return Place(facts.path, kind, partition.offset, partition.size)
 
     @contextmanager
     def attach_image(self, path: str) -> Iterator[str]:
         """Make a disk of an image file, writable; give the device's path."""
         _need_root("attaching an image")
-        with self._attached(_FileSystem(path, ""), read_only=False) as device:
+        with self._attached(Place(path, ""), read_only=False) as device:
             yield device
 
     # --- acquiring and releasing --------------------------------------------------
 
     @contextmanager
-    def _device_of(self, place: _FileSystem, *, read_only: bool) -> Iterator[str]:
+    def _device_of(self, place: Place, *, read_only: bool) -> Iterator[str]:
         """Give a block device for a place: itself, or a loop device over it."""
         if not place.offset and _is_block_device(place.device):
             yield place.device
@@ -287,7 +302,7 @@ class SystemBlockDevices(BlockDevices):
             yield device
 
     @contextmanager
-    def _attached(self, place: _FileSystem, *, read_only: bool) -> Iterator[str]:
+    def _attached(self, place: Place, *, read_only: bool) -> Iterator[str]:
         with self._loop_devices.attached(
             place.device, read_only=read_only, offset=place.offset, size=place.size
         ) as device:

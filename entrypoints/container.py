@@ -14,6 +14,8 @@ from s3export.adapters.aws_export import AwsExportService
 from s3export.adapters.block_devices import SystemBlockDevices
 from s3export.adapters.clock import SystemClock
 from s3export.adapters.commands import Commands
+from s3export.adapters.containers.cryptsetup import CryptsetupContainers
+from s3export.adapters.containers.system import SystemContainers
 from s3export.adapters.hash_functions import InstalledHashes
 from s3export.adapters.interruption import Interruption
 from s3export.adapters.memory import (
@@ -21,6 +23,7 @@ from s3export.adapters.memory import (
     FixedRandomness,
     InlineWorkers,
     MemoryBlockDevices,
+    MemoryContainers,
     MemoryExportService,
     MemoryManifests,
     MemoryObjectStore,
@@ -39,6 +42,7 @@ from s3export.domain.ports import Progress
 from s3export.domain.services.create_job import CreateJob
 from s3export.domain.services.follow_jobs import FollowJobs
 from s3export.domain.services.load_device import LoadDevice
+from s3export.domain.services.open_backup import OpenBackup
 from s3export.domain.services.verification_run import Parts
 from s3export.domain.services.verify_backup import VerifyBackup
 from s3export.entrypoints.settings import Settings, load_settings
@@ -103,6 +107,13 @@ class SystemAdapters(containers.DeclarativeContainer):
         shield=interruption.provided.shield,
         run_directory=run_directory,
     )
+    cryptsetup = providers.Singleton(
+        CryptsetupContainers,
+        providers.Factory(Commands),
+        shield=interruption.provided.shield,
+        run_directory=run_directory,
+    )
+    disk_containers = providers.Singleton(SystemContainers, cryptsetup, block_devices)
     manifests = providers.Singleton(YamlManifests)
     hashes = providers.Singleton(InstalledHashes)
     scratch = providers.Singleton(TemporaryScratch)
@@ -120,6 +131,7 @@ class MemoryAdapters(containers.DeclarativeContainer):
     export_service = providers.Singleton(MemoryExportService)
     object_store = providers.Singleton(MemoryObjectStore)
     block_devices = providers.Singleton(MemoryBlockDevices)
+    disk_containers = providers.Singleton(MemoryContainers)
     manifests = providers.Singleton(MemoryManifests, providers.Dict())
     hashes = providers.Singleton(InstalledHashes)
     scratch = providers.Singleton(MemoryScratch)
@@ -150,6 +162,11 @@ class UseCases(containers.DeclarativeContainer):
     verify_backup = providers.Factory(
         VerifyBackup,
         devices=adapters.block_devices,
+        open_backup=providers.Factory(
+            OpenBackup,
+            devices=adapters.block_devices,
+            containers=adapters.disk_containers,
+        ),
         parts=providers.Factory(
             Parts,
             store=adapters.object_store,

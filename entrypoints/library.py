@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from s3export.adapters.keys import GivenKeys
 from s3export.domain.backup_layout import (
     BackupLayout,
     ObjectName,
@@ -23,12 +24,13 @@ from s3export.domain.checksum_report import (
     parse_checksum_report,
 )
 from s3export.domain.confidence import sample_size as needed_sample_size
+from s3export.domain.containers import AS_IT_COMES, Opening
 from s3export.domain.errors import FileRefused, InputRefused, NothingToCompareWith
 from s3export.domain.export_log import ExportLog, parse_export_log
 from s3export.domain.jobs import CreatedJob, JobStatus, JobSummary, ShippingLabel
 from s3export.domain.jobs import job_id as checked_job_id
-from s3export.domain.manifests import DEFAULT_RECOVERY_DIRECTORY
-from s3export.domain.ports import ObjectStore, ReportWriter
+from s3export.domain.manifests import DEFAULT_RECOVERY_DIRECTORY, Manifest
+from s3export.domain.ports import KeyRing, ObjectStore, ReportWriter
 from s3export.domain.services.create_job import CreateJob, CreateJobPlan
 from s3export.domain.services.follow_jobs import FollowJobs, UpdatedJob
 from s3export.domain.services.verify_backup import VerifyBackup
@@ -186,6 +188,8 @@ def verify_backup(
     resume: str | None = None,
     reports: Sequence[str] = (),
     all_findings: bool = False,
+    opening: Opening = AS_IT_COMES,
+    keys: KeyRing | None = None,
     forks: int | None = None,
     watch: Watch | None = None,
     application: "AnyApplication | None" = None,
@@ -216,18 +220,23 @@ def verify_backup(
         reports: Files to write the report to: ``.json``, ``.csv``, ``.html``. A run
             that is cut short writes what it found until then.
         all_findings: Keep the matches in the report, too.
+        opening: Which container, and how it and the device are to be opened.
+        keys: Asked for a password if the backup is encrypted: `GivenKeys`. By default
+            the manifest's.
         forks: Files read and requests made at once; by default chosen.
         watch: Gets the findings as they come.
 
     Raises:
         NothingToCompareWith: Neither bucket nor manifest is named anywhere.
         InputRefused: A file that is named cannot be used.
+        ContainerLocked, PasswordRefused: The backup is encrypted and stays closed.
         ReportNotWritten: All is done but for a file; the error holds the report.
         DeviceError: The device cannot be read as a whole, or is in use.
         AwsError: S3 cannot be asked; there is no verdict.
     """
     app = application or open_application()
-    layout = _layout(app, bucket, manifest_path, target_directory)
+    manifest = app.adapters.manifests().read(manifest_path) if manifest_path else None
+    layout = _layout(app, bucket, manifest, target_directory)
     if sample_size is not None and sample_size < 1:
         raise InputRefused("a sample holds at least one file")
     if not 0 < confidence < 1:
@@ -255,13 +264,16 @@ def verify_backup(
         download=download_unverifiable,
         download_budget=download_budget,
         earlier=earlier,
+        opening=opening,
         all_findings=all_findings,
     )
     at_once = forks or app.settings().forks
     if at_once:
         request = replace(request, readers=at_once, askers=at_once)
     service: VerifyBackup = app.use_cases.verify_backup()
-    report = service(request, _Writing(writer, reports, watch))
+    if keys is None:
+        keys = GivenKeys(manifest.truecrypt_password if manifest else None)
+    report = service(request, keys, _Writing(writer, reports, watch))
     failed = _written(writer, report, reports)
     if failed:
         raise ReportNotWritten(report, failed)
@@ -397,17 +409,16 @@ def _following(app: "AnyApplication") -> FollowJobs:
 def _layout(
     app: "AnyApplication",
     bucket: str | None,
-    manifest_path: str | None,
+    manifest: Manifest | None,
     target_directory: str | None,
 ) -> BackupLayout:
-    if bucket and manifest_path:
+    if bucket and manifest:
         raise InputRefused(
             "a bucket and a manifest are both named",
             next_step="name one of them: the manifest says which buckets it exports",
         )
     recovery = DEFAULT_RECOVERY_DIRECTORY
-    if manifest_path:
-        manifest = app.adapters.manifests().read(manifest_path)
+    if manifest:
         sources = manifest.sources()
         recovery = manifest.recovery_directory
     else:

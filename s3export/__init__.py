@@ -4,6 +4,8 @@ The functions and results of every command, the errors, and the ports. Adapters 
 hold everything in memory are in ``s3export.adapters.memory``.
 """
 
+from s3export.adapters.keys import GivenKeys
+from s3export.domain.containers import ContainerKey, Opening, OpenWith
 from s3export.domain.devices import DeviceFacts, DeviceKind
 from s3export.domain.errors import (
     AwsError,
@@ -17,9 +19,11 @@ from s3export.domain.jobs import CreatedJob, JobId, JobStatus, JobSummary, Shipp
 from s3export.domain.ports import (
     BlockDevices,
     Clock,
+    Containers,
     ExportService,
     FileTree,
     HashFunctions,
+    KeyRing,
     ManifestReader,
     ObjectStore,
     Progress,
@@ -29,6 +33,7 @@ from s3export.domain.ports import (
     Workers,
     WritableTree,
 )
+from s3export.domain.secret import Secret
 from s3export.domain.services.create_job import CreateJobPlan
 from s3export.domain.services.follow_jobs import UpdatedJob
 from s3export.domain.services.verify_request import Watch
@@ -53,6 +58,8 @@ __all__ = [
     "AwsError",
     "BlockDevices",
     "Clock",
+    "ContainerKey",
+    "Containers",
     "CreateJobPlan",
     "CreatedJob",
     "DeviceError",
@@ -61,14 +68,18 @@ __all__ = [
     "ExportService",
     "FileTree",
     "Finding",
+    "GivenKeys",
     "HashFunctions",
     "InputRefused",
     "JobId",
     "JobStatus",
     "JobSummary",
+    "KeyRing",
     "ManifestReader",
     "ManifestRejected",
     "ObjectStore",
+    "OpenWith",
+    "Opening",
     "Outcome",
     "Problem",
     "Progress",
@@ -77,6 +88,7 @@ __all__ = [
     "ReportWriter",
     "S3ExportError",
     "Scratch",
+    "Secret",
     "ShippingLabel",
     "UpdatedJob",
     "Verdict",

@@ -110,6 +110,8 @@ class CryptsetupContainers:
         hidden: bool = False,
         backup_header: bool = False,
         veracrypt: bool | None = None,
+        offset: int = 0,
+        size: int = 0,
     ) -> Iterator[Mapping]:
         """Give the decrypted view; on leaving, nothing of it is left.
 
@@ -139,7 +141,9 @@ class CryptsetupContainers:
         _need_container(path)
         with ExitStack() as stack:
             loops = self._loop_devices
-            device = stack.enter_context(loops.attached(path, read_only=True))
+            device = stack.enter_context(
+                loops.attached(path, read_only=True, offset=offset, size=size)
+            )
             name = mappings.new_name()
             if kind is None:
                 kind = self._kind(device)

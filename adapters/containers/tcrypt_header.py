@@ -2,8 +2,8 @@
 
 Layout: TrueCrypt 7.1a User's Guide, "TrueCrypt Volume Format Specification"; that of
 VeraCrypt differs in its magic alone. Numbers are big-endian; offsets below count from
-the end of the salt, which is the first 64 bytes of a header. Version 3 (TrueCrypt 5) has
-rules of its own, those of cryptsetup (lib/tcrypt/tcrypt.c); its test images agree.
+the end of the salt, which is the first 64 bytes of a header. Version 3 (TrueCrypt 5)
+has rules of its own, those of cryptsetup (lib/tcrypt/tcrypt.c); its test images agree.
 """
 
 import struct

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from s3export.domain.backup_layout import TreePath, join
+from s3export.domain.backup_layout import TreePath, join, shown
 from s3export.domain.errors import (
     DeviceFailed,
     DeviceUnreadable,
@@ -109,6 +109,30 @@ class MountedTree(FileTree):
             raise FileUnreadable("not a regular file")
         with io.FileIO(fd) as raw:
             yield _OpenFile(raw)
+
+    @contextmanager
+    def system_path(self, path: TreePath) -> Iterator[str]:
+        """Give a path by which this process and those it starts reach a file.
+
+        Raises:
+            FileUnreadable: It is not there, or not a regular file.
+
+        """
+        directory, _, name = path.rpartition(b"/")
+        try:
+            with self._directory(TreePath(directory)) as parent:
+                fd = os.open(name, _FILE, dir_fd=parent)
+        except OSError as error:
+            raise FileUnreadable(
+                f"/{shown(path)}: {error.strerror or error}"
+            ) from error
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise FileUnreadable(f"/{shown(path)}: not a regular file")
+            # The name, not the descriptor's: what holds the file is to be told by it.
+            yield os.path.realpath(f"/proc/self/fd/{fd}")
+        finally:
+            os.close(fd)
 
     def reading_order(self, files: Sequence[TreeFile]) -> Sequence[TreeFile]:
         """Return the files by inode number, which follows their place on ext4."""

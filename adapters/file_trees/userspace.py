@@ -28,7 +28,7 @@ from typing import Any, NamedTuple, Self
 import pytsk3
 
 from s3export.adapters.byte_sources import ByteSource
-from s3export.domain.backup_layout import TreePath, join
+from s3export.domain.backup_layout import TreePath, join, shown
 from s3export.domain.errors import DeviceUnreadable, FileUnreadable, S3ExportError
 from s3export.domain.ports import (
     Damaged,
@@ -167,6 +167,13 @@ class UserspaceTree(FileTree):
         finally:
             content.close()
 
+    @contextmanager
+    def source(self, path: TreePath) -> Iterator[ByteSource]:
+        """Open a regular file to be read anywhere: a container, say."""
+        with self.open(path) as file:
+            assert isinstance(file, _OpenFile)  # it is ours
+            yield _FileBytes(file, shown(path))
+
     def reading_order(self, files: Sequence[TreeFile]) -> Sequence[TreeFile]:
         """Return the files by inode number, which follows their place on ext4."""
         return sorted(files, key=lambda file: file.inode)
@@ -210,20 +217,44 @@ def _described(path: TreePath, inode: int, facts: "_Facts") -> TreeEntry:
 class _OpenFile(Readable):
     def __init__(self, content: "_Content", size_bytes: int) -> None:
         self._content = content
-        self._size = size_bytes
+        self.size_bytes = size_bytes
         self._at = 0
 
-    def readinto(self, buffer: bytearray | memoryview, /) -> int:
-        length = min(len(buffer), self._size - self._at)
+    def read_at(self, start: int, length: int) -> bytes:
+        length = min(length, self.size_bytes - start)
         if length <= 0:
-            return 0
+            return b""
         try:
-            got = self._content.read(self._at, length)
+            return self._content.read(start, length)
         except _Broken as error:
             raise FileUnreadable(str(error)) from error
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:
+        got = self.read_at(self._at, len(buffer))
         buffer[: len(got)] = got
         self._at += len(got)
         return len(got)
+
+
+class _FileBytes(ByteSource):
+    """The bytes of an open file, by position."""
+
+    def __init__(self, file: _OpenFile, name: str) -> None:
+        self._file = file
+        self._name = name
+
+    @property
+    def size_bytes(self) -> int:
+        return self._file.size_bytes
+
+    def read(self, start: int, length: int) -> bytes:
+        try:
+            return self._file.read_at(start, length)
+        except FileUnreadable as error:
+            raise DeviceUnreadable(f"/{self._name}: {error.message}") from error
+
+    def close(self) -> None:
+        """Leave it to whoever opened the file."""
 
 
 # --- finding inodes ---------------------------------------------------------------

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from s3export.domain.containers import OpenWith
 from s3export.entrypoints.cli.exit_codes import TABLE
 from s3export.entrypoints.version import installed_version
 
@@ -142,8 +143,9 @@ def _add_verification(command: Callable[..., argparse.ArgumentParser]) -> None:
         "password",
         metavar="<truecrypt-password>",
         nargs="?",
-        help="accepted as by the original program; visible in the process list",
+        help="as with the original program; visible in the process list: better is",
     )
+    _add_container(verify)
     verify.add_argument("--bucket", metavar="NAME", help="what to compare with")
     verify.add_argument("--manifest", metavar="FILE", help="the same, from a manifest")
     verify.add_argument(
@@ -252,6 +254,51 @@ def _add_verification(command: Callable[..., argparse.ArgumentParser]) -> None:
     batch.add_argument("report", metavar="<report.json>")
 
 
+def _add_container(verify: argparse.ArgumentParser) -> None:
+    secret = verify.add_argument_group(
+        "an encrypted container",
+        "The password is also taken from S3EXPORT_TRUECRYPT_PASSWORD, from the "
+        "manifest,\nor asked for.",
+    )
+    secret.add_argument(
+        "--password-file", metavar="FILE", help="its first line is the password"
+    )
+    secret.add_argument(
+        "--password-stdin", action="store_true", help="the first line of the input is"
+    )
+    secret.add_argument(
+        "--keyfile", metavar="FILE", action="append", default=[], help="may be repeated"
+    )
+    secret.add_argument("--pim", type=_pim, default=0, metavar="N", help="VeraCrypt's")
+    secret.add_argument(
+        "--container", metavar="PATH", help="which file of the disk is the container"
+    )
+    secret.add_argument(
+        "--hidden", action="store_true", help="the volume in its free space"
+    )
+    secret.add_argument(
+        "--backup-header",
+        action="store_true",
+        help="use the header at its end, if that at its start is damaged",
+    )
+    secret.add_argument(
+        "--veracrypt",
+        action=argparse.BooleanOptionalAction,
+        help="only VeraCrypt, or only TrueCrypt; default: what opens it",
+    )
+    secret.add_argument(
+        "--open-with",
+        choices=[means.value for means in OpenWith],
+        default=OpenWith.AUTO.value,
+        help="cryptsetup needs root and dm-crypt; userspace needs neither",
+    )
+    secret.add_argument(
+        "--no-mount",
+        action="store_true",
+        help="keep the disk from the kernel: its file systems are read in userspace",
+    )
+
+
 def _add_sandbox(command: Callable[..., argparse.ArgumentParser]) -> None:
     sandbox = command(
         "sandbox",
@@ -308,6 +355,13 @@ def _share(text: str) -> float:
     if not 0 < share <= 1:
         raise argparse.ArgumentTypeError("a share such as 0.1% or 0.001")
     return share
+
+
+def _pim(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 2_147_468:  # VeraCrypt's own limit
+        raise argparse.ArgumentTypeError("a number from 0 to 2147468")
+    return number
 
 
 def _population(text: str) -> int:

@@ -2,15 +2,21 @@
 
 import argparse
 import contextlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from s3export.adapters.input_files import content_of
 from s3export.adapters.interruption import Interruption
+from s3export.adapters.keys import GivenKeys
 from s3export.adapters.reports import documents
+from s3export.domain.backup_layout import directory_of
+from s3export.domain.containers import Opening, OpenWith
 from s3export.domain.errors import DeviceError, InputRefused
-from s3export.domain.ports import Leftover
+from s3export.domain.ports import KeyRing, Leftover
+from s3export.domain.secret import Secret
 from s3export.domain.services.verify_request import Watch
 from s3export.domain.verification import Finding, Report, ReportNotWritten, Verdict
 from s3export.entrypoints import library
@@ -20,6 +26,8 @@ from s3export.entrypoints.cli.terminal import Terminal, harmless
 
 if TYPE_CHECKING:
     from s3export.entrypoints.container import Application
+
+PASSWORD_VARIABLE = "S3EXPORT_TRUECRYPT_PASSWORD"
 
 _SETTINGS = ("profile", "region", "endpoint_url", "forks", "sample_size")
 
@@ -183,7 +191,7 @@ def verify_backup(call: Call) -> int:
     if arguments.password is not None:
         terminal.warn(
             "a password among the arguments can be read by every user of this machine "
-            "(ps); a disk with plain files needs none"
+            "(ps); better: --password-file, --password-stdin, or being asked"
         )
     seed = arguments.seed
     if seed is None and arguments.resume is None:
@@ -228,8 +236,46 @@ def _verified(call: Call, seed: str | None, size: int) -> Report:
         resume=arguments.resume,
         reports=arguments.report,
         all_findings=arguments.all_findings,
+        opening=_opening(arguments),
+        keys=_keys(call),
         watch=_Shown(call.terminal),
         application=call.application,
+    )
+
+
+def _opening(arguments: argparse.Namespace) -> Opening:
+    container = arguments.container
+    return Opening(
+        container=None if container is None else directory_of(container),
+        hidden=arguments.hidden,
+        backup_header=arguments.backup_header,
+        veracrypt=arguments.veracrypt,
+        open_with=OpenWith(arguments.open_with),
+        mounting=not arguments.no_mount,
+    )
+
+
+def _keys(call: Call) -> KeyRing:
+    """Take the password from where it was given; otherwise ask when it is needed."""
+    arguments, terminal = call.arguments, call.terminal
+    password = arguments.password
+    if arguments.password_file is not None:
+        content = content_of(arguments.password_file, "a file with the password")
+        password = os.fsdecode(content.partition(b"\n")[0].rstrip(b"\r"))
+    elif arguments.password_stdin:
+        password = terminal.source.readline().rstrip("\r\n")
+    elif password is None:
+        password = os.environ.get(PASSWORD_VARIABLE)
+    if password is None and arguments.manifest:
+        manifests = call.application.adapters.manifests()
+        secret = manifests.read(arguments.manifest).truecrypt_password
+    else:
+        secret = None if password is None else Secret(password)
+    return GivenKeys(
+        secret,
+        keyfiles=tuple(arguments.keyfile),
+        pim=arguments.pim,
+        ask=terminal.password,
     )
 
 

@@ -1,5 +1,6 @@
 """What a person sees: lines, warnings, questions, tables; and JSON for scripts."""
 
+import getpass
 import json
 import sys
 import unicodedata
@@ -14,6 +15,7 @@ from s3export.domain.errors import (
     S3ExportError,
 )
 from s3export.domain.ports import Progress
+from s3export.domain.secret import Secret
 
 _INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control, format, surrogate, separators
 
@@ -94,6 +96,13 @@ class Terminal:
     def agrees(self, question: str) -> bool:
         """Ask a yes-or-no question; no, where nobody can be asked."""
         return self.can_ask and self._ask(f"{question} [y/N] ").lower() in ("y", "yes")
+
+    def password(self, what: str) -> Secret | None:
+        """Ask for a container's password; ``None`` where nobody can be asked."""
+        if not self.can_ask:
+            return None
+        prompt = f"Password of {harmless(what)}: "
+        return Secret(getpass.getpass(prompt, stream=self.err))
 
     @property
     def can_ask(self) -> bool:

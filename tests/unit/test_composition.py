@@ -21,6 +21,7 @@ PORTS = {
     "object_store": ports.ObjectStore,
     "block_devices": ports.BlockDevices,
     "manifests": ports.ManifestReader,
+    "disk_containers": ports.Containers,
     "hashes": ports.HashFunctions,
     "scratch": ports.Scratch,
     "reports": ports.ReportWriter,
@@ -59,7 +60,7 @@ def test_every_use_case_can_be_resolved(composition: str, use_case: str) -> None
 def test_every_provider_is_resolved_by_a_test() -> None:
     """A provider added to a container is one that the tests above resolve."""
     app = application(Settings())
-    own = {"settings", "interruption", "run_directory", "session"}
+    own = {"settings", "interruption", "run_directory", "session", "cryptsetup"}
 
     def names(container: Any) -> set[str]:
         return set(container.providers)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import NoReturn
 
 import pytest
 from samples import DISK, disk_facts, original_example
@@ -327,10 +328,8 @@ def test_a_device_without_a_file_system_may_be_a_container(scene: Scene) -> None
     scene.store.put("bkt", "a", b"x")
     scene.containers.put(DISK, "pw", MemoryFileTree({b"bkt/a": b"x"}))
 
-    @contextmanager
-    def nothing(facts: DeviceFacts, *, mounting: bool = True) -> Iterator[FileTree]:
+    def nothing(facts: DeviceFacts, *, mounting: bool = True) -> NoReturn:
         raise errors.NoFileSystem("/dev/sdz holds no file system that is recognised")
-        yield scene.tree
 
     scene.devices.open_read_only = nothing  # type: ignore[method-assign]
     with pytest.raises(errors.ContainerLocked, match="no file system"):

@@ -1,0 +1,172 @@
+"""Opens containers by whatever means this machine has: the kernel's, or our own."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from s3export.adapters.block_devices import SystemBlockDevices
+from s3export.adapters.byte_sources import ByteSource, FileSource, Slice
+from s3export.adapters.containers.cryptsetup import CryptsetupContainers
+from s3export.adapters.containers.opening import open_volume
+from s3export.adapters.file_trees.mounted import MountedTree
+from s3export.adapters.file_trees.userspace import UserspaceTree
+from s3export.domain.backup_layout import TreePath, shown
+from s3export.domain.containers import ContainerFacts, ContainerKey, Opening, OpenWith
+from s3export.domain.devices import DeviceFacts
+from s3export.domain.errors import (
+    ContainerUnsupported,
+    DeviceUnreadable,
+    KernelLacks,
+    PrivilegeMissing,
+)
+from s3export.domain.ports import Containers, FileTree, OpenedContainer
+
+_LUKS = b"LUKS\xba\xbe"
+"""How LUKS1 and LUKS2 begin (cryptsetup, "LUKS2 On-Disk Format Specification")."""
+
+
+@dataclass(frozen=True)
+class _Container:
+    """The bytes of a container, and where the system has them.
+
+    Attributes:
+        name: For people, and for the report.
+        path: A device or file of the system; empty where there is none.
+        offset, size: The range of it; a size of 0 is all of it.
+    """
+
+    name: str
+    source: ByteSource
+    path: str = ""
+    offset: int = 0
+    size: int = 0
+
+    @property
+    def is_luks(self) -> bool:
+        return self.source.read(0, len(_LUKS)) == _LUKS
+
+
+class SystemContainers(Containers):
+    """Prefers dm-crypt where the kernel has it and this user may use it.
+
+    Args:
+        devices: Finds the partition that is a container; opens the file system that
+            the kernel decrypts.
+    """
+
+    def __init__(
+        self, cryptsetup: CryptsetupContainers, devices: SystemBlockDevices
+    ) -> None:
+        self._cryptsetup = cryptsetup
+        self._devices = devices
+
+    @contextmanager
+    def open_file(
+        self, tree: FileTree, path: TreePath, key: ContainerKey, opening: Opening
+    ) -> Iterator[OpenedContainer]:
+        """Open a container that is a file of a tree."""
+        with ExitStack() as stack:
+            if isinstance(tree, MountedTree):
+                # Through a descriptor, as the tree opens files: no link is followed.
+                system_path = stack.enter_context(tree.system_path(path))
+                source: ByteSource = stack.enter_context(FileSource(system_path))
+                container = _Container(f"/{shown(path)}", source, system_path)
+            elif isinstance(tree, UserspaceTree):
+                source = stack.enter_context(tree.source(path))
+                container = _Container(f"/{shown(path)}", source)
+            else:
+                raise TypeError(f"no container is opened in a {type(tree).__name__}")
+            yield stack.enter_context(self._opened(container, key, opening))
+
+    @contextmanager
+    def open_device(
+        self, facts: DeviceFacts, key: ContainerKey, opening: Opening
+    ) -> Iterator[OpenedContainer]:
+        """Open a device that is a container, or whose one partition is."""
+        place = self._devices.unrecognised(facts)
+        with FileSource(place.device) as whole:
+            size = place.size or whole.size_bytes
+            source = Slice(whole, place.offset, size) if place.offset else whole
+            container = _Container(
+                place.device, source, place.device, place.offset, place.size
+            )
+            with self._opened(container, key, opening) as opened:
+                yield opened
+
+    @contextmanager
+    def _opened(
+        self, container: _Container, key: ContainerKey, opening: Opening
+    ) -> Iterator[OpenedContainer]:
+        if self._by_the_kernel(container, opening):
+            with self._decrypted_by_the_kernel(container, key, opening) as opened:
+                yield opened
+            return
+        if container.is_luks:
+            raise ContainerUnsupported(
+                f"{container.name} is a LUKS container, which only the kernel opens: "
+                f"{self._what_is_lacking(container, opening)}",
+                next_step="run it as root on a kernel with dm-crypt",
+            )
+        volume, plain = open_volume(
+            container.source,
+            key,
+            hidden=True if opening.hidden else None,
+            backup_header=opening.backup_header,
+            veracrypt=opening.veracrypt,
+        )
+        try:
+            with UserspaceTree(plain) as tree:
+                facts = ContainerFacts(
+                    volume.kind, container.name, volume.cipher, "userspace"
+                )
+                yield OpenedContainer(tree, facts)
+        except DeviceUnreadable as error:
+            raise DeviceUnreadable(
+                f"within {container.name}: {error.message}", next_step=error.next_step
+            ) from error
+        finally:
+            plain.close()
+
+    def _by_the_kernel(self, container: _Container, opening: Opening) -> bool:
+        """Choose the means; a wish that cannot be met is an error."""
+        if opening.open_with is OpenWith.USERSPACE:
+            return False
+        lacking = self._what_is_lacking(container, opening)
+        if lacking and opening.open_with is OpenWith.CRYPTSETUP:
+            kind = PrivilegeMissing if lacking == _NOT_ROOT else KernelLacks
+            raise kind(f"cryptsetup cannot open {container.name}: {lacking}")
+        return not lacking
+
+    def _what_is_lacking(self, container: _Container, opening: Opening) -> str:
+        if not opening.mounting:
+            return "it would be mounted, which --no-mount forbids"
+        if not container.path:
+            return "it lies in a file system that is not mounted"
+        if os.geteuid() != 0:
+            return _NOT_ROOT
+        return self._cryptsetup.available("luks" if container.is_luks else "tcrypt")
+
+    @contextmanager
+    def _decrypted_by_the_kernel(
+        self, container: _Container, key: ContainerKey, opening: Opening
+    ) -> Iterator[OpenedContainer]:
+        with self._cryptsetup.opened(
+            container.path,
+            key,
+            kind=None,
+            hidden=opening.hidden,
+            backup_header=opening.backup_header,
+            veracrypt=opening.veracrypt,
+            offset=container.offset,
+            size=container.size,
+        ) as mapping:
+            facts = self._devices.inspect(mapping.path)
+            with self._devices.open_read_only(facts) as tree:
+                found = ContainerFacts(
+                    mapping.kind, container.name, mapping.cipher, "cryptsetup"
+                )
+                yield OpenedContainer(tree, found)
+
+
+_NOT_ROOT = "that needs root"

@@ -1,0 +1,42 @@
+"""Passwords that were given, or that somebody can be asked for."""
+
+from collections.abc import Callable
+
+from s3export.domain.containers import ContainerKey
+from s3export.domain.ports import KeyRing
+from s3export.domain.secret import Secret
+
+Ask = Callable[[str], Secret | None]
+"""Asks for a password; ``None`` where nobody can be asked."""
+
+
+class GivenKeys(KeyRing):
+    """One key for whatever it is asked for.
+
+    Args:
+        password: ``None`` to ask for it, once, when it is needed.
+        keyfiles: Paths of key files.
+        pim: VeraCrypt's; 0 for its default.
+    """
+
+    def __init__(
+        self,
+        password: Secret | None = None,
+        *,
+        keyfiles: tuple[str, ...] = (),
+        pim: int = 0,
+        ask: Ask = lambda what: None,
+    ) -> None:
+        self._password = password
+        self._keyfiles = keyfiles
+        self._pim = pim
+        self._ask = ask
+
+    def key_for(self, what: str) -> ContainerKey | None:
+        """Return the key, asking for what is missing of it."""
+        if self._password is None:
+            self._password = self._ask(what)
+        if self._password is None and not self._keyfiles:
+            return None
+        password = self._password or Secret("")
+        return ContainerKey(password, self._keyfiles, self._pim)
