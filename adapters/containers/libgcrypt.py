@@ -94,6 +94,8 @@ def pbkdf2(
     """Derive a key by PBKDF2 with HMAC."""
     gcrypt = _library()
     key = bytearray(size)
+    # Some versions refuse an empty one. HMAC pads with zeros, so that this is the same.
+    password = password or b"\0"
     status = gcrypt.gcry_kdf_derive(
         password, len(password), _KDF_PBKDF2, _HASHES[hash_name], salt, len(salt),
         iterations, size, _address(key),

@@ -111,7 +111,8 @@ def open_volume(
         )
     headers = [(place, _read(source, place)) for place in where]
     for program in programs:
-        for found in _found(program, headers):
+        found = next(_found(program, headers), None)
+        if found is not None:
             return _opened(source, found)
     raise _nothing_found(programs, backup_header)
 
@@ -119,8 +120,8 @@ def open_volume(
 def _programs(key: ContainerKey, veracrypt: bool | None) -> list[_Program]:
     """Return which programs to try, the fast one first.
 
-    The password's length is TrueCrypt's own limit: it took no longer one, while
-    other programs cut it there.
+    TrueCrypt takes no password over 64 bytes. Others cut one there: it would open for
+    them with whatever follows.
     """
     if not 0 <= key.pim <= _LARGEST_PIM:
         raise SettingsRejected(f"a PIM is 0 to {_LARGEST_PIM:,}, not {key.pim:,}")
@@ -176,6 +177,8 @@ def _found(
 ) -> Iterator[_Found]:
     for derivation in program.derivations:
         for place, raw in headers:
+            if place.old and program.kind == "veracrypt":
+                continue
             salt, encrypted = raw[:SALT_BYTES], raw[SALT_BYTES:]
             keys = derivation.key(program.password, salt, LONGEST_KEYS)
             try:

@@ -36,11 +36,17 @@ _SYSTEM, _IN_PLACE = 1, 2  # flags
 
 @dataclass(frozen=True)
 class Place:
-    """Where a header may be; the start in bytes."""
+    """Where a header may be.
+
+    Attributes:
+        start: In bytes.
+        old: Only headers of version 3 are there, which VeraCrypt never wrote.
+    """
 
     start: int
     hidden: bool
     backup: bool
+    old: bool = False
 
 
 def places(
@@ -60,7 +66,7 @@ def places(
         found = [
             Place(0, hidden=False, backup=False),
             Place(_HIDDEN_AT, hidden=True, backup=False),
-            Place(end - _OLD_HIDDEN_FROM_END, hidden=True, backup=False),
+            Place(end - _OLD_HIDDEN_FROM_END, hidden=True, backup=False, old=True),
         ]
     return tuple(
         place
