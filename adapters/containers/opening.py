@@ -88,7 +88,8 @@ def open_volume(
 
     Args:
         source: The container; it is closed with the result, and left open on errors.
-        hidden: Which of two volumes; ``None`` tries the outer one, then the hidden one.
+        hidden: Which of two volumes; ``None`` tries both, with each hash the outer one
+            first, since a password is for one of them.
         backup_header: Use the headers at the end of the container.
         veracrypt: Whether to try VeraCrypt's headers after TrueCrypt's, which takes
             half a minute where the password is wrong. ``None``: only with a PIM.

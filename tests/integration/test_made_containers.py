@@ -40,12 +40,13 @@ class Memory(ByteSource):
 
     def __init__(self, data: bytes) -> None:
         self.data = data
+        self.size_said = len(data)
         self.closed = False
         self.error: Exception | None = None
 
     @property
     def size_bytes(self) -> int:
-        return len(self.data)
+        return self.size_said
 
     def read(self, start: int, length: int) -> bytes:
         if self.error:
@@ -259,6 +260,25 @@ def test_impossible_pims_are_refused(container: bytes, pim: int) -> None:
         content_of(container, VolumeKey(PASSWORD, pim=pim))
     with pytest.raises(SettingsRejected, match="have no PIM"):
         content_of(container, VolumeKey(PASSWORD, pim=1), veracrypt=False)
+
+
+def test_what_veracrypt_has_and_cannot_be_read_is_named(container: bytes) -> None:
+    """It cannot be told from a wrong password either."""
+    with pytest.raises(WrongPassword, match="with Streebog or Kuznyechik") as refused:
+        content_of(container, VolumeKey(PASSWORD, pim=1))
+
+    assert "--veracrypt" not in refused.value.next_step
+
+
+def test_a_container_that_shrinks_while_it_is_opened_is_unreadable() -> None:
+    """Its header is not there any more."""
+    source = Memory(bytes(1 << 20))
+    source.size_said = 2 << 20
+
+    with pytest.raises(DeviceUnreadable, match="within the header at byte 2,031,616"):
+        open_volume(source, KEY, hidden=True, backup_header=True)
+    with pytest.raises(ValueError):
+        open_volume(Memory(made()), KEY)[1].read(-1, 1)
 
 
 def test_a_missing_library_is_named(
