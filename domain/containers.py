@@ -27,7 +27,7 @@ class ContainerKey:
     """
 
     passphrase: Secret
-    keyfiles: tuple[str, ...] = ()
+    keyfiles: tuple[str, ...] = field(default=(), repr=False)
     pim: int = field(default=0, repr=False)
 
 

@@ -18,20 +18,21 @@ from strategies import SETTINGS
 from s3export.adapters.byte_sources import ByteSource, FileSource
 from s3export.adapters.containers import libgcrypt
 from s3export.adapters.containers.formatting import format_volume
-from s3export.adapters.containers.opening import VolumeFacts, VolumeKey, open_volume
+from s3export.adapters.containers.opening import VolumeFacts, open_volume
 from s3export.adapters.containers.sector_ciphers import TRUECRYPT, name_of
 from s3export.adapters.containers.tcrypt_header import DATA_OFFSET
+from s3export.domain.containers import ContainerKey
 from s3export.domain.errors import (
     ContainerDamaged,
     DeviceUnreadable,
+    PasswordRefused,
     SettingsRejected,
     ToolMissing,
-    WrongPassword,
 )
 from s3export.domain.secret import Secret
 
 PASSWORD = Secret("correct horse battery staple")
-KEY = VolumeKey(PASSWORD)
+KEY = ContainerKey(PASSWORD)
 CONTENT = secrets.token_bytes(256 << 10)
 
 
@@ -69,7 +70,7 @@ def made(
     return volume.header + encrypted + volume.backup_header
 
 
-def content_of(container: bytes, key: VolumeKey = KEY, **options: bool) -> bytes:
+def content_of(container: bytes, key: ContainerKey = KEY, **options: bool) -> bytes:
     """Open a container and read all of its volume."""
     _, volume = open_volume(Memory(container), key, **options)
     return volume.read(0, volume.size_bytes)
@@ -158,19 +159,21 @@ def test_a_wrong_password_is_told_within_two_seconds(
 ) -> None:
     """The error leaves the other cause open, and names the way out."""
     began = time.monotonic()
-    with pytest.raises(WrongPassword, match="is damaged") as refused:
-        open_volume(Memory(container), VolumeKey(Secret("wrong")), backup_header=backup)
+    with pytest.raises(PasswordRefused, match="is damaged") as refused:
+        open_volume(
+            Memory(container), ContainerKey(Secret("wrong")), backup_header=backup
+        )
 
     assert time.monotonic() - began < 2
     assert ("--backup-header" in refused.value.next_step) is not backup
-    assert "wrong" not in repr(VolumeKey(Secret("wrong"), ("wrong",)))
+    assert "wrong" not in repr(ContainerKey(Secret("wrong"), ("wrong",)))
 
 
 def test_a_damaged_header_is_replaced_by_its_copy(container: bytes) -> None:
     """Overwritten, it is as good as a wrong password."""
     damaged = bytes(512) + container[512:]
 
-    with pytest.raises(WrongPassword):
+    with pytest.raises(PasswordRefused):
         content_of(damaged)
 
     assert content_of(damaged, backup_header=True) == CONTENT
@@ -187,7 +190,7 @@ def test_one_wrong_bit_in_a_header_is_damage(container: bytes) -> None:
 
 def test_a_hidden_volume_that_is_none_does_not_open(container: bytes) -> None:
     """Where it would be, there are random bytes."""
-    with pytest.raises(WrongPassword):
+    with pytest.raises(PasswordRefused):
         content_of(container, hidden=True)
 
 
@@ -204,7 +207,7 @@ def test_a_container_cut_short_is_refused(container: bytes) -> None:
 @SETTINGS
 def test_other_files_are_no_containers(data: bytes) -> None:
     """Any bytes lead to an error of ours."""
-    with pytest.raises((WrongPassword, ContainerDamaged)):
+    with pytest.raises((PasswordRefused, ContainerDamaged)):
         content_of(data)
 
 
@@ -247,25 +250,25 @@ def test_a_container_in_a_file(container: bytes, tmp_path: Path) -> None:
 
 def test_long_passwords_are_refused(container: bytes) -> None:
     """TrueCrypt takes 64 bytes; VeraCrypt 128, and those alone are tried then."""
-    with pytest.raises(WrongPassword, match=r"has 65 bytes; TrueCrypt takes 64"):
-        content_of(container, VolumeKey(Secret("x" * 65)))
-    with pytest.raises(WrongPassword, match=r"has 130 bytes; VeraCrypt takes 128"):
-        content_of(container, VolumeKey(Secret("ü" * 65)), veracrypt=True)
+    with pytest.raises(PasswordRefused, match=r"has 65 bytes; TrueCrypt takes 64"):
+        content_of(container, ContainerKey(Secret("x" * 65)))
+    with pytest.raises(PasswordRefused, match=r"has 130 bytes; VeraCrypt takes 128"):
+        content_of(container, ContainerKey(Secret("ü" * 65)), veracrypt=True)
 
 
 @pytest.mark.parametrize("pim", [-1, 1 << 40])
 def test_impossible_pims_are_refused(container: bytes, pim: int) -> None:
     """So is one for TrueCrypt, which has none."""
     with pytest.raises(SettingsRejected, match="a PIM is 0 to"):
-        content_of(container, VolumeKey(PASSWORD, pim=pim))
+        content_of(container, ContainerKey(PASSWORD, pim=pim))
     with pytest.raises(SettingsRejected, match="have no PIM"):
-        content_of(container, VolumeKey(PASSWORD, pim=1), veracrypt=False)
+        content_of(container, ContainerKey(PASSWORD, pim=1), veracrypt=False)
 
 
 def test_what_veracrypt_has_and_cannot_be_read_is_named(container: bytes) -> None:
     """It cannot be told from a wrong password either."""
-    with pytest.raises(WrongPassword, match="with Streebog or Kuznyechik") as refused:
-        content_of(container, VolumeKey(PASSWORD, pim=1))
+    with pytest.raises(PasswordRefused, match="with Streebog or Kuznyechik") as refused:
+        content_of(container, ContainerKey(PASSWORD, pim=1))
 
     assert "--veracrypt" not in refused.value.next_step
 

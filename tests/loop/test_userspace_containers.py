@@ -10,10 +10,11 @@ from fixtures.tcplay import Tcplay, chain
 
 from s3export.adapters.byte_sources import ByteSource, FileSource
 from s3export.adapters.containers.formatting import OVERHEAD_BYTES, format_volume
-from s3export.adapters.containers.opening import VolumeFacts, VolumeKey, open_volume
+from s3export.adapters.containers.opening import VolumeFacts, open_volume
 from s3export.adapters.containers.sector_ciphers import TRUECRYPT, name_of
 from s3export.adapters.containers.tcrypt_header import DATA_OFFSET
-from s3export.domain.errors import WrongPassword
+from s3export.domain.containers import ContainerKey
+from s3export.domain.errors import PasswordRefused
 from s3export.domain.secret import Secret
 
 pytestmark = pytest.mark.loop
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.loop
 MIB = 1 << 20
 SIZE = 4 * MIB
 PASSWORD, HIDDEN_PASSWORD = "the outer password", "the hidden password"
-KEY = VolumeKey(Secret(PASSWORD))
+KEY = ContainerKey(Secret(PASSWORD))
 CIPHERS = [name_of(cascade).removesuffix("-xts") for cascade in TRUECRYPT]
 PRFS = {"ripemd160": "RIPEMD160", "sha512": "SHA512", "whirlpool": "whirlpool"}
 
@@ -49,7 +50,7 @@ def device(tmp_path: Path) -> Iterator[str]:
 
 
 def opened(
-    device: str, key: VolumeKey = KEY, **options: bool
+    device: str, key: ContainerKey = KEY, **options: bool
 ) -> tuple[VolumeFacts, bytes]:
     """Open a volume; return its facts and all of its content."""
     facts, volume = open_volume(FileSource(device), key, **options)
@@ -81,7 +82,7 @@ def test_libtcplays_volumes_open(
     copy, same = opened(device, backup_header=True)
     assert copy.backup_header
     assert same == content
-    with pytest.raises(WrongPassword):
+    with pytest.raises(PasswordRefused):
         opened(device, hidden=True)
 
 
@@ -92,7 +93,7 @@ def test_libtcplay_opens_what_is_made_here(
 ) -> None:
     """By either header, and it tells the same facts."""
     size = SIZE - OVERHEAD_BYTES
-    volume = format_volume(size, KEY.password, secrets.token_bytes, cipher, prf)
+    volume = format_volume(size, KEY.passphrase, secrets.token_bytes, cipher, prf)
     with Path(device).open("r+b") as file:
         file.write(volume.header)
         file.seek(SIZE - len(volume.backup_header))
@@ -113,7 +114,7 @@ def test_hidden_volumes_open(tcplay: Tcplay, device: str, cipher: str) -> None:
         hidden_password=HIDDEN_PASSWORD,
         hidden_bytes=MIB,
     )
-    hidden_key = VolumeKey(Secret(HIDDEN_PASSWORD))
+    hidden_key = ContainerKey(Secret(HIDDEN_PASSWORD))
 
     outer, outer_content = opened(device)
     hidden, content = opened(device, hidden_key)
@@ -124,7 +125,7 @@ def test_hidden_volumes_open(tcplay: Tcplay, device: str, cipher: str) -> None:
     assert content not in outer_content
     assert opened(device, hidden_key, hidden=True)[1] == content
     assert opened(device, hidden_key, backup_header=True)[1] == content
-    with pytest.raises(WrongPassword):
+    with pytest.raises(PasswordRefused):
         opened(device, hidden_key, hidden=False)
 
 
@@ -138,10 +139,10 @@ def test_keyfiles_open_with_the_password(
     tcplay.create(device, PASSWORD, keyfiles=keyfiles)
 
     for given in (keyfiles, keyfiles[::-1]):
-        assert not opened(device, VolumeKey(KEY.password, given))[0].hidden
+        assert not opened(device, ContainerKey(KEY.passphrase, given))[0].hidden
     for wrong in ((), keyfiles[:1]):
-        with pytest.raises(WrongPassword):
-            opened(device, VolumeKey(KEY.password, wrong))
+        with pytest.raises(PasswordRefused):
+            opened(device, ContainerKey(KEY.passphrase, wrong))
 
 
 def test_a_damaged_header_opens_by_the_copy(tcplay: Tcplay, device: str) -> None:
@@ -151,7 +152,7 @@ def test_a_damaged_header_opens_by_the_copy(tcplay: Tcplay, device: str) -> None
     with Path(device).open("r+b") as file:
         file.write(bytes(DATA_OFFSET // 2))
 
-    with pytest.raises(WrongPassword):
+    with pytest.raises(PasswordRefused):
         opened(device)
     facts, same = opened(device, backup_header=True)
 
