@@ -15,7 +15,7 @@ help:  ## this list
 demo: setup  ## the whole story on this machine (root for disks; 15 s)
 	$(BIN)/s3export sandbox demo
 
-test: setup  ## all tests (root and loop devices for the disk tests; 2 to 4 min)
+test: setup  ## all tests (root, loop devices and user-mode Linux for some; 3 to 6 min)
 	$(BIN)/python -m pytest
 
 test-loop: setup  ## the disk tests alone (root and loop devices; 1 min)

@@ -9,6 +9,7 @@ pytest_plugins = [
     "fixtures.backups",
     "fixtures.uml",
     "fixtures.command_line",
+    "fixtures.uml",
     "fixtures.disks",
     "fixtures.servers",
 ]

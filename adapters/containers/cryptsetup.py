@@ -291,14 +291,14 @@ def refusal(
         return KernelLacks(
             f"{path} cannot be opened: the kernel cannot map this old TrueCrypt mode"
         )
-    if (
-        "Kernel does not support TCRYPT compatible mapping" in said
-        or "Failed to setup dm-crypt key mapping" in said
-        or "device-mapper: reload ioctl" in said
-    ):
+    if "reload ioctl" in said and "Invalid argument" in said:
         return KernelLacks(
-            f"{path} cannot be opened: the kernel has no dm-crypt (module dm_crypt), "
-            "or not the container's cipher"
+            f"{path} cannot be opened: the kernel has no dm-crypt (module dm_crypt)"
+        )
+    if "reload ioctl" in said and "No such file or directory" in said:
+        return KernelLacks(
+            f"{path} cannot be opened: the kernel has dm-crypt, and not the "
+            "container's cipher (such as the modules xts, twofish, serpent)"
         )
     if "Failed to open key file" in said:
         return FileRefused(f"{path} cannot be opened: a key file cannot be read")

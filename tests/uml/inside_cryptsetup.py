@@ -13,12 +13,14 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from s3export.adapters.block_devices import SystemBlockDevices
 from s3export.adapters.commands import Commands
 from s3export.adapters.containers.cryptsetup import CryptsetupContainers
 from s3export.adapters.interruption import Interrupted, Interruption
+from s3export.adapters.sessions import Session
 from s3export.domain.containers import ContainerKey
 from s3export.domain.errors import S3ExportError
 from s3export.domain.secret import Secret
@@ -36,15 +38,22 @@ def tool(*argv: str, stdin: str = "") -> str:
 
 
 def held() -> list[str]:
-    """Return every mapping, loop device and mount."""
-    mappings = [line for line in tool("dmsetup", "ls").splitlines() if "(" in line]
-    loops = tool("losetup", "--list", "--noheadings", "--output", "NAME").splitlines()
+    """Return every mapping, loop device and mount, as the kernel tells them."""
+    system = Path("/sys/block")
+    mappings = [path.read_text().strip() for path in system.glob("dm-*/dm/name")]
+    loops = [path.parts[3] for path in system.glob("loop*/loop")]
     mounts = [
         line.split()[1]
         for line in Path("/proc/mounts").read_text().splitlines()
         if line.startswith("/dev/") or "s3export" in line
     ]
     return [*mappings, *loops, *mounts]
+
+
+def held_in_the_end() -> dict[str, object]:
+    """Ask the tools, when all is over."""
+    mappings = tool("dmsetup", "ls").replace("No devices found", "")
+    return {"left": mappings + tool("losetup", "--list") + "".join(held() + notes())}
 
 
 def notes() -> list[str]:
@@ -66,7 +75,7 @@ def key_of(volume: dict[str, object]) -> ContainerKey:
     )
 
 
-def fill(volume: dict[str, object]) -> None:
+def fill(volume: dict[str, object]) -> dict[str, object]:
     """Write the payload through cryptsetup alone, before the checksum is taken."""
     options = []
     if volume["kind"] == "luks":
@@ -80,7 +89,7 @@ def fill(volume: dict[str, object]) -> None:
             options.append("--tcrypt-hidden")
         if volume.get("pim"):
             options.append(f"--veracrypt-pim={volume['pim']}")
-        elif not volume.get("veracrypt"):
+        elif not volume.get("fill_veracrypt"):
             options.append("--disable-veracrypt")
     password = str(volume["password"]) + "\n" * (volume["kind"] != "luks")
     tool("cryptsetup", "open", *options, str(volume["path"]), "fill", stdin=password)
@@ -96,6 +105,7 @@ def fill(volume: dict[str, object]) -> None:
         with Path(str(volume["path"])).open("r+b") as file:
             file.seek(int(volume["damaged"][0]))  # type: ignore[index]
             file.write(b"\xaa" * int(volume["damaged"][1]))  # type: ignore[index]
+    return {}
 
 
 def opened(volume: dict[str, object], **changes: object) -> dict[str, object]:
@@ -196,28 +206,34 @@ def killed(volumes: str, name: str) -> dict[str, object]:
     return answer
 
 
-def half_a_chain() -> dict[str, object]:
+def half_a_chain(volume: dict[str, object]) -> dict[str, object]:
     """Leave the lower part of a cascade, as a cryptsetup killed half-way does."""
-    from s3export.adapters.sessions import Session
-
-    Session(Path(RUN_DIRECTORY, "99999999-1")).note_opening("s3export-half")
-    tool("dmsetup", "create", "s3export-half_2", "--table", "0 8 zero")
-    tool("dmsetup", "create", "s3export-half_1", "--table", "0 8 zero")
-    devices = SystemBlockDevices(Commands(), run_directory=RUN_DIRECTORY)
-    leftovers = devices.leftovers()
-    for leftover in leftovers:
-        devices.clean(leftover)
-    return {
-        "commands": [leftover.command for leftover in leftovers],
-        "after": held() + notes(),
-    }
+    loop = tool("losetup", "--find", "--show", str(volume["path"]))
+    try:
+        Session(Path(RUN_DIRECTORY, "99999999-1")).note_opening("s3export-half")
+        below = loop
+        for part in ("s3export-half_2", "s3export-half_1"):
+            tool("dmsetup", "create", part, "--table", f"0 8 linear {below} 0")
+            info = ("--columns", "--noheadings", "--separator=:", "-o", "major,minor")
+            below = tool("dmsetup", "info", *info, part)
+        devices = SystemBlockDevices(Commands(), run_directory=RUN_DIRECTORY)
+        leftovers = devices.leftovers()
+        for leftover in leftovers:
+            devices.clean(leftover)
+    finally:
+        tool("losetup", "--detach", loop)
+    commands = [leftover.command for leftover in leftovers]
+    return {"commands": commands, "after": held() + notes()}
 
 
 def busy(volume: dict[str, object]) -> dict[str, object]:
     """Leave while somebody has the mapping open for some seconds more."""
     containers = CryptsetupContainers(Commands(), run_directory=RUN_DIRECTORY)
-    with containers.opened(str(volume["path"]), key_of(volume), kind=None) as mapping:
-        user = subprocess.Popen(("sleep", "2"), stdin=Path(mapping.path).open("rb"))
+    with (
+        containers.opened(str(volume["path"]), key_of(volume), kind=None) as mapping,
+        Path(mapping.path).open("rb") as device,
+    ):
+        user = subprocess.Popen(("sleep", "2"), stdin=device)
     user.wait()
     return {"left": held() + notes()}
 
@@ -236,18 +252,16 @@ def everything(file: str) -> dict[str, object]:
     volumes = json.loads(Path(file).read_text())
     checks: dict[str, Callable[[], dict[str, object]]] = {}
     for name, volume in volumes.items():
-        checks[f"fill {name}"] = lambda volume=volume: fill(volume) or {}
+        checks[f"fill {name}"] = partial(fill, volume)
     for name, volume in volumes.items():
-        checks[name] = lambda volume=volume: opened(volume)
+        checks[name] = partial(opened, volume)
     plain, nested = volumes["truecrypt 0"], volumes["file system"]
     containers = CryptsetupContainers(Commands(), run_directory=RUN_DIRECTORY)
     checks |= {
         "available": lambda: {"lacking": containers.available()},
         "wrong password": lambda: opened(plain, password="wrong", veracrypt=False),
-        "wrong password, VeraCrypt too": lambda: opened(
-            plain, password="wrong", asked="tcrypt"
-        ),
-        "long password": lambda: opened(plain, password="x" * 200),
+        "wrong password of veracrypt": lambda: opened(volumes["pim"], password="wrong"),
+        "long password": lambda: opened(plain, password="x" * 200, veracrypt=False),
         "wrong key file": lambda: opened(
             volumes["key files"], keyfiles=[__file__], veracrypt=False
         ),
@@ -269,8 +283,9 @@ def everything(file: str) -> dict[str, object]:
             file, "file system", signal.SIGINT, early=True
         ),
         "killed": lambda: killed(file, "file system"),
-        "half a chain": half_a_chain,
+        "half a chain": partial(half_a_chain, plain),
         "busy": lambda: busy(nested),
+        "the end": held_in_the_end,
         "no twofish": lambda: without_twofish(
             {**volumes["truecrypt 1"], "veracrypt": False}
         ),
