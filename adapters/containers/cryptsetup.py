@@ -281,7 +281,10 @@ def refusal(
             f"{path} cannot be opened: the kernel has no device-mapper (module dm_mod)"
         )
     if "Required kernel crypto interface not available" in said:
-        what = ", ".join(missing_ciphers) or "algif_skcipher"
+        if kind == "tcrypt" and not missing_ciphers:
+            # So ends every search for VeraCrypt ciphers that no Linux kernel has.
+            return _no_header(said, path, backup_header, ())
+        what = ", ".join(missing_ciphers) or "algif_skcipher, or not its cipher"
         return KernelLacks(
             f"{path} cannot be opened: the kernel offers programs no {what} (modules "
             "algif_skcipher, xts and the cipher's own); whether the password is right "
@@ -331,14 +334,19 @@ def _no_header(
             f"{path} did not open: the password is wrong, or the container needs "
             f"{', '.join(missing_ciphers)}, which the kernel lacks"
         )
+    rare = (
+        ", or it is a VeraCrypt volume with a cipher that the kernel lacks"
+        if "Required kernel crypto interface" in said
+        else ""
+    )
     if backup_header:
         return PasswordRefused(
             f"{path} does not open by its backup header, either: the password is "
-            "wrong, or this is not such a container"
+            f"wrong, or this is not such a container{rare}"
         )
     return PasswordRefused(
         f"{path} does not open with this password: it is wrong, or this is not such a "
-        "container, or its header is damaged",
+        f"container, or its header is damaged{rare}",
         next_step=(
             "check the password, the key files and the PIM; where the header may be "
             "damaged, add --backup-header"
