@@ -9,7 +9,6 @@ pytest_plugins = [
     "fixtures.backups",
     "fixtures.uml",
     "fixtures.command_line",
-    "fixtures.uml",
     "fixtures.disks",
     "fixtures.servers",
 ]
