@@ -1,29 +1,30 @@
 """A file system read in userspace: no mount, no root, nothing that the kernel parses.
 
-The Sleuth Kit (through pytsk3) finds inodes and reads what files hold. It is made for
-forensics, so that three of its ways are not taken here:
+NTFS is read by The Sleuth Kit, through pytsk3. It is made for forensics, so that some
+of its ways are undone here: deleted entries, NTFS's own files and other streams are
+no files of the user's; zeros where an image is cut off, and the bytes of encrypted or
+offloaded files are not their content.
 
-* Its names of an ext directory hold deleted ones, and made-up ones wherever the bytes
-  of a hash index look like an entry (seen: three in a directory of 40,000). The
-  blocks are therefore parsed here, as the kernel does: along the record lengths.
-* Where an image is cut off it fills in zeros. A file system that is longer than its
-  source is therefore refused, as by the kernel.
-* It gives encrypted or offloaded bytes for those of the file. They are refused.
+ext2, ext3 and ext4 are parsed here. TSK 4.15 was tried: it makes up names where the
+bytes of a directory's hash index look like an entry (three in a directory of 40,000),
+lists every block of a file with block pointers before the first is read (minutes, for
+a sparse one or a damaged size), and takes times for unsigned.
 
-Layouts: kernel.org, "ext4 Data Structures and Algorithms"; for NTFS, The Sleuth Kit's
-``tsk_ntfs.h`` and [MS-FSCC] 2.1.2.1 for reparse tags.
+Layouts: kernel.org, "ext4 Data Structures and Algorithms"; for NTFS, TSK's
+``tsk_ntfs.h``, and [MS-FSCC] 2.1.2.1 for reparse tags.
 """
 
 import struct
 import threading
 from abc import abstractmethod
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import pytsk3
 
@@ -362,76 +363,42 @@ class _Image(pytsk3.Img_Info):  # type: ignore[misc]  # has no types
         pass
 
 
-class _Content:
+class _Content(Protocol):
     """An open inode."""
 
-    def __init__(
-        self, volume: "_Volume", handle: Any, stream: tuple[Any, ...] = ()
-    ) -> None:
-        self._volume = volume
-        self._handle = handle
-        self._stream = stream
-
+    @abstractmethod
     def read(self, start: int, length: int) -> bytes:
-        with self._volume.locked():
-            got: bytes = self._handle.read_random(start, length, *self._stream)
-        if len(got) != length:
-            raise _Broken(f"it ends at byte {start + len(got):,}, before its size")
-        return got
+        """Return bytes that lie before the end."""
 
+    @abstractmethod
     def close(self) -> None:
-        with self._volume.lock:
-            self._handle = None
+        """Let go of it."""
 
 
-class _Volume:
-    """A file system through pytsk3, which is not thread-safe: one call at a time.
+class _Volume(Protocol):
+    """A file system. Thread-safe."""
 
-    Its objects are also let go of under the lock, since that frees memory of TSK.
-    """
+    root: int
 
-    def __init__(self, image: _Image, kind: Any) -> None:
-        self.lock = threading.Lock()
-        self._image = image
-        try:
-            self._fs = pytsk3.FS_Info(image, 0, kind)
-        except _PYTSK_ERRORS as error:
-            raise _Broken(image.failure or _reason(error)) from error
-        self.root = int(self._fs.info.root_inum)
-        self._orphans = int(self._fs.info.last_inum)  # a directory that TSK makes up
-
+    @abstractmethod
     def close(self) -> None:
-        with self.lock:
-            self._fs = None
-
-    @contextmanager
-    def locked(self) -> Iterator[Any]:
-        """Give the file system to one thread; turn its errors into ours."""
-        with self.lock:
-            if self._fs is None:
-                raise _Broken("the file system was closed")
-            self._image.failure = ""
-            try:
-                yield self._fs
-            except _PYTSK_ERRORS as error:
-                raise _Broken(self._image.failure or _reason(error)) from error
-
-    def content(self, inode: int) -> _Content:
-        """Open a regular file, or a directory."""
-        with self.locked() as fs:
-            return _Content(self, fs.open_meta(inode=inode))
+        """Release it; idempotent."""
 
     @abstractmethod
     def warnings(self) -> tuple[str, ...]:
         """Say what may be wrong with what is read."""
 
     @abstractmethod
-    def listed(self, directory: int) -> Iterator[tuple[bytes, int]]:
-        """Yield names and inodes of a directory."""
-
-    @abstractmethod
     def facts(self, inode: int) -> _Facts:
         """Return what is known of an inode."""
+
+    @abstractmethod
+    def content(self, inode: int) -> _Content:
+        """Open a regular file, or a directory."""
+
+    @abstractmethod
+    def listed(self, directory: int) -> Iterator[tuple[bytes, int]]:
+        """Yield names and inodes of a directory, without ``.`` and ``..``."""
 
 
 def _reason(error: Exception) -> str:
@@ -448,8 +415,7 @@ def _opened(source: ByteSource) -> _Volume:
         if sector[3:11] == b"NTFS    ":
             return _Ntfs(image)
         if len(superblock) == 1024 and superblock[0x38:0x3A] == b"\x53\xef":
-            layout = _ExtLayout(superblock, source.size_bytes)
-            return _Ext(source, image, layout)
+            return _Ext(source, _ExtLayout(superblock, source.size_bytes))
     except _Broken as error:
         raise DeviceUnreadable(
             f"the file system cannot be read in userspace: {error}"
@@ -485,12 +451,17 @@ _INCOMPATIBLE_NAMES = {
     0x1: "compression",
     0x8: "journal_dev",
     0x1000: "dirdata",
-    0x4000: "large_dir",  # the upper half of a directory's size is not seen by TSK
+    0x4000: "large_dir",
     0x10000: "encrypt",
 }
 _SPARSE_SUPER = 0x1
-_BIGALLOC = 0x200
+_ENCRYPTED_INODE = 0x800
+_EXTENTS = 0x80000
 _INLINE_DATA = 0x10000000
+_LONGEST_WRITTEN = 32768  # a longer extent is one of so many less, not yet written
+_DEEPEST = 5
+_NO_BLOCK = (1 << 32) - 1
+_NODES_REMEMBERED = 64
 _EXT_ROOT = 2
 _EXT_KINDS = {
     0x1000: pytsk3.TSK_FS_META_TYPE_FIFO,
@@ -516,11 +487,9 @@ class _ExtLayout:
             if incompatible & bit & ~_INCOMPATIBLE_KNOWN:
                 name = _INCOMPATIBLE_NAMES.get(bit, f"0x{bit:x}")
                 raise _Broken(f"it has the feature {name}")
-        if number(0x64) & _BIGALLOC:
-            raise _Broken("it has the feature bigalloc")
         self.needs_recovery = bool(incompatible & _RECOVER)
-        if number(0x18) > 6:
-            raise _Broken("its block size makes no sense")
+        if number(0x18) > 5:  # in 64 KiB, record lengths are written in another way
+            raise _Broken("its blocks are larger than 32 KiB")
         self.block_size = 1024 << number(0x18)
         self.inodes = number(0x0)
         dynamic = number(0x4C) > 0
@@ -543,8 +512,9 @@ class _ExtLayout:
         self._sparse = bool(number(0x64) & _SPARSE_SUPER)
         self._first_meta = number(0x104) if incompatible & _META_BG else 1 << 32
         blocks = number(0x4) | (number(0x150) << 32 if self._wide else 0)
-        if blocks * self.block_size > size_bytes:
-            raise _Broken(_too_short(blocks * self.block_size, size_bytes))
+        self.size_bytes = blocks * self.block_size
+        if self.size_bytes > size_bytes:
+            raise _Broken(_too_short(self.size_bytes, size_bytes))
 
     def descriptor(self, inode: int) -> tuple[int, int]:
         """Return where the descriptor of an inode's group lies, and its length."""
@@ -582,47 +552,73 @@ class _ExtLayout:
 
 
 class _Ext(_Volume):
-    """Inodes and directories are parsed here; TSK finds the bytes of content."""
+    """All parsed here; the bounds of every read are checked before it."""
 
-    def __init__(self, source: ByteSource, image: _Image, layout: _ExtLayout) -> None:
-        super().__init__(image, pytsk3.TSK_FS_TYPE_EXT_DETECT)
+    def __init__(self, source: ByteSource, layout: _ExtLayout) -> None:
+        self.root = _EXT_ROOT
         self._source = source
         self._layout = layout
         self._descriptors = (-1, b"")
         self._inodes = (-1, b"")
+        self._closed = False
+
+    def close(self) -> None:
+        self._closed = True
 
     def warnings(self) -> tuple[str, ...]:
         return (_STALE.format(name="ext4"),) if self._layout.needs_recovery else ()
 
     def facts(self, inode: int) -> _Facts:
+        return _ext_facts(self._raw(inode))
+
+    def content(self, inode: int) -> "_Content":
         raw = self._raw(inode)
-        mode, low, links, high = struct.unpack_from("<H2xI18xH80xI", raw)
-        kind = _EXT_KINDS.get(mode & 0xF000)
-        if kind is None or links == 0:
-            raise _Broken("its inode is not in use")
-        size = low | (high << 32 if kind == pytsk3.TSK_FS_META_TYPE_REG else 0)
-        if size >> 63:
-            raise _Broken("its size makes no sense")
-        return _Facts(int(kind), size, _time(raw, 0x10, 0x88), _time(raw, 0x0C, 0x84))
+        size = _ext_facts(raw).size_bytes
+        (flags,) = struct.unpack_from("<I", raw, 0x20)
+        if flags & _ENCRYPTED_INODE:
+            raise _Broken("it is encrypted")
+        if flags & _INLINE_DATA:
+            return _InlineContent(_inline(raw, size))
+        if flags & _EXTENTS:
+            return _Extents(self, raw, size)
+        return _Pointers(self, raw, size)
 
     def listed(self, directory: int) -> Iterator[tuple[bytes, int]]:
         size = self.facts(directory).size_bytes
-        (flags,) = struct.unpack_from("<I", self._raw(directory), 0x20)
         content = self.content(directory)
+        if isinstance(content, _InlineContent):
+            # The parent's inode, then what fits beside it, then in an attribute.
+            whole = content.read(0, size)
+            yield from _directory_entries(whole[4:60])
+            yield from _directory_entries(whole[60:])
+            return
+        step = self._layout.block_size
+        for start in range(0, size, _AT_ONCE):
+            piece = content.read(start, min(_AT_ONCE, size - start))
+            for at in range(0, len(piece), step):
+                yield from _directory_entries(piece[at : at + step])
+
+    @property
+    def block_size(self) -> int:
+        return self._layout.block_size
+
+    def blocks(self, first: int, start: int, length: int) -> bytes:
+        """Return bytes, counted from the start of a block of the file system."""
+        at = first * self._layout.block_size + start
+        if not 0 < at <= at + length <= self._layout.size_bytes:
+            raise _Broken("it would lie beyond the end of the file system")
+        return self._bytes(at, length)
+
+    def _bytes(self, at: int, length: int) -> bytes:
+        if self._closed:
+            raise _Broken("the file system was closed")
         try:
-            if flags & _INLINE_DATA:
-                # The parent's inode, then what fits beside it, then in an attribute.
-                whole = content.read(0, size)
-                yield from _directory_entries(whole[4:60])
-                yield from _directory_entries(whole[60:])
-                return
-            block_size = self._layout.block_size
-            for start in range(0, size, _AT_ONCE):
-                piece = content.read(start, min(_AT_ONCE, size - start))
-                for at in range(0, len(piece), block_size):
-                    yield from _directory_entries(piece[at : at + block_size])
-        finally:
-            content.close()
+            found = self._source.read(at, length)
+        except DeviceUnreadable as error:
+            raise _Broken(error.message) from error
+        if len(found) != length:
+            raise _Broken(f"the disk ends at byte {at + len(found):,}")
+        return found
 
     def _raw(self, inode: int) -> bytes:
         layout = self._layout
@@ -638,18 +634,185 @@ class _Ext(_Volume):
     def _near(
         self, known: tuple[int, bytes], place: int, length: int
     ) -> tuple[bytes, tuple[int, bytes]]:
-        """Return bytes, and the 4 KiB or more around them for the next time."""
+        """Return bytes, and those around them for the next time."""
         start, piece = known
         if not 0 <= start <= place <= place + length <= start + len(piece):
             start = place - place % 4096
-            try:
-                piece = self._source.read(start, 8192)
-            except DeviceUnreadable as error:
-                raise _Broken(error.message) from error
-        found = piece[place - start : place - start + length]
-        if len(found) != length:
-            raise _Broken("its inode would lie beyond the end")
-        return found, (start, piece)
+            end = min(start + 8192, self._layout.size_bytes)
+            if place + length > end:
+                raise _Broken("its inode would lie beyond the end of the file system")
+            piece = self._bytes(start, end - start)
+        return piece[place - start : place - start + length], (start, piece)
+
+
+class _InlineContent:
+    """Content that lies in the inode."""
+
+    def __init__(self, whole: bytes) -> None:
+        self._whole = whole
+
+    def read(self, start: int, length: int) -> bytes:
+        return self._whole[start : start + length]
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class _MappedContent:
+    """Content in blocks; what no block is known for is zeros."""
+
+    def __init__(self, volume: _Ext, raw: bytes, size: int) -> None:
+        self._volume = volume
+        self._map = raw[0x28:0x64]
+        self._size = size
+        self._nodes: OrderedDict[int, Any] = OrderedDict()
+
+    def read(self, start: int, length: int) -> bytes:
+        step = self._volume.block_size
+        end = min(start + length, self._size)
+        pieces = []
+        while start < end:
+            block, inside = divmod(start, step)
+            place, count = self._run(block)
+            got = min(end - start, count * step - inside)
+            if place is None:
+                pieces.append(bytes(got))
+            else:
+                pieces.append(self._volume.blocks(place, inside, got))
+            start += got
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    @abstractmethod
+    def _run(self, block: int) -> tuple[int | None, int]:
+        """Return where a block of the file lies, and for how many this holds on."""
+
+    def _node(self, place: int, parse: Callable[[bytes], Any]) -> Any:
+        if place not in self._nodes:
+            whole = self._volume.blocks(place, 0, self._volume.block_size)
+            self._nodes[place] = parse(whole)
+            if len(self._nodes) > _NODES_REMEMBERED:
+                self._nodes.popitem(last=False)
+        return self._nodes[place]
+
+
+class _Extents(_MappedContent):
+    def _run(self, block: int) -> tuple[int | None, int]:
+        depth, starts, records = _extent_node(self._map)
+        end = _NO_BLOCK
+        for _ in range(_DEEPEST + 1):
+            index = bisect_right(starts, block) - 1
+            if index + 1 < len(starts):
+                end = min(end, starts[index + 1])
+            if index < 0:
+                break
+            if depth == 0:
+                count, high, low = struct.unpack("<HHI", records[index])
+                written = count <= _LONGEST_WRITTEN
+                count -= 0 if written else _LONGEST_WRITTEN
+                ahead = block - starts[index]
+                if ahead >= count:
+                    break
+                place = (high << 32 | low) + ahead
+                return place if written else None, count - ahead
+            low, high = struct.unpack("<IHxx", records[index])
+            depth, starts, records = self._node(high << 32 | low, _extent_node)
+        else:
+            raise _Broken("its tree of extents is damaged")
+        if end <= block:
+            raise _Broken("it is longer than a file can be")
+        return None, end - block
+
+
+def _extent_node(node: bytes) -> tuple[int, list[int], list[bytes]]:
+    magic, count, depth = struct.unpack_from("<HH2xH", node)
+    if magic != 0xF30A or 12 + 12 * count > len(node) or depth > _DEEPEST:
+        raise _Broken("its tree of extents is damaged")
+    both = list(struct.iter_unpack("<I8s", node[12 : 12 + 12 * count]))
+    starts = [start for start, _ in both]
+    if any(a >= b for a, b in pairwise(starts)):
+        raise _Broken("its tree of extents is damaged")
+    return depth, starts, [record for _, record in both]
+
+
+class _Pointers(_MappedContent):
+    def _run(self, block: int) -> tuple[int | None, int]:
+        pointers = _pointers(self._map)
+        if block < 12:
+            return _same_run(pointers[:12], block)
+        per_block = self._volume.block_size // 4
+        block -= 12
+        for level in (1, 2, 3):
+            if block < per_block**level:
+                return self._below(pointers[11 + level], level, block, per_block)
+            block -= per_block**level
+        raise _Broken("it is longer than a file can be")
+
+    def _below(
+        self, place: int, level: int, block: int, per_block: int
+    ) -> tuple[int | None, int]:
+        while True:
+            if place == 0:
+                return None, per_block**level - block
+            level -= 1
+            pointers = self._node(place, _pointers)
+            index, block = divmod(block, per_block**level)
+            if level == 0:
+                return _same_run(pointers, index)
+            place = pointers[index]
+
+
+def _pointers(node: bytes) -> tuple[int, ...]:
+    return struct.unpack(f"<{len(node) // 4}I", node)
+
+
+def _same_run(pointers: tuple[int, ...], index: int) -> tuple[int | None, int]:
+    first = pointers[index]
+    count = 1
+    step = 1 if first else 0
+    while (
+        index + count < len(pointers)
+        and pointers[index + count] == first + count * step
+    ):
+        count += 1
+    return first or None, count
+
+
+def _inline(raw: bytes, size: int) -> bytes:
+    """Return content in an inode: 60 bytes, then the value of an attribute."""
+    found = raw[0x28:0x64]
+    if size > len(found):
+        found += _system_data(raw)
+    if len(found) < size:
+        raise _Broken("the content in its inode is damaged")
+    return found[:size]
+
+
+def _system_data(raw: bytes) -> bytes:
+    (extra,) = struct.unpack_from("<H", raw.ljust(0x82, b"\0"), 0x80)
+    first = 128 + extra + 4
+    if raw[first - 4 : first] != b"\0\0\x02\xea":
+        return b""
+    at = first
+    while at + 16 <= len(raw) and raw[at : at + 4] != b"\0\0\0\0":
+        length, group, offset, size = struct.unpack_from("<BBH4xI", raw, at)
+        if group == 7 and raw[at + 16 : at + 16 + length] == b"data":
+            return raw[first + offset : first + offset + size]
+        at += (16 + length + 3) & ~3
+    return b""
+
+
+def _ext_facts(raw: bytes) -> _Facts:
+    mode, low, links, high = struct.unpack_from("<H2xI18xH80xI", raw)
+    kind = _EXT_KINDS.get(mode & 0xF000)
+    if kind is None or links == 0:
+        raise _Broken("its inode is not in use")
+    size = low | (high << 32 if kind == pytsk3.TSK_FS_META_TYPE_REG else 0)
+    if size >> 63:
+        raise _Broken("its size makes no sense")
+    return _Facts(int(kind), size, _time(raw, 0x10, 0x88), _time(raw, 0x0C, 0x84))
 
 
 def _directory_entries(block: bytes) -> Iterator[tuple[bytes, int]]:
@@ -700,15 +863,39 @@ _REPARSE_KINDS = {
 class _Ntfs(_Volume):
     """NTFS as TSK sees it, without what is not a file of the user's.
 
-    Helpers are called under the lock: what they hold is let go of when they return.
+    pytsk3 is not thread-safe: one call at a time. Helpers are called under the lock:
+    what they hold is let go of when they return, and that frees memory of TSK.
     """
 
     def __init__(self, image: _Image) -> None:
-        super().__init__(image, pytsk3.TSK_FS_TYPE_NTFS)
+        self.lock = threading.Lock()
+        self._image = image
+        try:
+            self._fs = pytsk3.FS_Info(image, 0, pytsk3.TSK_FS_TYPE_NTFS)
+        except _PYTSK_ERRORS as error:
+            raise _Broken(image.failure or _reason(error)) from error
         info = self._fs.info
+        self.root = int(info.root_inum)
+        self._orphans = int(info.last_inum)  # a directory that TSK makes up
         length = int(info.block_count) * int(info.block_size)
         if length > image.get_size():
             raise _Broken(_too_short(length, image.get_size()))
+
+    def close(self) -> None:
+        with self.lock:
+            self._fs = None
+
+    @contextmanager
+    def locked(self) -> Iterator[Any]:
+        """Give the file system to one thread; turn its errors into ours."""
+        with self.lock:
+            if self._fs is None:
+                raise _Broken("the file system was closed")
+            self._image.failure = ""
+            try:
+                yield self._fs
+            except _PYTSK_ERRORS as error:
+                raise _Broken(self._image.failure or _reason(error)) from error
 
     def warnings(self) -> tuple[str, ...]:
         try:
@@ -730,10 +917,10 @@ class _Ntfs(_Volume):
             found = _ntfs_names(fs, directory)
         yield from ((n, inode) for n, inode in found if self._is_a_users(inode))
 
-    def content(self, inode: int) -> _Content:
+    def content(self, inode: int) -> "_NtfsContent":
         self._check(inode)
         with self.locked() as fs:
-            return _Content(self, *_ntfs_content(fs, inode))
+            return _NtfsContent(self, *_ntfs_content(fs, inode))
 
     def _check(self, inode: int) -> None:
         if inode != self.root and not self._is_a_users(inode):
@@ -741,6 +928,24 @@ class _Ntfs(_Volume):
 
     def _is_a_users(self, inode: int) -> bool:
         return _METAFILES <= inode < self._orphans
+
+
+class _NtfsContent:
+    def __init__(self, volume: _Ntfs, handle: Any, stream: tuple[Any, ...]) -> None:
+        self._volume = volume
+        self._handle = handle
+        self._stream = stream
+
+    def read(self, start: int, length: int) -> bytes:
+        with self._volume.locked():
+            got: bytes = self._handle.read_random(start, length, *self._stream)
+        if len(got) != length:
+            raise _Broken(f"it ends at byte {start + len(got):,}, before its size")
+        return got
+
+    def close(self) -> None:
+        with self._volume.lock:
+            self._handle = None
 
 
 def _ntfs_facts(fs: Any, inode: int) -> _Facts:
