@@ -522,11 +522,11 @@ class _ExtLayout:
         per_block = self.block_size // self._descriptor_size
         meta, index = divmod(group, per_block)
         if meta < self._first_meta:
-            block = self._first_block + 1 + meta
+            block = 1024 // self.block_size + 1 + meta
         else:
             first = meta * per_block
             block = self._first_block + first * self._blocks_per_group
-            block += self._has_superblock(first)
+            block = max(block, 1024 // self.block_size) + self._has_superblock(first)
         return (
             block * self.block_size + index * self._descriptor_size,
             self._descriptor_size,
