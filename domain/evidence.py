@@ -24,7 +24,8 @@ _SINGLE = re.compile(r"[0-9a-f]{32}")
 _MULTIPART = re.compile(r"[0-9a-f]{32}-(?P<parts>[1-9]\d{0,4})")
 _COMPOSITE = re.compile(r"(?P<digest>.+)-(?P<parts>[1-9]\d{0,4})")
 
-_KEYS_THAT_HIDE_MD5 = ("aws:kms", "aws:kms:dsse")
+_ENCRYPTION_THAT_SHOWS_MD5 = ("", "AES256")
+"""None, and SSE-S3 (API reference, "Object"); with any other the ETag is no MD5."""
 
 _DIRECTORY_BUCKET = "--x-s3"
 """How the names of directory buckets end; their ETags are no MD5 (User Guide)."""
@@ -245,7 +246,10 @@ def ladder(
         reasons.append(facts.checksums_withheld)
     whole = (facts.size_bytes,)
     return Ladder(
-        tuple(one.of_parts(whole) if one.parts == 1 else one for one in rungs),
+        tuple(
+            one.of_parts(whole, decisive=one.decisive) if one.parts == 1 else one
+            for one in rungs
+        ),
         tuple(reasons),
     )
 
@@ -336,7 +340,7 @@ def _strength(found: Evidence | NoEvidence) -> tuple[bool, int]:
 def _etag(facts: ObjectFacts) -> Evidence | NoEvidence:
     if facts.customer_key:
         return NoEvidence("encrypted with a customer's key (SSE-C): its ETag is no MD5")
-    if facts.encryption in _KEYS_THAT_HIDE_MD5:
+    if facts.encryption not in _ENCRYPTION_THAT_SHOWS_MD5:
         return NoEvidence(f"encrypted with {facts.encryption}: its ETag is no MD5")
     if facts.bucket.endswith(_DIRECTORY_BUCKET):
         return NoEvidence("in a directory bucket: its ETag is no MD5")
