@@ -10,7 +10,7 @@ CSV with a header.
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -114,8 +114,12 @@ def parse_export_log(content: bytes, name: str) -> ExportLog:
 
 def _read(text: str, quoting: Literal[0, 3]) -> ExportLog:
     separator = max(_SEPARATORS, key=text.partition("\n")[0].count)
-    lines = io.StringIO(text, newline="")
-    rows = csv.reader(lines, delimiter=separator, quoting=quoting)
+    rows = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=separator,
+        skipinitialspace=True,
+        quoting=quoting,
+    )
     columns: Sequence[str] = FIELDS
     entries: list[LogEntry] = []
     unread = 0
@@ -143,13 +147,13 @@ def _read(text: str, quoting: Literal[0, 3]) -> ExportLog:
 def write_export_log(entries: Iterable[LogEntry]) -> bytes:
     """Return a log as CSV with a header line, UTF-8: it can carry every key."""
     text = io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\n")
+    table = csv.writer(text)  # its lines end in CR LF, so that either is quoted
     table.writerow(FIELDS)
     for entry in entries:
         table.writerow(
             (
-                entry.at.strftime("%a %b %d %H:%M:%S UTC %Y") if entry.at else "",
-                f"/{shown(entry.file)}" if entry.file else "",
+                _stamp(entry.at) if entry.at else "",
+                f"/{_escaped(entry.file)}" if entry.file else "",
                 entry.status,
                 entry.code,
                 f"/{entry.bucket}/{entry.key}",
@@ -169,7 +173,7 @@ def _entry(cells: dict[str, str]) -> LogEntry | None:
     """Return an entry, if the line has a key and a status."""
     bucket, slash, key = cells.get("Key", "").removeprefix("/").partition("/")
     status = cells.get("Status", "").strip()
-    if not (bucket and slash and key) or not _STATUS.fullmatch(status):
+    if not (bucket and slash and key and _STATUS.fullmatch(status)):
         return None
     if not _is_utf8(key):
         return None  # no key of S3
@@ -192,6 +196,15 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%a %b %d %H:%M:%S UTC %Y")
+
+
+def _escaped(path: bytes) -> str:
+    r"""Return a path as `shown` does; a ``\x`` that stands in it becomes ``\x5cx``."""
+    return shown(path.replace(rb"\x", rb"\x5cx"))
+
+
 def _path(text: str) -> TreePath:
     raw = text.encode("utf-8", "surrogateescape").strip(b"/")
     return TreePath(_ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), raw))
@@ -199,12 +212,12 @@ def _path(text: str) -> TreePath:
 
 def _moment(text: str) -> datetime | None:
     """Read a time: ``Wed Nov 12 11:07:34 PST 2008``, RFC 822, or ISO 8601."""
-    for read in (_unix_date, datetime.fromisoformat, parsedate_to_datetime):
+    for read in (_unix_date, datetime.fromisoformat, _mail_date):
         try:
             moment = read(text)
             aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
             return aware.astimezone(UTC)
-        except (ValueError, IndexError, KeyError, OverflowError):
+        except (ValueError, OverflowError, LookupError):
             continue
     return None
 
@@ -218,8 +231,8 @@ def _unix_date(text: str) -> datetime:
     return local - timedelta(hours=_ZONES[zone])
 
 
-def by_path(log: ExportLog) -> Iterator[tuple[TreePath, LogEntry]]:
-    """Yield what was written, with its place on the device."""
-    for entry in log.entries:
-        if entry.written:
-            yield entry.file, entry
+def _mail_date(text: str) -> datetime:
+    moment = parsedate_to_datetime(text)
+    if moment.tzinfo is None:
+        raise ValueError("its zone is not known")
+    return moment
