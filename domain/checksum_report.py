@@ -21,6 +21,7 @@ from s3export.domain.backup_layout import ObjectName
 from s3export.domain.errors import InputRefused
 
 _COLUMNS = 7
+_HEADER = ["bucket", "key", "versionid"]  # "bucket" alone can be a bucket's name
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def parse_checksum_report(content: bytes, name: str) -> Mapping[ObjectName, Comp
     rows = csv.reader(io.StringIO(text, newline=""))
     try:
         for row in rows:
-            if not row or row[0].strip().lower() == "bucket":
+            if not row or [cell.strip().lower() for cell in row[:3]] == _HEADER:
                 continue
             if len(row) < _COLUMNS:
                 raise InputRefused(
@@ -84,7 +85,7 @@ def _computed(row: Sequence[str]) -> Computed | None:
         return None
     try:
         said: Any = json.loads(row[6])
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(said, dict):
         return None
