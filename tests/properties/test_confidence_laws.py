@@ -8,7 +8,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import SETTINGS, samples
 
-from s3export.domain.confidence import at_most, upper_bound
+from s3export.domain.confidence import (
+    at_most,
+    largest_sample_size,
+    sample_size,
+    upper_bound,
+)
 
 LEVELS = (0.5, 0.9, 0.95, 0.99, 0.999)
 
@@ -116,3 +121,121 @@ def test_what_makes_no_sense_is_refused(
     """No bound is made up for impossible numbers."""
     with pytest.raises(ValueError, match=r"need|confidence"):
         upper_bound(population, drawn, failed, level)
+
+
+# --- how many to draw ------------------------------------------------------------
+
+fractions = st.one_of(
+    st.floats(0, 1),
+    st.sampled_from([0.0, 0.01, 0.05, 0.1, 0.25, 0.3, 0.5, 0.7, 1.0]),
+)
+"""Shares of a population; the decimals among them that binary cannot have."""
+
+
+def leaves_few_enough(population: int, drawn: int, allowed: int, level: float) -> bool:
+    """Say, in fractions, whether one file more than allowed would have been noticed."""
+    if drawn >= population - allowed:
+        return True
+    none_of_them = exactly_at_most(0, population, allowed + 1, drawn)
+    return none_of_them <= Fraction(1 - level)
+
+
+@given(st.integers(0, 80), fractions, st.sampled_from(LEVELS))
+@example(100, 0.29, 0.95)  # 0.29 * 100 is 28.999… in floating point
+@example(10, 0.7, 0.95)
+@example(4, 0.25, 0.5)  # a probability of exactly one half
+@SETTINGS
+def test_the_sample_is_the_smallest_that_will_do(
+    population: int, fraction: float, level: float
+) -> None:
+    """By exact fractions: so many leave few enough plausible, one fewer does not."""
+    size = sample_size(population, fraction, level)
+    allowed = math.floor(Fraction(str(fraction)) * population)
+
+    assert 0 <= size <= population
+    assert leaves_few_enough(population, size, allowed, level)
+    assert size == 0 or not leaves_few_enough(population, size - 1, allowed, level)
+
+
+@given(
+    st.integers(0, 10**9),
+    st.sampled_from([1e-4, 0.001, 0.01, 0.0295, 0.1, 0.5]),
+    st.sampled_from(LEVELS),
+)
+@example(10**9, 0.01, 0.95)
+@example(10**9, 1e-4, 0.999)
+@SETTINGS
+def test_the_sample_does_what_it_is_drawn_for(
+    population: int, fraction: float, level: float
+) -> None:
+    """Of up to a billion files: none wrong in it bounds the wrong ones as asked."""
+    size = sample_size(population, fraction, level)
+
+    assert upper_bound(population, size, 0, level).files <= fraction * population
+    assert size <= largest_sample_size(fraction, level)
+    if size:
+        fewer = upper_bound(population, size - 1, 0, level)
+        assert fewer.files > fraction * population
+
+
+@given(st.integers(0, 3000), st.floats(1e-3, 1), st.floats(0.01, 0.9999))
+@SETTINGS
+def test_no_population_needs_more_than_the_largest_sample(
+    population: int, fraction: float, level: float
+) -> None:
+    """Whatever the share and the confidence."""
+    assert sample_size(population, fraction, level) <= largest_sample_size(
+        fraction, level
+    )
+
+
+@pytest.mark.parametrize(
+    ("fraction", "level", "files"),
+    [
+        (0.01, 0.95, 299),
+        (0.05, 0.95, 59),
+        (0.001, 0.95, 2995),
+        (0.5, 0.5, 1),
+        (1, 0.9, 0),
+    ],
+)
+def test_the_largest_sample_is_nearly_needed(
+    fraction: float, level: float, files: int
+) -> None:
+    """It is what a sample of endlessly many files would be: 59 for 5 % and 95 %."""
+    assert largest_sample_size(fraction, level) - files in (0, 1)
+    assert sample_size(10**9, fraction, level) - files in (-1, 0)
+
+
+@given(
+    st.integers(0, 10**6),
+    st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    st.tuples(st.floats(0.01, 0.999), st.floats(0.01, 0.999)),
+)
+@SETTINGS
+def test_asking_for_more_never_takes_fewer(
+    population: int, shares: tuple[float, float], levels: tuple[float, float]
+) -> None:
+    """A smaller share left open, or a higher confidence, takes no smaller sample."""
+    small, large = sorted(shares)
+    low, high = sorted(levels)
+
+    assert sample_size(population, small, low) >= sample_size(population, large, low)
+    assert sample_size(population, large, high) >= sample_size(population, large, low)
+    if small:
+        assert largest_sample_size(small, low) >= largest_sample_size(large, low)
+        assert largest_sample_size(large, high) >= largest_sample_size(large, low)
+
+
+@pytest.mark.parametrize(
+    ("population", "fraction", "level"),
+    [(-1, 0.1, 0.95), (9, -0.1, 0.95), (9, 1.1, 0.95), (9, 0.1, 0), (9, 0.1, 1)],
+)
+def test_a_sample_for_what_makes_no_sense_is_refused(
+    population: int, fraction: float, level: float
+) -> None:
+    """Nor is there a number of files that bounds the wrong ones of any disk at none."""
+    with pytest.raises(ValueError, match="need"):
+        sample_size(population, fraction, level)
+    with pytest.raises(ValueError, match="need"):
+        largest_sample_size(0.0 if population < 0 else fraction, level)

@@ -2,10 +2,12 @@
 
 import random
 from collections import Counter
+from typing import cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import SETTINGS, path_sets
+from strategies import SETTINGS, path_sets, paths
 
 from s3export.domain.sampling import Draw, draw
 
@@ -58,3 +60,48 @@ def test_every_file_is_drawn_equally_often() -> None:
     # 99.9 % point is 85.4; a draw that favours one file twofold gives over 400.
     assert chi_square < 85.4
     assert len(times) == 50
+
+
+State = tuple[str, bytes, int, int]
+
+states = st.tuples(
+    st.text(max_size=5), paths, st.integers(0, 10**6), st.integers(-(10**9), 10**20)
+)
+"""A seed, and a file's path, size and time."""
+
+
+def fingerprint(state: State) -> int:
+    """Return a file's fingerprint under a seed."""
+    seed, path, size_bytes, modified_ns = state
+    return Draw[bytes](seed, 1).fingerprint(path, size_bytes, modified_ns)
+
+
+@given(st.data(), states)
+@SETTINGS
+def test_a_fingerprint_changes_with_whatever_changes(
+    data: st.DataObject, state: State
+) -> None:
+    """Seed, path, size or time: with none of them it stays, in 64 bits."""
+    another = data.draw(states)
+    place = data.draw(st.integers(0, 3))
+    changed = cast(State, (*state[:place], another[place], *state[place + 1 :]))
+
+    assert (fingerprint(changed) == fingerprint(state)) is (changed == state)
+    assert 0 <= fingerprint(state) < 1 << 64
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ((b"a", 11, 1), (b"a", 1, 11)),
+        ((b"a1", 1, 1), (b"a", 11, 1)),
+        ((b"a", 1, -1), (b"a", 1, 1)),
+        ((b"a", 0, 10), (b"a", 1, 0)),
+        ((b"a", 1, 1_000_000_000), (b"a", 1, 1_000_000_001)),
+    ],
+)
+def test_fingerprints_tell_apart_what_looks_alike(
+    one: tuple[bytes, int, int], other: tuple[bytes, int, int]
+) -> None:
+    """Digits do not move from one field to the next."""
+    assert fingerprint(("seed", *one)) != fingerprint(("seed", *other))
