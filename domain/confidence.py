@@ -108,7 +108,9 @@ def largest_sample_size(fraction: float, level: float) -> int:
         return 0
     # One wrong file more than allowed is a share D/N > fraction, and without
     # replacement P(X = 0) <= (1 - D/N)^n < (1 - fraction)^n, which is to be <= doubt.
-    return math.ceil(math.log(1 - level) / math.log1p(-fraction) * (1 + _ROUNDING))
+    # In fractions, since the quotient may be more than floating point can hold.
+    files = Fraction(math.log(1 - level)) / Fraction(math.log1p(-fraction))
+    return math.ceil(files * (1 + Fraction(_ROUNDING)))
 
 
 def _is_plausible(
