@@ -12,6 +12,7 @@ from contracts.file_tree_contract import (
     WritableTreeContract,
 )
 from contracts.object_store_contract import BUCKET, ObjectStoreContract
+from contracts.report_writer_contract import ReportWriterContract
 from contracts.scratch_contract import ScratchContract
 from contracts.workers_contract import WorkersContract
 from samples import DISK, disk_facts
@@ -23,6 +24,7 @@ from s3export.adapters.memory import (
     MemoryExportService,
     MemoryFileTree,
     MemoryObjectStore,
+    MemoryReports,
     MemoryScratch,
     MemoryWritableTree,
 )
@@ -105,3 +107,23 @@ class TestMemoryScratch(ScratchContract):
     @pytest.fixture
     def scratch(self) -> Scratch:
         return MemoryScratch()
+
+
+@dataclass
+class Reports:
+    reports: MemoryReports = field(default_factory=MemoryReports)
+
+    def path(self, name: str) -> str:
+        return f"folder/{name}"
+
+    def names(self) -> Sequence[str]:
+        return sorted(path.removeprefix("folder/") for path in self.reports.written)
+
+    def content(self, name: str) -> object:
+        return self.reports.written[f"folder/{name}"]
+
+
+class TestMemoryReports(ReportWriterContract):
+    @pytest.fixture
+    def arranged(self) -> Reports:
+        return Reports()
