@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import PurePath
 from typing import TypeVar
 
 from s3export.domain.errors import FileRefused
@@ -75,7 +76,7 @@ class MemoryReports(ReportWriter):
 
     def check(self, path: str) -> None:
         """Refuse an unknown ending."""
-        if not path.lower().endswith(tuple(self.forms)):
+        if PurePath(path).suffix.lower() not in self.forms:
             raise FileRefused(f"{path}: no report has this ending")
 
     def write(self, report: Report, path: str) -> None:

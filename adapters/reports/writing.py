@@ -64,7 +64,7 @@ def report_json(report: Report) -> str:
 def report_csv(report: Report) -> str:
     """Return a report's findings as CSV: a header, then one line a finding."""
     text = io.StringIO(newline="")
-    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    table = csv.DictWriter(text, COLUMNS)  # CR LF at a line's end, so either is quoted
     table.writeheader()
     for finding in report.findings:
         row = dict(finding_document(finding))
