@@ -24,6 +24,7 @@ def report_of(*findings: Finding, seed: str = "seed") -> Report:
     return Report(
         device=disk_facts(),
         opened_read_only=True,
+        container=None,
         root=TreePath(b"bkt"),
         sources=(Source("bkt", TreePath(b"bkt")),),
         sample=Sample(seed, None, count, count, count),

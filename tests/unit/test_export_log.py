@@ -14,7 +14,6 @@ from s3export.domain.export_log import (
     FIELDS,
     ExportLog,
     LogEntry,
-    by_path,
     parse_export_log,
     write_export_log,
 )
@@ -222,29 +221,6 @@ def test_lines_that_say_nothing_are_counted() -> None:
     log = read("\n".join(["what is this", ",".join(SAMPLE), "", "x,y", ",,,,,"]))
 
     assert log == ExportLog((ENTRY,), unread=2)
-
-
-def test_bytes_that_are_not_utf_8_stay_what_they_are() -> None:
-    """In a path they are the name on the disk."""
-    line = b",/d/\xff.jpg,200,OK,/b/k,"
-
-    (entry,) = parse_export_log(line, "some.log").entries
-
-    assert entry.file == b"d/\xff.jpg"
-
-
-@pytest.mark.parametrize(
-    ("status", "file", "written"),
-    [("200", "/f", True), ("200", "", False), ("404", "/f", False), ("103", "", False)],
-)
-def test_what_was_written_has_a_file_and_the_status_200(
-    status: str, file: str, written: bool
-) -> None:
-    """The others are in the log and not on the device."""
-    log = read(f"x,{file},{status},OK,/b/k,")
-
-    assert log.entries[0].written is written
-    assert len(list(by_path(log))) == written
 
 
 def test_the_newest_time_counts_across_zones() -> None:
