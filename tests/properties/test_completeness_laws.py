@@ -132,17 +132,24 @@ class Plain:
         return self._see(at)
 
     def find_key(self, bucket: str, key: str) -> Entry | None:
-        for number, (source, one, where) in self.entries:
+        """The first place of the object that was not seen; else the last place."""
+        places = []
+        for source, one, where in (entry for _, entry in self.entries):
             if (one.bucket, one.key) == (bucket, key):
-                same = [
-                    (n, e)
-                    for n, e in self.entries
-                    if (e[1].bucket, e[1].key) == (bucket, key)
-                    and (e[2] == where if where else e[0].directory == source.directory)
-                ]
-                assert same[0][0] == number
-                return self._see(same)
-        return None
+                places.append(
+                    [
+                        (n, e)
+                        for n, e in self.entries
+                        if (e[1].bucket, e[1].key) == (bucket, key)
+                        and (
+                            e[2] == where
+                            if where
+                            else e[0].directory == source.directory
+                        )
+                    ]
+                )
+        unseen = (place for place in places if place[0] in self.unseen)
+        return self._see(next(unseen, places[-1] if places else []))
 
     def _see(self, found: list[tuple[int, Entry]]) -> Entry | None:
         if not found:

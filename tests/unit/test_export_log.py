@@ -95,7 +95,7 @@ def test_the_documented_sample_is_read(
 
     assert log == ExportLog((ENTRY,))
     assert log.newest == MOMENT
-    assert dict(by_path(log)) == {b"images/image.jpg": ENTRY}
+    assert log.entries == (ENTRY,)
 
 
 @given(st.permutations(range(6)), st.sampled_from([",", "\t", ";", "|"]))
@@ -221,6 +221,29 @@ def test_lines_that_say_nothing_are_counted() -> None:
     log = read("\n".join(["what is this", ",".join(SAMPLE), "", "x,y", ",,,,,"]))
 
     assert log == ExportLog((ENTRY,), unread=2)
+
+
+def test_bytes_that_are_not_utf_8_stay_what_they_are() -> None:
+    """In a path they are the name on the disk."""
+    line = b",/d/\xff.jpg,200,OK,/b/k,"
+
+    (entry,) = parse_export_log(line, "some.log").entries
+
+    assert entry.file == b"d/\xff.jpg"
+
+
+@pytest.mark.parametrize(
+    ("status", "file", "written"),
+    [("200", "/f", True), ("200", "", False), ("404", "/f", False), ("103", "", False)],
+)
+def test_what_was_written_has_a_file_and_the_status_200(
+    status: str, file: str, written: bool
+) -> None:
+    """The others are in the log and not on the device."""
+    log = read(f"x,{file},{status},OK,/b/k,")
+
+    assert log.entries[0].written is written
+    assert sum(entry.written for entry in log.entries) == written
 
 
 def test_the_newest_time_counts_across_zones() -> None:
