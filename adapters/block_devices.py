@@ -284,6 +284,15 @@ class SystemBlockDevices(BlockDevices):
         return Place(facts.path, kind, partition.offset, partition.size)
 
     @contextmanager
+    def new_file_system(self, image: str, label: str) -> Iterator[WritableTree]:
+        """Make an ext4 file system of an image file, without a partition table."""
+        _need_root("mounting an image")
+        with _step(f"making an ext4 file system in {image}"):
+            self._commands.run(command_lines.make_ext4(image, label[:16]))
+        with self.open_for_writing(self.inspect(image)) as tree:
+            yield tree
+
+    @contextmanager
     def attach_image(self, path: str) -> Iterator[str]:
         """Make a disk of an image file, writable; give the device's path."""
         _need_root("attaching an image")

@@ -28,6 +28,7 @@ from s3export.domain.digests import Hash
 from s3export.domain.evidence import ObjectFacts, PartFacts
 from s3export.domain.jobs import CreatedJob, JobId, JobStatus, JobSummary, ShippingLabel
 from s3export.domain.manifests import Address, Manifest
+from s3export.domain.secret import Secret
 from s3export.domain.verification import Report
 
 A = TypeVar("A")
@@ -367,6 +368,10 @@ class WritableTree(FileTree, Protocol):
         """
 
     @abstractmethod
+    def free_bytes(self) -> int:
+        """Return how much content there is room for, about."""
+
+    @abstractmethod
     def sync(self) -> None:
         """Return when everything written has reached the disk."""
 
@@ -544,6 +549,29 @@ class Containers(Protocol):
         self, facts: DeviceFacts, key: ContainerKey, opening: Opening
     ) -> AbstractContextManager[OpenedContainer]:
         """Open a device or an image that is a container, or whose one partition is."""
+
+    @abstractmethod
+    def create(
+        self,
+        tree: WritableTree,
+        path: TreePath,
+        size_bytes: int,
+        password: Secret,
+        label: str,
+    ) -> AbstractContextManager[WritableTree]:
+        """Make a TrueCrypt container with an empty ext4 file system to be written to.
+
+        The container is written to the tree on leaving; after any error, those of the
+        block included, nothing stands at ``path``.
+
+        Args:
+            size_bytes: Of the container; rounded down to whole MiB.
+            label: Of the file system.
+
+        Raises:
+            errors.DiskFull: There is no room for it.
+
+        """
 
 
 class KeyRing(Protocol):

@@ -1,13 +1,17 @@
 """Opens containers by whatever means this machine has: the kernel's, or our own."""
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from s3export.adapters.block_devices import SystemBlockDevices
 from s3export.adapters.byte_sources import ByteSource, FileSource, Slice
 from s3export.adapters.containers.cryptsetup import CryptsetupContainers
+from s3export.adapters.containers.formatting import OVERHEAD_BYTES, format_volume
 from s3export.adapters.containers.opening import open_volume
 from s3export.adapters.file_trees.mounted import MountedTree
 from s3export.adapters.file_trees.userspace import UserspaceTree
@@ -17,10 +21,20 @@ from s3export.domain.devices import DeviceFacts
 from s3export.domain.errors import (
     ContainerUnsupported,
     DeviceUnreadable,
+    DiskFull,
     KernelLacks,
     PrivilegeMissing,
 )
-from s3export.domain.ports import Containers, FileTree, OpenedContainer
+from s3export.domain.ports import (
+    Containers,
+    FileTree,
+    OpenedContainer,
+    WritableTree,
+)
+from s3export.domain.secret import Secret
+
+_MIB = 1 << 20
+_SMALLEST_BYTES = 4 * _MIB  # below, mkfs.ext4 finds no room for a journal
 
 _LUKS = b"LUKS\xba\xbe"
 """How LUKS1 and LUKS2 begin (cryptsetup, "LUKS2 On-Disk Format Specification")."""
@@ -93,6 +107,29 @@ class SystemContainers(Containers):
             )
             with self._opened(container, key, opening) as opened:
                 yield opened
+
+    @contextmanager
+    def create(
+        self,
+        tree: WritableTree,
+        path: TreePath,
+        size_bytes: int,
+        password: Secret,
+        label: str,
+    ) -> Iterator[WritableTree]:
+        """Fill an ext4 image beside the disk, then encrypt it in userspace."""
+        content = size_bytes // _MIB * _MIB - OVERHEAD_BYTES
+        if content < _SMALLEST_BYTES or size_bytes > tree.free_bytes():
+            raise DiskFull(f"no room for a container of {size_bytes:,} bytes")
+        with TemporaryDirectory(prefix="s3export-container-") as directory:
+            image = Path(directory, "plain.img")
+            with image.open("wb") as file:
+                file.truncate(content)
+            image.chmod(0o600)
+            with self._devices.new_file_system(str(image), label) as inside:
+                yield inside
+            tree.write(path, encrypted(image, content, password))
+            tree.sync()
 
     @contextmanager
     def _opened(
@@ -170,3 +207,16 @@ class SystemContainers(Containers):
 
 
 _NOT_ROOT = "that needs root"
+
+
+def encrypted(image: Path, size_bytes: int, password: Secret) -> Iterator[bytes]:
+    """Yield a TrueCrypt volume with an image's content, MiB by MiB."""
+    volume = format_volume(size_bytes, password, secrets.token_bytes)
+    try:
+        yield volume.header
+        with image.open("rb") as plain:
+            for start in range(0, size_bytes, _MIB):
+                yield volume.sink.encrypt(start, plain.read(_MIB))
+        yield volume.backup_header
+    finally:
+        volume.sink.close()

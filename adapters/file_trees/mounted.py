@@ -220,6 +220,11 @@ class MountedWritableTree(MountedTree, WritableTree):
                 raise
             os.fsync(parent)
 
+    def free_bytes(self) -> int:
+        """Return what the file system says is free for this user."""
+        found = os.statvfs(self._root)
+        return found.f_bavail * found.f_frsize
+
     def sync(self) -> None:
         """Write what the kernel buffers, for every file system."""
         os.sync()

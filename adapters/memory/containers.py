@@ -3,12 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from s3export.adapters.memory.file_tree import MemoryFileTree
+from s3export.adapters.memory.file_tree import MemoryFileTree, MemoryWritableTree
 from s3export.domain.backup_layout import TreePath, shown
 from s3export.domain.containers import ContainerFacts, ContainerKey, Opening, OpenWith
 from s3export.domain.devices import DeviceFacts
-from s3export.domain.errors import FileUnreadable, PasswordRefused
-from s3export.domain.ports import Containers, FileTree, KeyRing, OpenedContainer
+from s3export.domain.errors import DiskFull, FileUnreadable, PasswordRefused
+from s3export.domain.ports import (
+    Containers,
+    FileTree,
+    KeyRing,
+    OpenedContainer,
+    WritableTree,
+)
 from s3export.domain.secret import Secret
 
 
@@ -42,6 +48,23 @@ class MemoryContainers(Containers):
         """Open a device that is a container."""
         with self._open(facts.path, key, opening) as opened:
             yield opened
+
+    @contextmanager
+    def create(
+        self,
+        tree: WritableTree,
+        path: TreePath,
+        size_bytes: int,
+        password: Secret,
+        label: str,
+    ) -> Iterator[WritableTree]:
+        """Make a container; in the tree stands a file of its size."""
+        if size_bytes > tree.free_bytes():
+            raise DiskFull(f"no room for {size_bytes:,} bytes")
+        inside = MemoryWritableTree(room_bytes=size_bytes)
+        yield inside
+        tree.write(path, [bytes(size_bytes)])
+        self.put(shown(path), password.reveal(), inside)
 
     @contextmanager
     def _open(

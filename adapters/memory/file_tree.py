@@ -116,6 +116,10 @@ class MemoryWritableTree(MemoryFileTree, WritableTree):
         self.files[path] = content
         self._add_parents(path)
 
+    def free_bytes(self) -> int:
+        """Return the room that is left."""
+        return self._room()
+
     def sync(self) -> None:
         """Do nothing: memory is always in step with itself."""
 

@@ -145,6 +145,7 @@ def _deliver(
     adapters = application.adapters
     facility = LoadingFacility(
         devices=adapters.block_devices(),
+        containers=adapters.disk_containers(),
         store=adapters.object_store(),
         load=application.use_cases.load_device(),
         dock=LoadingDock(endpoint),

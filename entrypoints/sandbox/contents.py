@@ -20,8 +20,7 @@ deviceId: SANDBOX-1
 fileSystem: EXT4
 logBucket: {LOG_BUCKET}
 logPrefix: logs/
-# A device with a PIN comes back with plain files.
-pinCode: "0123"
+trueCryptPassword: "correct horse battery staple"
 notificationEmail: operator@example.com
 operations:
   - exportBucket: {BUCKET}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from s3export.adapters.yaml_manifests import YamlManifests
+from s3export.domain.backup_layout import TreePath
 from s3export.domain.devices import DeviceFacts
 from s3export.domain.errors import (
     DeviceError,
@@ -20,10 +21,13 @@ from s3export.domain.jobs import (
     JobId,
     job_id,
 )
-from s3export.domain.ports import BlockDevices, ObjectStore
+from s3export.domain.manifests import Manifest
+from s3export.domain.ports import BlockDevices, Containers, ObjectStore, WritableTree
 from s3export.domain.services.create_job import read_signature, refuse_unsafe
 from s3export.domain.services.load_device import LoadDevice, LoadResult
 from s3export.entrypoints.sandbox.importexport.dock import LoadingDock
+
+_SHARE_OF_THE_DISK = 0.9
 
 CARRIER = "UPS"
 TRACKING_NUMBER = "1Z999AA10123456784"  # UPS's own example
@@ -47,6 +51,7 @@ class LoadingFacility:
     """Does with a device what AWS Import/Export did, and tells the service."""
 
     devices: BlockDevices
+    containers: Containers
     store: ObjectStore
     load: LoadDevice
     dock: LoadingDock
@@ -77,7 +82,7 @@ class LoadingFacility:
         try:
             self.devices.prepare(facts, label=name)
             with self.devices.open_for_writing(self.devices.inspect(device)) as tree:
-                result = self.load(manifest, tree)
+                result = self._load(manifest, tree, name)
         except DeviceError:
             self._send_home(Delivery(name, DEVICE_ERROR))
             raise
@@ -87,6 +92,16 @@ class LoadingFacility:
         return self._send_home(
             Delivery(name, code, result), manifest.log_bucket, log_key
         )
+
+    def _load(self, manifest: Manifest, tree: WritableTree, name: JobId) -> LoadResult:
+        """Load into a container, ``<JOBID>.tc``, or without a password into plain."""
+        password = manifest.truecrypt_password
+        if password is None:
+            return self.load(manifest, tree)
+        path = TreePath(f"{name}.tc".encode())
+        size = int(tree.free_bytes() * _SHARE_OF_THE_DISK)
+        with self.containers.create(tree, path, size, password, name) as inside:
+            return self.load(manifest, inside)
 
     def _signature(self, facts: DeviceFacts) -> bytes:
         try:
