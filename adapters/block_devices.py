@@ -26,6 +26,7 @@ from s3export.adapters.file_trees.mounted import MountedTree, MountedWritableTre
 from s3export.adapters.file_trees.userspace import UserspaceTree
 from s3export.adapters.gpt import primary_partitions
 from s3export.adapters.loop_devices import LoopDevices, Shield
+from s3export.adapters.privileges import may_administer
 from s3export.adapters.sessions import RUN_DIRECTORY, Held, Session, dead_sessions
 from s3export.domain.devices import DeviceFacts, DeviceKind, partition_name
 from s3export.domain.errors import (
@@ -191,7 +192,7 @@ class SystemBlockDevices(BlockDevices):
             return
         _need_reading(facts.path)
         place = self._file_system(facts, READABLE_FILE_SYSTEMS)
-        mountable = place.kind in MOUNTABLE_FILE_SYSTEMS and os.geteuid() == 0
+        mountable = place.kind in MOUNTABLE_FILE_SYSTEMS and may_administer()
         with ExitStack() as stack:
             if mounting and mountable:
                 device = stack.enter_context(self._attached(place, read_only=True))
@@ -444,5 +445,5 @@ def _need_reading(path: str) -> None:
 
 
 def _need_root(what: str) -> None:
-    if os.geteuid() != 0:
-        raise PrivilegeMissing(f"{what} needs root")
+    if not may_administer():
+        raise PrivilegeMissing(f"{what} needs root (CAP_SYS_ADMIN)")

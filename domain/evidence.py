@@ -45,6 +45,19 @@ _STRONGEST_FIRST = (
     "CRC32",
 )
 _WEAK = ("CRC32C", "CRC32")
+_DIGEST_BYTES = {
+    "MD5": 16,
+    "SHA1": 20,
+    "SHA256": 32,
+    "SHA512": 64,
+    "CRC32": 4,
+    "CRC32C": 4,
+    "CRC64NVME": 8,
+    "XXHASH64": 8,
+    "XXHASH3": 8,
+    "XXHASH128": 16,
+}
+
 _ALWAYS_COMPOSITE_IN_PARTS = ("SHA1", "SHA256", "SHA512")
 """S3 combines CRCs over parts to one over the object; the SHA family it cannot."""
 
@@ -231,13 +244,14 @@ def ladder(
             an export log (last).
 
     """
-    found = [
-        *_checksums(facts, computable),
+    told = tuple(witnesses)
+    reports = (one for one in told if one.kind != EXPORT_LOG)
+    found: list[Evidence | NoEvidence] = [
+        *sorted((*reports, *_checksums(facts, computable)), key=_strength),
         _etag(facts),
         *_claims(facts),
+        *(one for one in told if one.kind == EXPORT_LOG),
     ]
-    for witness in witnesses:
-        found.insert(len(found) if witness.kind == EXPORT_LOG else 0, witness)
     if strong:
         found = [_if_strong(one) for one in found]
     rungs = [one for one in found if isinstance(one, Evidence)]
@@ -284,7 +298,7 @@ def _checksums(
             found.append(
                 NoEvidence(f"its {checksum.algorithm} cannot be computed here")
             )
-    yield from sorted(found, key=_strength)
+    yield from found
 
 
 def _readings(checksum: Checksum, parts: int) -> list[Evidence | NoEvidence]:
@@ -318,6 +332,10 @@ def _checksum(
         digest = b""
     if not digest:
         return NoEvidence(f"its {checksum.algorithm} {checksum.value!r} is not base64")
+    if len(digest) != _DIGEST_BYTES.get(checksum.algorithm, len(digest)):
+        return NoEvidence(
+            f"its {checksum.algorithm} {checksum.value!r} has {len(digest)} bytes"
+        )
     name = checksum.algorithm.lower()
     return Evidence(
         EvidenceKind(f"{name}-composite" if parts else name),

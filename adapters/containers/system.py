@@ -1,6 +1,5 @@
 """Opens containers by whatever means this machine has: the kernel's, or our own."""
 
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +14,7 @@ from s3export.adapters.containers.formatting import OVERHEAD_BYTES, format_volum
 from s3export.adapters.containers.opening import open_volume
 from s3export.adapters.file_trees.mounted import MountedTree
 from s3export.adapters.file_trees.userspace import UserspaceTree
+from s3export.adapters.privileges import may_administer
 from s3export.domain.backup_layout import TreePath, shown
 from s3export.domain.containers import ContainerFacts, ContainerKey, Opening, OpenWith
 from s3export.domain.devices import DeviceFacts
@@ -180,7 +180,7 @@ class SystemContainers(Containers):
             return "it would be mounted, which --no-mount forbids"
         if not container.path:
             return "it lies in a file system that is not mounted"
-        if os.geteuid() != 0:
+        if not may_administer():
             return _NOT_ROOT
         return self._cryptsetup.available("luks" if container.is_luks else "tcrypt")
 

@@ -76,6 +76,12 @@ def summary_lines(report: Report) -> Iterator[str]:
         yield f"In doubt: {harmless(doubt)}"
     if report.cut_short:
         yield f"Cut short: {harmless(report.cut_short)}"
+    if report.container:
+        found = report.container
+        yield (
+            f"Container: {harmless(found.path)}, {found.kind}, {found.cipher}, opened "
+            f"with {found.opened_with}"
+        )
     if report.exported_at:
         moment = timestamp(report.exported_at.moment)
         yield f"Exported: {moment}, says {report.exported_at.origin}"

@@ -9,6 +9,9 @@ BUCKET = "sandbox-photos"
 LOG_BUCKET = "sandbox-export-logs"
 DISK_BYTES = 256 << 20
 
+PASSWORD = "correct horse battery staple"
+"""Everybody's example (xkcd 936), so that nobody takes it for a secret."""
+
 EVEN = "videos/even-parts.mp4"
 UNEVEN = "videos/uneven-parts.mp4"
 _MIB = 1 << 20
@@ -20,7 +23,7 @@ deviceId: SANDBOX-1
 fileSystem: EXT4
 logBucket: {LOG_BUCKET}
 logPrefix: logs/
-trueCryptPassword: "correct horse battery staple"
+trueCryptPassword: {PASSWORD}
 notificationEmail: operator@example.com
 operations:
   - exportBucket: {BUCKET}

@@ -10,17 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from s3export.adapters.block_devices import SystemBlockDevices
 from s3export.adapters.file_trees.mounted import MountedWritableTree
 from s3export.adapters.memory import SilentProgress
 from s3export.adapters.s3_store import S3Store
 from s3export.domain.backup_layout import TreePath, join
 from s3export.domain.export_log import write_export_log
-from s3export.domain.ports import BlockDevices, WritableTree
+from s3export.domain.ports import WritableTree
+from s3export.domain.secret import Secret
 from s3export.domain.services.load_device import LoadDevice
 from s3export.entrypoints.cli.terminal import Terminal, harmless
 from s3export.entrypoints.container import Application
 from s3export.entrypoints.sandbox import contents
 from s3export.entrypoints.sandbox.actions import Sandbox, s3_client
+from s3export.entrypoints.sandbox.damage import tampered
 
 _SINGLE = "albums/2023/summer/photo-007.jpg"
 _CUT = "albums/2023/winter/photo-011.jpg"
@@ -57,7 +60,7 @@ class _Story:
     box: Sandbox
     terminal: Terminal
 
-    def on_a_disk(self, devices: BlockDevices) -> Sequence[str] | None:
+    def on_a_disk(self, devices: SystemBlockDevices) -> Sequence[str] | None:
         """With root: a job, a disk, the loading facility; damage on the disk.
 
         Returns:
@@ -85,7 +88,7 @@ class _Story:
         verify = ["verify-backup", disk, "--manifest", manifest, "--job-id", job]
         if not self._goes_well("The disk is back. Is it what S3 holds?", verify):
             return None
-        with devices.open_for_writing(devices.inspect(disk)) as tree:
+        with tampered(devices, disk, Secret(contents.PASSWORD)) as tree:
             self._plant(tree, contents.BUCKET)
         return verify
 

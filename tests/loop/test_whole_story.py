@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -106,6 +107,12 @@ def test_a_loaded_disk_verifies_and_no_byte_of_it_changes(
     assert code == 0
     assert report["verdict"] == "verified"
     assert report["device"]["opened_read_only"] is True
+    assert report["container"] == {
+        "kind": "truecrypt",
+        "path": f"/{job_id}.tc",
+        "cipher": "aes-xts",
+        "opened_with": "userspace",
+    }
     assert report["counts"]["match"] == len([*contents.objects()])
     assert report["findings"] == []
     assert report["exported_at"]["origin"] == "the export log"
@@ -271,8 +278,8 @@ def silent_server() -> Iterator[SilentServer]:
     def answer(connection: socket.socket) -> None:
         open_connections.append(connection)
         while request := connection.recv(65_536):
-            path = request.split(b" ")[1]
-            if path.rstrip(b"/").count(b"/") == 1:
+            method, path, *_ = request.split(b" ")
+            if method == b"HEAD" and path.rstrip(b"/").count(b"/") == 1:
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
     threading.Thread(target=serve, daemon=True).start()
@@ -356,3 +363,147 @@ def test_what_a_killed_verification_leaves_is_named_and_can_be_cleaned(
     assert not [
         p for p in Path("/run/s3export").iterdir() if str(started.pid) in p.name
     ]
+
+
+# --- the container -------------------------------------------------------------------
+
+
+@pytest.fixture
+def encrypted_disk(capfd: pytest.CaptureFixture[str], box: Sandbox) -> str:
+    """A disk that came back with its container."""
+    load(capfd, box)
+    return box.disk
+
+
+BUCKET = f"--bucket={contents.BUCKET}"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--password-file={file}"],
+        ["--password-file={file}", "--no-mount"],
+        ["--password-file={file}", "--open-with=userspace", "--container=/{job}.tc"],
+        [contents.PASSWORD],
+    ],
+)
+def test_a_container_opens_with_a_password_from_wherever_it_comes(
+    capfd: pytest.CaptureFixture[str],
+    encrypted_disk: str,
+    tmp_path: Path,
+    options: list[str],
+) -> None:
+    """Mounted or not, the same report; without a log the recovered are unverifiable."""
+    secret = tmp_path / "secret"
+    secret.write_text(f"{contents.PASSWORD}\nanother line\n")
+    job = run(capfd, "list-jobs")[1][0]["job_id"]
+    given = [option.format(file=secret, job=job) for option in options]
+
+    code, report = run(
+        capfd, "verify-backup", encrypted_disk, *given, BUCKET, "--sample-size=all"
+    )
+
+    assert code == 3
+    assert report["counts"]["match"] == 67
+    assert report["counts"]["unverifiable"] == 1  # up/../and-away; folder/ is empty
+    assert report["container"]["path"] == f"/{job}.tc"
+
+
+def test_a_password_may_come_from_the_input_or_the_environment(
+    encrypted_disk: str, box: Sandbox
+) -> None:
+    """And is seen in no child's arguments or environment, nor in anything printed."""
+    command = [sys.executable, "-m", "s3export", "verify-backup", encrypted_disk]
+    variable = {"S3EXPORT_TRUECRYPT_PASSWORD": contents.PASSWORD}
+    for options, given, extra in (
+        (["--password-stdin"], f"{contents.PASSWORD}\n", {}),
+        ([], "", variable),
+    ):
+        done = subprocess.run(
+            [*command, BUCKET, *options, "--verbose"],
+            env={**os.environ, **extra},
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 3, done.stderr
+        assert contents.PASSWORD not in done.stdout + done.stderr
+        assert "truecrypt, aes-xts, opened with userspace" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--non-interactive"], 5, "--password-file"),
+        (["wrong password"], 5, "--backup-header"),
+        (["wrong password", "--open-with=cryptsetup"], 5, "--open-with userspace"),
+        ([contents.PASSWORD, "--container=/none.tc"], 5, "none.tc"),
+        ([contents.PASSWORD, "--container=/lost+found"], 5, "not a regular file"),
+        (["--password-file=/no/such"], 4, "/no/such"),
+    ],
+)
+def test_a_container_that_stays_closed_says_why_and_what_to_do(
+    capfd: pytest.CaptureFixture[str],
+    encrypted_disk: str,
+    options: list[str],
+    code: int,
+    said: str,
+) -> None:
+    """Within seconds, by exit code and words; the password is not repeated."""
+    began = time.monotonic()
+    done, err = run(capfd, "verify-backup", encrypted_disk, *options, BUCKET)
+
+    assert done == code
+    assert said in err
+    assert contents.PASSWORD not in err
+    assert time.monotonic() - began < 4  # two for the password, two to start
+
+
+def test_a_damaged_header_is_opened_by_its_copy(
+    capfd: pytest.CaptureFixture[str], encrypted_disk: str
+) -> None:
+    """--backup-header, as the error for the damaged one says."""
+    devices = application(Settings()).adapters.block_devices()
+    with devices.open_for_writing(devices.inspect(encrypted_disk)) as tree:
+        (name,) = [n for n in tree.names(b"") if n.endswith(b".tc")]
+        with tree.system_path(name) as path, Path(path).open("r+b") as file:
+            file.write(bytes(512))
+    command = ("verify-backup", encrypted_disk, contents.PASSWORD, BUCKET)
+
+    code, said = run(capfd, *command)
+    assert (code, "--backup-header" in said) == (5, True)
+    code, report = run(capfd, *command, "--backup-header")
+
+    assert code == 3
+    assert report["counts"]["match"] == 67
+
+
+def test_an_image_is_read_by_anybody_who_may_read_it(
+    capfd: pytest.CaptureFixture[str], encrypted_disk: str, tmp_path: Path
+) -> None:
+    """No privilege, no mount: partition table, ext4, container and ext4 within."""
+    image = tmp_path / "disk.img"
+    with Path(encrypted_disk).open("rb") as disk, image.open("wb") as copy:
+        shutil.copyfileobj(disk, copy, 1 << 20)
+    confined = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+    program = [sys.executable, "-m", "s3export", "verify-backup", str(image)]
+    done = subprocess.run(
+        [
+            *confined,
+            *program,
+            BUCKET,
+            "--password-stdin",
+            "--json",
+            "--sample-size=all",
+        ],
+        input=f"{contents.PASSWORD}\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 3, done.stderr
+    report = json.loads(done.stdout)
+    assert report["counts"]["match"] == 67
+    assert report["container"]["opened_with"] == "userspace"

@@ -500,19 +500,38 @@ def test_a_logs_checksum_is_evidence_just_when_it_is_an_md5(text: str) -> None:
         assert found.text(bytes.fromhex(MD5)) == MD5
 
 
-@given(algorithms)
+@given(algorithms, algorithms)
 @SETTINGS
-def test_a_checksum_report_is_taken_before_all_else(algorithm: str) -> None:
-    """It is over the whole, computed at rest, and named as such."""
+def test_a_checksum_report_takes_its_place_among_the_checksums(
+    algorithm: str, other: str
+) -> None:
+    """It is over the whole and named as such; the stronger of two comes first."""
     one = whole_checksum(algorithm, of_length(algorithm), "the checksum report")
     assert isinstance(one, Evidence)
+    own = Checksum(other, of_length(other), "FULL_OBJECT")
 
-    found = checked(Checksum("CRC64NVME", of_length("CRC64NVME")), witnesses=[one])
+    first, second, *_ = checked(own, witnesses=[one]).rungs
 
-    assert found.rungs[0] == one
-    assert (one.kind, one.parts, one.decisive) == (algorithm.lower(), 0, True)
-    assert one.whose == "the checksum report"
+    assert {first.algorithm, second.algorithm} == {algorithm, other}
+    assert (one in (first, second)) and (one.parts, one.decisive) == (0, True)
+    if algorithm == other:
+        assert first == one
+    (alone, *_) = checked(own).rungs
+    (reported, *_) = checked(witnesses=[one]).rungs
+    assert {alone.algorithm, reported.algorithm} == {other, algorithm}
     assert isinstance(whole_checksum(algorithm, "%%%", "x"), NoEvidence)
+
+
+@given(algorithms, st.integers(0, 80))
+@SETTINGS
+def test_a_checksum_of_another_length_is_none(algorithm: str, length: int) -> None:
+    """A value that was cut off would call every file different."""
+    value = base64.b64encode(bytes(length)).decode()
+
+    found = whole_checksum(algorithm, value, "x")
+
+    right = len(base64.b64decode(of_length(algorithm)))
+    assert isinstance(found, Evidence) is (length == right)
 
 
 # --- strong proof ---------------------------------------------------------------
