@@ -432,6 +432,49 @@ def test_a_password_may_come_from_the_input_or_the_environment(
         assert "truecrypt, aes-xts, opened with userspace" in done.stdout
 
 
+SHIM = """\
+#!/bin/sh
+{{ tr '\\0' '\\n' < /proc/$$/cmdline; tr '\\0' '\\n' < /proc/$$/environ; }} >> {record}
+exec {real} "$@"
+"""
+
+
+def test_no_program_that_is_started_sees_the_password(
+    encrypted_disk: str, tmp_path: Path
+) -> None:
+    """Neither in its arguments nor in its environment; nor does any report tell it."""
+    record, tools = tmp_path / "record", tmp_path / "tools"
+    tools.mkdir()
+    for name in ("lsblk", "losetup", "wipefs", "sfdisk", "blkid", "mount", "umount"):
+        real = shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")
+        shim = tools / name
+        shim.write_text(SHIM.format(record=record, real=real))
+        shim.chmod(0o755)
+    reports = [tmp_path / f"report.{form}" for form in ("json", "csv", "html")]
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "s3export", "verify-backup", encrypted_disk, BUCKET,
+            "--verbose", "--all-findings", *(f"--report={path}" for path in reports),
+        ],
+        env={
+            **os.environ,
+            "PATH": f"{tools}:{os.environ['PATH']}",
+            "S3EXPORT_TRUECRYPT_PASSWORD": contents.PASSWORD,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 3, done.stderr
+    seen = record.read_text()
+    assert "losetup" in seen and "mount" in seen and "PATH=" in seen
+    told = [done.stdout, done.stderr, *(path.read_text() for path in reports)]
+    for text in (seen, *told):
+        assert contents.PASSWORD not in text
+        assert "horse" not in text
+
+
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [
