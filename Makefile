@@ -12,13 +12,13 @@ STAMP  := $(VENV)/.installed
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-demo: setup  ## the whole story on this machine (root for disks; 15 s)
+demo: setup  ## the whole story on this machine (root for disks; 30 s)
 	$(BIN)/s3export sandbox demo
 
 test: setup  ## all tests (root, loop devices and user-mode Linux for some; 3 to 6 min)
 	$(BIN)/python -m pytest
 
-test-loop: setup  ## the disk tests alone (root and loop devices; 1 min)
+test-loop: setup  ## the disk tests alone (root and loop devices; 4 min)
 	$(BIN)/python -m pytest tests/loop
 
 check: lint types  ## everything but the tests (20 s)

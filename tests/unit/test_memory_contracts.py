@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from contracts.block_devices_contract import BlockDevicesContract
+from contracts.containers_contract import ContainersContract
 from contracts.export_service_contract import ExportServiceContract
 from contracts.file_tree_contract import (
     FILES,
@@ -20,6 +21,7 @@ from samples import DISK, disk_facts
 from s3export.adapters.memory import (
     InlineWorkers,
     MemoryBlockDevices,
+    MemoryContainers,
     MemoryDisk,
     MemoryExportService,
     MemoryFileTree,
@@ -89,6 +91,18 @@ class TestMemoryBlockDevices(BlockDevicesContract):
     @pytest.fixture
     def arranged(self) -> Devices:
         return Devices(MemoryBlockDevices(MemoryDisk(disk_facts())))
+
+
+@dataclass
+class Sealed:
+    containers: MemoryContainers
+    tree: MemoryWritableTree
+
+
+class TestMemoryContainers(ContainersContract):
+    @pytest.fixture
+    def arranged(self) -> Sealed:
+        return Sealed(MemoryContainers(), MemoryWritableTree(room_bytes=48 << 20))
 
 
 class TestInlineWorkers(WorkersContract):
