@@ -144,11 +144,7 @@ def at_most(failed: int, population: int, wrong: int, drawn: int) -> float:
 
 
 def _probability(x: int, population: int, wrong: int, drawn: int) -> float:
-    right = population - wrong
-    if drawn == 0:
-        return 1.0 if x == 0 else 0.0
-    if drawn == population:
-        return 1.0 if x == wrong else 0.0
+    right = population - wrong  # with 0 < drawn < population: `at_most` sees to it
     p = drawn / population
     q = (population - drawn) / population
     return math.exp(

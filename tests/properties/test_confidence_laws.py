@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from strategies import SETTINGS, samples
 
 from s3export.domain.confidence import (
+    Bound,
     at_most,
     largest_sample_size,
     sample_size,
@@ -238,3 +239,84 @@ def test_a_sample_for_what_makes_no_sense_is_refused(
         sample_size(population, fraction, level)
     with pytest.raises(ValueError, match="need"):
         largest_sample_size(0.0 if population < 0 else fraction, level)
+
+
+@given(st.data(), st.integers(0, 400))
+@SETTINGS
+def test_probabilities_are_right_to_ten_digits(
+    data: st.DataObject, population: int
+) -> None:
+    """However small they are, and whatever is drawn of whatever is wrong."""
+    wrong = data.draw(st.integers(0, population))
+    drawn = data.draw(st.integers(0, population))
+    failed = data.draw(st.integers(0, drawn))
+
+    exact = exactly_at_most(failed, population, wrong, drawn)
+
+    assert at_most(failed, population, wrong, drawn) == pytest.approx(
+        float(exact), rel=1e-10, abs=1e-300
+    )
+
+
+@pytest.mark.parametrize(
+    ("failed", "population", "wrong", "drawn"),
+    [
+        (0, 10**9, 1, 10**6),
+        (0, 10**9, 29_957_310, 100),
+        (1, 10**9, 5 * 10**6, 1_000),
+        (3, 10**9, 7_000_000, 1_000),
+        (2, 10**6, 123, 45_678),
+        (5, 123_456, 3_642, 100),
+        (16, 123_456, 1_000, 1_500),
+        (40, 50_000, 25_000, 100),
+        (0, 10**9, 10**9 - 5, 5),
+        (4, 10**9, 10**9 - 5, 5),
+    ],
+)
+def test_probabilities_of_large_populations_are_right(
+    failed: int, population: int, wrong: int, drawn: int
+) -> None:
+    """As counted with whole numbers of thousands of digits."""
+    if drawn > 50_000:  # wrong and drawn may change places: the law is symmetric
+        wrong, drawn = drawn, wrong
+    exact = float(exactly_at_most(failed, population, wrong, drawn))
+
+    assert at_most(failed, population, wrong, drawn) == pytest.approx(exact, rel=1e-9)
+    assert at_most(failed, population, drawn, wrong) == pytest.approx(exact, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("population", "drawn", "failed", "level"),
+    [(1, 2, 0, 0.5), (2, 1, 2, 0.5), (2, 1, -1, 0.5), (2, 1, 0, 0.0), (2, 1, 0, 1.0)],
+)
+def test_a_sample_that_cannot_be_is_refused(
+    population: int, drawn: int, failed: int, level: float
+) -> None:
+    """More drawn than there are, more failed than drawn, certainty."""
+    with pytest.raises(ValueError, match=r"need 0 <= failed|strictly between"):
+        upper_bound(population, drawn, failed, level)
+
+
+@pytest.mark.parametrize(
+    ("population", "fraction", "level"),
+    [(-1, 0.5, 0.5), (1, -0.1, 0.5), (1, 1.1, 0.5), (1, 0.5, 0.0), (1, 0.5, 1.0)],
+)
+def test_a_claim_that_cannot_be_is_refused(
+    population: int, fraction: float, level: float
+) -> None:
+    """Of both ways to ask how many to draw."""
+    with pytest.raises(ValueError, match="need population"):
+        sample_size(population, fraction, level)
+    if population >= 0:
+        with pytest.raises(ValueError, match="need 0 < fraction"):
+            largest_sample_size(fraction, level)
+    with pytest.raises(ValueError, match="need 0 < fraction"):
+        largest_sample_size(0.0, 0.5)
+
+
+def test_claims_at_the_edges_can_be() -> None:
+    """Nothing at all, everything, all of them wrong."""
+    assert sample_size(0, 0.5, 0.5) == 0
+    assert sample_size(1, 0.0, 0.5) == 1
+    assert sample_size(10, 1.0, 0.5) == largest_sample_size(1.0, 0.5) == 0
+    assert upper_bound(0, 0, 0, 0.5) == Bound(0.5, 0, 0.0)
