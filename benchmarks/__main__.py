@@ -11,17 +11,33 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
+from s3export.adapters.byte_sources import FileSource
+from s3export.adapters.containers.opening import open_volume
+from s3export.adapters.containers.system import encrypted
 from s3export.adapters.file_trees.mounted import MountedTree
-from s3export.domain.backup_layout import TreePath
-from s3export.domain.evidence import Evidence, EvidenceKind
+from s3export.adapters.hash_functions import InstalledHashes
+from s3export.adapters.scratch import TemporaryScratch
+from s3export.domain.backup_layout import Source, TreePath
+from s3export.domain.completeness import Inventory
+from s3export.domain.containers import ContainerKey
+from s3export.domain.digests import OnePass, Recipe
+from s3export.domain.evidence import ObjectFacts
 from s3export.domain.ports import TreeFile
 from s3export.domain.sampling import Draw
+from s3export.domain.secret import Secret
 
 RUNS = 5
 FILES = 50_000
 BIG_BYTES = 512 << 20
+NAMES = 200_000
+PASSWORD = Secret("correct horse")
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def make_tree(root: Path) -> None:
@@ -50,21 +66,60 @@ def draw_peer(root: Path) -> None:
     find.wait()
 
 
-def hash_ours(file: Path) -> None:
-    """Compute a multipart ETag of 8 MiB parts in one pass."""
-    size = file.stat().st_size
-    parts = [8 << 20] * (size // (8 << 20))
-    digest = Evidence(EvidenceKind.ETAG_MULTIPART, "", tuple(parts)).digest()
+def hash_ours(file: Path, recipe: Recipe) -> None:
+    """Compute a digest in one pass, as verify-backup does."""
+    digest = OnePass([recipe], InstalledHashes().new)
     buffer = memoryview(bytearray(1 << 20))
     with MountedTree(str(file.parent)).open(TreePath(file.name.encode())) as source:
         while got := source.readinto(buffer):
             digest.update(buffer[:got])
-    digest.result()
+    digest.digests()
 
 
 def hash_peer(file: Path) -> None:
     """Compute one MD5 with md5sum."""
     subprocess.run(["md5sum", file], check=True, stdout=subprocess.DEVNULL)
+
+
+def join_ours(names: list[str]) -> None:
+    """Look up every name of a listing, and tell what was never looked up."""
+    facts = ObjectFacts("b", "", 1, "d41d8cd98f00b204e9800998ecf8427e", NOW)
+    with ExitStack() as stack:
+        scratch = TemporaryScratch()
+        inventory = Inventory(
+            (Source("b", TreePath(b"")),),
+            lambda: stack.enter_context(scratch.file()),
+        )
+        for name in names:
+            inventory.add(0, replace(facts, key=name))
+        inventory.seal()
+        for name in names[1:]:
+            inventory.find(TreePath(name.encode()))
+        assert len(list(inventory.unseen())) == 1
+
+
+def join_peer(listed: Path, found: Path) -> None:
+    """Sort both lists, and tell what only one has."""
+    script = 'sort -o "$1.s" "$1"; sort -o "$2.s" "$2"; comm -23 "$1.s" "$2.s"'
+    subprocess.run(["sh", "-c", script, "sh", listed, found], check=True,
+                   stdout=subprocess.DEVNULL, env={"LC_ALL": "C"})  # fmt: skip
+
+
+def decrypt_ours(container: Path) -> None:
+    """Read the whole plain content of a TrueCrypt container, AES, MiB by MiB."""
+    with FileSource(str(container)) as source:
+        _, plain = open_volume(source, ContainerKey(PASSWORD))
+        for start in range(0, plain.size_bytes, 1 << 20):
+            plain.read(start, 1 << 20)
+
+
+def decrypt_peer(container: Path) -> None:
+    """Decrypt as much with openssl, in counter mode: it knows no XTS of sectors."""
+    subprocess.run(
+        ["openssl", "enc", "-d", "-aes-256-ctr", "-K", "00" * 32, "-iv", "00" * 16,
+         "-in", container, "-out", "/dev/null"],
+        check=True,
+    )  # fmt: skip
 
 
 def compare(name: str, ours: Callable[[], None], peer: Callable[[], None]) -> str:
@@ -98,11 +153,38 @@ def main() -> None:
                 lambda: draw_peer(tree),
             )
         )
+        parts = (8 << 20,) * (BIG_BYTES // (8 << 20))
+        for name, recipe in (
+            ("multipart ETag", Recipe("MD5", parts)),
+            ("CRC64NVME", Recipe("CRC64NVME")),
+        ):
+            print(
+                compare(
+                    f"{name} of {BIG_BYTES >> 20} MiB (peer: md5sum)",
+                    partial(hash_ours, big, recipe),
+                    lambda: hash_peer(big),
+                )
+            )
+        names = [f"folder-{n % 999}/file-{n * 7919 % NAMES:08}" for n in range(NAMES)]
+        listed, found = Path(directory, "listed"), Path(directory, "found")
+        listed.write_text("\n".join(names))
+        found.write_text("\n".join(names[1:]))
         print(
             compare(
-                f"multipart ETag of {BIG_BYTES >> 20} MiB (peer: md5sum)",
-                lambda: hash_ours(big),
-                lambda: hash_peer(big),
+                f"join {NAMES:,} objects with as many files (peer: sort, comm)",
+                lambda: join_ours(names),
+                lambda: join_peer(listed, found),
+            )
+        )
+        container = Path(directory, "container")
+        with container.open("wb") as file:
+            for chunk in encrypted(big, BIG_BYTES, PASSWORD):
+                file.write(chunk)
+        print(
+            compare(
+                f"AES container of {BIG_BYTES >> 20} MiB (peer: openssl, CTR)",
+                lambda: decrypt_ours(container),
+                lambda: decrypt_peer(container),
             )
         )
 
