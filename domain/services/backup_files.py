@@ -14,7 +14,7 @@ from s3export.domain.backup_layout import (
 from s3export.domain.errors import DeviceUnreadable, RootAbsent
 from s3export.domain.export_log import LogEntry
 from s3export.domain.ports import Damaged, FileTree, TreeFile
-from s3export.domain.services.compare_file import from_ns
+from s3export.domain.services.knowledge import from_ns
 from s3export.domain.verification import Profile
 
 

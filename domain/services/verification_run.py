@@ -32,14 +32,11 @@ from s3export.domain.ports import (
 )
 from s3export.domain.sampling import Draw
 from s3export.domain.services.absences import Absences
+from s3export.domain.services.ask_s3 import AskS3, Case
 from s3export.domain.services.backup_files import BackupFiles
-from s3export.domain.services.compare_file import (
-    Case,
-    Compared,
-    CompareFile,
-    Knowledge,
-)
+from s3export.domain.services.compare_file import Compared, CompareFile
 from s3export.domain.services.file_spool import FileSpool
+from s3export.domain.services.knowledge import Knowledge
 from s3export.domain.services.load_device import selected
 from s3export.domain.services.verify_request import VerifyRequest
 from s3export.domain.verification import (
@@ -253,12 +250,11 @@ class Run:
 
     def _compare(self, files: Iterator[TreeFile]) -> None:
         service, request = self._parts, self.request
-        comparer = CompareFile(
-            service.store, self._tree, service.hashes, self.knowledge
-        )
+        asking = AskS3(service.store, service.hashes, self.knowledge)
+        comparer = CompareFile(asking, self._tree)
 
         def ask(drawn: _Drawn, stop: Stop) -> Case | Compared:
-            return self._asked(comparer, drawn)
+            return self._asked(asking, drawn)
 
         def examine(case: Case | Compared, stop: Stop) -> Compared:
             return comparer.judge(case, stop) if isinstance(case, Case) else case
@@ -337,19 +333,19 @@ class Run:
             reason = reason or "no operation selects it"
         return _Drawn(file, names, listed, reason)
 
-    def _asked(self, comparer: CompareFile, drawn: _Drawn) -> Case | Compared:
+    def _asked(self, asking: AskS3, drawn: _Drawn) -> Case | Compared:
         """Find what S3 holds of the object that a file should be equal to."""
         if not self._inventory:
-            return self._first_found(comparer, drawn, drawn.names)
+            return self._first_found(asking, drawn, drawn.names)
         if not drawn.listed:
             return _not_in_s3(drawn)
         facts = drawn.listed.facts
-        case = comparer.ask_listed(drawn.file, facts)
+        case = asking.ask_listed(drawn.file, facts)
         if case:
             return case
         name = ObjectName(facts.bucket, facts.key)
         try:
-            return self._first_found(comparer, drawn, (name,))
+            return self._first_found(asking, drawn, (name,))
         except PermissionMissing as error:  # S3 listed it: it is there
             return Compared(
                 Outcome.UNVERIFIABLE,
@@ -359,12 +355,12 @@ class Run:
             )
 
     def _first_found(
-        self, comparer: CompareFile, drawn: _Drawn, names: Iterable[ObjectName]
+        self, asking: AskS3, drawn: _Drawn, names: Iterable[ObjectName]
     ) -> Case | Compared:
         for name in names:
             facts = self._parts.store.head(name.bucket, name.key)
             if facts is not None:
-                return comparer.ask(drawn.file, facts)
+                return asking.ask(drawn.file, facts)
         return _not_in_s3(drawn)
 
     def _download(self, comparer: CompareFile) -> None:

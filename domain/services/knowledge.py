@@ -1,0 +1,79 @@
+"""What is known of an export besides S3: when it was, and what others say of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from s3export.domain.backup_layout import ObjectName
+from s3export.domain.checksum_report import Computed
+from s3export.domain.evidence import (
+    Evidence,
+    ObjectFacts,
+    logged_md5,
+    whole_checksum,
+)
+from s3export.domain.export_log import LogEntry
+from s3export.domain.ports import TreeFile
+from s3export.domain.verification import SAYS_DISK, ExportTime
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What is known besides S3.
+
+    Attributes:
+        exported_at: Objects newer than that may differ.
+        log: What the export log says of each object.
+        computed: What a checksum report says of each object.
+        strong: Refuse 32-bit checksums and uploaders' claims as proof.
+
+    """
+
+    exported_at: ExportTime | None = None
+    log: Mapping[ObjectName, LogEntry] = field(default_factory=dict)
+    computed: Mapping[ObjectName, Computed] = field(default_factory=dict)
+    strong: bool = False
+
+    def when(self, name: ObjectName, file: TreeFile | None = None) -> datetime | None:
+        """Return when an object was exported, if anything says it.
+
+        What the operator says comes first, then the log's word on this very object.
+        A disk says it of each file: its inode cannot be older than what was written.
+        """
+        told = self.exported_at
+        if told and told.is_certain:
+            return told.moment
+        entry = self.log.get(name)
+        if entry and entry.at:
+            return entry.at
+        if told and told.origin == SAYS_DISK and file:
+            return min(told.moment, from_ns(file.changed_ns) or told.moment)
+        return told.moment if told else None
+
+    def is_newer(self, facts: ObjectFacts, file: TreeFile | None = None) -> bool:
+        """Say whether an object was written after it was exported."""
+        moment = self.when(ObjectName(facts.bucket, facts.key), file)
+        return moment is not None and facts.modified_at > moment
+
+    def logged(self, facts: ObjectFacts) -> Evidence | None:
+        """Return what the export log says was written of an object."""
+        entry = self.log.get(ObjectName(facts.bucket, facts.key))
+        return logged_md5(entry.md5) if entry and entry.written else None
+
+    def reported(self, facts: ObjectFacts) -> Evidence | None:
+        """Return what a checksum report says of an object's content as it is now."""
+        told = self.computed.get(ObjectName(facts.bucket, facts.key))
+        if told is None or told.etag != facts.etag:
+            return None
+        found = whole_checksum(told.algorithm, told.value, "the checksum report")
+        return found if isinstance(found, Evidence) else None
+
+
+def from_ns(since_epoch: int) -> datetime | None:
+    """Return a time of a file system, or ``None`` where it is none of this age."""
+    try:
+        return (
+            datetime.fromtimestamp(since_epoch // 10**9, UTC) if since_epoch else None
+        )
+    except (ValueError, OverflowError, OSError):
+        return None
