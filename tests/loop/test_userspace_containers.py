@@ -1,12 +1,12 @@
 """Volumes made by libtcplay are opened; those made here open there."""
 
 import secrets
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fixtures.tcplay import Tcplay, chain
+from fixtures.tcplay import Hidden, Tcplay, chain
+from fixtures.tcplay_volumes import attached
 
 from s3export.adapters.byte_sources import ByteSource, FileSource
 from s3export.adapters.containers.formatting import OVERHEAD_BYTES, format_volume
@@ -37,16 +37,8 @@ def device(tmp_path: Path) -> Iterator[str]:
     """A loop device of the test's own over a file of random bytes."""
     path = tmp_path / "volume.tc"
     path.write_bytes(secrets.token_bytes(SIZE))
-    loop = subprocess.run(
-        ["losetup", "--find", "--show", path],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
-    try:
+    with attached(path) as loop:
         yield loop
-    finally:
-        subprocess.run(["losetup", "--detach", loop], check=True)
 
 
 def opened(
@@ -111,8 +103,7 @@ def test_hidden_volumes_open(tcplay: Tcplay, device: str, cipher: str) -> None:
         device,
         PASSWORD,
         cipher=cipher,
-        hidden_password=HIDDEN_PASSWORD,
-        hidden_bytes=MIB,
+        hidden=Hidden(HIDDEN_PASSWORD, MIB, cipher, "RIPEMD160"),
     )
     hidden_key = ContainerKey(Secret(HIDDEN_PASSWORD))
 

@@ -255,7 +255,7 @@ def everything(file: str) -> dict[str, object]:
         checks[f"fill {name}"] = partial(fill, volume)
     for name, volume in volumes.items():
         checks[name] = partial(opened, volume)
-    plain, nested = volumes["truecrypt 0"], volumes["file system"]
+    plain, nested = volumes["truecrypt 0 RIPEMD160"], volumes["file system"]
     containers = CryptsetupContainers(Commands(), run_directory=RUN_DIRECTORY)
     checks |= {
         "available": lambda: {"lacking": containers.available()},
@@ -287,7 +287,7 @@ def everything(file: str) -> dict[str, object]:
         "busy": lambda: busy(nested),
         "the end": held_in_the_end,
         "no twofish": lambda: without_twofish(
-            {**volumes["truecrypt 1"], "veracrypt": False}
+            {**volumes["truecrypt 1 SHA512"], "veracrypt": False}
         ),
     }
     answers: dict[str, object] = {}

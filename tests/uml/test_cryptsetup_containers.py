@@ -5,13 +5,21 @@ One boot runs every check (inside_cryptsetup.py); each test looks at one answer.
 
 import json
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fixtures import tcplay_volumes, veracrypt_volumes
-from fixtures.tcplay_volumes import CIPHERS, HASHES, Hidden
+from fixtures.tcplay import Hidden
+from fixtures.tcplay_volumes import CIPHERS, HASHES
 from fixtures.uml import UserModeLinux
+from uml.inside_cryptsetup import PAYLOAD
+
+from s3export.adapters.byte_sources import FileSource
+from s3export.adapters.containers.opening import open_volume
+from s3export.domain.containers import ContainerKey
+from s3export.domain.secret import Secret
 
 pytestmark = pytest.mark.uml
 
@@ -30,7 +38,12 @@ KERNEL_NAMES = (
 )
 """What cryptsetup calls the ciphers of libtcplay."""
 
-TRUECRYPT = tuple(f"truecrypt {number}" for number in range(len(CIPHERS)))
+TRUECRYPT = {
+    f"truecrypt {number} {hash_name}": (number, hash_name)
+    for number in range(len(CIPHERS))
+    for hash_name in HASHES
+}
+"""Every cipher with every hash, by the name of the volume."""
 
 Answers = Mapping[str, Mapping[str, Any]]
 
@@ -62,9 +75,8 @@ def made_volumes(directory: Path) -> dict[str, dict[str, Any]]:
         with path.open("wb") as file:
             file.truncate(size)
 
-    for number, cipher in enumerate(CIPHERS):
-        hash_name = HASHES[number % len(HASHES)]
-        truecrypt(TRUECRYPT[number], make={"cipher": cipher, "hash": hash_name})
+    for name, (number, hash_name) in TRUECRYPT.items():
+        truecrypt(name, make={"cipher": CIPHERS[number], "hash": hash_name})
     names = [str(file) for file in keyfiles]
     truecrypt("key files", make={"keyfiles": names}, keyfiles=names[::-1])
     truecrypt("key file alone", make={"keyfiles": names[:1]}, keyfiles=names[:1])
@@ -106,7 +118,7 @@ def answers(user_mode_linux: UserModeLinux) -> Answers:
     """Boot once; return what each check within answered."""
     listing = user_mode_linux.directory / "volumes.json"
     listing.write_text(json.dumps(made_volumes(user_mode_linux.directory)))
-    ran = user_mode_linux.run(INSIDE, str(listing), timeout=200)
+    ran = user_mode_linux.run(INSIDE, str(listing), timeout=400)
     assert ran.status == 0, ran.stderr
     found: Answers = json.loads(ran.stdout)
     failed = {name: said["trace"] for name, said in found.items() if "trace" in said}
@@ -133,14 +145,29 @@ def is_refused(answer: Mapping[str, Any], error: str) -> bool:
     return nothing_is_left(answer)
 
 
-@pytest.mark.parametrize("number", range(len(CIPHERS)))
-def test_every_cipher_of_truecrypt_opens(answers: Answers, number: int) -> None:
-    """A cascade is as many mappings as ciphers, and all of them go."""
-    answer = answers[TRUECRYPT[number]]
+@pytest.mark.parametrize("name", TRUECRYPT)
+def test_every_cipher_of_truecrypt_opens(answers: Answers, name: str) -> None:
+    """With every hash. A cascade is as many mappings as ciphers, and all of them go."""
+    answer, number = answers[name], TRUECRYPT[name][0]
     ciphers = len(CIPHERS[number].split(","))
 
     assert is_open(answer, "truecrypt", KERNEL_NAMES[number])
     assert answer["held_inside"] == 1 + ciphers
+
+
+@pytest.mark.parametrize("name", TRUECRYPT)
+def test_userspace_reads_what_the_kernel_wrote(
+    answers: Answers, user_mode_linux: UserModeLinux, name: str
+) -> None:
+    """The plain bytes are those that were written through dm-crypt."""
+    assert answers[name]["payload"]
+    source = FileSource(str(user_mode_linux.directory / f"{name}.tc"))
+
+    facts, plain = open_volume(source, ContainerKey(Secret("correct horse")))
+
+    with closing(plain):
+        assert plain.read(0, len(PAYLOAD)) == PAYLOAD
+    assert facts.prf == TRUECRYPT[name][1].lower()
 
 
 @pytest.mark.parametrize("name", ["key files", "key file alone"])
