@@ -19,10 +19,12 @@ from s3export.domain.backup_layout import TreePath, shown
 from s3export.domain.containers import ContainerFacts, ContainerKey, Opening, OpenWith
 from s3export.domain.devices import DeviceFacts
 from s3export.domain.errors import (
+    ContainerDamaged,
     ContainerUnsupported,
     DeviceUnreadable,
     DiskFull,
     KernelLacks,
+    PasswordRefused,
     PrivilegeMissing,
 )
 from s3export.domain.ports import (
@@ -145,13 +147,14 @@ class SystemContainers(Containers):
                 f"{self._what_is_lacking(container, opening)}",
                 next_step="run it as root on a kernel with dm-crypt",
             )
-        volume, plain = open_volume(
-            container.source,
-            key,
-            hidden=True if opening.hidden else None,
-            backup_header=opening.backup_header,
-            veracrypt=opening.veracrypt,
-        )
+        with _named(container):
+            volume, plain = open_volume(
+                container.source,
+                key,
+                hidden=True if opening.hidden else None,
+                backup_header=opening.backup_header,
+                veracrypt=opening.veracrypt,
+            )
         try:
             with UserspaceTree(plain) as tree:
                 facts = ContainerFacts(
@@ -207,6 +210,17 @@ class SystemContainers(Containers):
 
 
 _NOT_ROOT = "that needs root"
+
+
+@contextmanager
+def _named(container: _Container) -> Iterator[None]:
+    """Name the container in the error for what does not open it."""
+    try:
+        yield
+    except (ContainerDamaged, PasswordRefused) as error:
+        raise type(error)(
+            f"{container.name}: {error.message}", next_step=error.next_step
+        ) from error
 
 
 def encrypted(image: Path, size_bytes: int, password: Secret) -> Iterator[bytes]:
