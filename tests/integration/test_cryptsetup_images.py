@@ -21,10 +21,6 @@ from s3export.domain.containers import ContainerKey
 from s3export.domain.errors import PasswordRefused
 from s3export.domain.secret import Secret
 
-SOURCE = (
-    "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
-    " http://deb.debian.org/debian bookworm main\n"
-)
 OUTER, HIDDEN = Secret("a" * 12), Secret("b" * 12)
 LONG = Secret("".join(letter * 12 for letter in "abcdef"))
 CIPHERS = [name_of(cascade).removesuffix("-xts") for cascade in TRUECRYPT]
@@ -66,13 +62,27 @@ def images(request: pytest.FixtureRequest) -> Path:
     return folder
 
 
+def source_archive() -> str:
+    """Return the line for the sources of the Debian archive that is configured."""
+    targets = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)",
+         "Created-By: Packages"],
+        check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    for site, release, component in map(str.split, targets.splitlines()):
+        if component == "main" and site.endswith("/debian") and "-" not in release:
+            keys = "/usr/share/keyrings/debian-archive-keyring.gpg"
+            return f"deb-src [signed-by={keys}] {site} {release} main\n"
+    raise OSError("no Debian archive is configured")
+
+
 def fetch(cached: Path) -> None:
     """Let apt fetch the source package, into lists of its own; unpack the images."""
     work = cached / "apt"
     shutil.rmtree(work, ignore_errors=True)
     for folder in ("lists/partial", "cache/archives/partial"):
         (work / folder).mkdir(parents=True)
-    (work / "sources.list").write_text(SOURCE)
+    (work / "sources.list").write_text(source_archive())
     apt = [
         "apt-get", "-q", "-o", f"Dir::Etc::sourcelist={work}/sources.list",
         "-o", "Dir::Etc::sourceparts=/dev/null", "-o", "APT::Sandbox::User=",
