@@ -47,12 +47,14 @@ class _Container:
     """The bytes of a container, and where the system has them.
 
     Attributes:
-        name: For people, and for the report.
+        name: For people.
+        told: For the report: the path of a file on the disk, or the device's.
         path: A device or file of the system; empty where there is none.
         offset, size: The range of it; a size of 0 is all of it.
     """
 
     name: str
+    told: str
     source: ByteSource
     path: str = ""
     offset: int = 0
@@ -82,15 +84,16 @@ class SystemContainers(Containers):
         self, tree: FileTree, path: TreePath, key: ContainerKey, opening: Opening
     ) -> Iterator[OpenedContainer]:
         """Open a container that is a file of a tree."""
+        name = shown(path)
         with ExitStack() as stack:
             if isinstance(tree, MountedTree):
                 # Through a descriptor, as the tree opens files: no link is followed.
                 system_path = stack.enter_context(tree.system_path(path))
                 source: ByteSource = stack.enter_context(FileSource(system_path))
-                container = _Container(f"/{shown(path)}", source, system_path)
+                container = _Container(f"/{name}", name, source, system_path)
             elif isinstance(tree, UserspaceTree):
                 source = stack.enter_context(tree.source(path))
-                container = _Container(f"/{shown(path)}", source)
+                container = _Container(f"/{name}", name, source)
             else:
                 raise TypeError(f"no container is opened in a {type(tree).__name__}")
             yield stack.enter_context(self._opened(container, key, opening))
@@ -105,7 +108,12 @@ class SystemContainers(Containers):
             size = place.size or whole.size_bytes
             source = Slice(whole, place.offset, size) if place.offset else whole
             container = _Container(
-                place.device, source, place.device, place.offset, place.size
+                place.device,
+                place.device,
+                source,
+                place.device,
+                place.offset,
+                place.size,
             )
             with self._opened(container, key, opening) as opened:
                 yield opened
@@ -158,7 +166,7 @@ class SystemContainers(Containers):
         try:
             with UserspaceTree(plain) as tree:
                 facts = ContainerFacts(
-                    volume.kind, container.name, volume.cipher, "userspace"
+                    volume.kind, container.told, volume.cipher, "userspace"
                 )
                 yield OpenedContainer(tree, facts)
         except DeviceUnreadable as error:
@@ -204,7 +212,7 @@ class SystemContainers(Containers):
             facts = self._devices.inspect(mapping.path)
             with self._devices.open_read_only(facts) as tree:
                 found = ContainerFacts(
-                    mapping.kind, container.name, mapping.cipher, "cryptsetup"
+                    mapping.kind, container.told, mapping.cipher, "cryptsetup"
                 )
                 yield OpenedContainer(tree, found)
 
