@@ -6,11 +6,10 @@ one with it. The repair (``sgdisk --move-second-header``) writes to the disk; re
 the primary table does not. Layout: UEFI Specification 2.10, section 5.3.
 """
 
-import os
 import struct
 import zlib
-from typing import BinaryIO
 
+from s3export.adapters.byte_sources import ByteSource, FileSource
 from s3export.adapters.device_facts import Partition
 
 _HEADER = struct.Struct("<8s4sIIIQQQQ16sQIII")
@@ -22,8 +21,12 @@ _SECTOR_SIZES = (512, 4096)
 
 
 def primary_partitions(path: str) -> tuple[Partition, ...]:
-    """Return the partitions of the primary GPT, or none where it is not intact."""
-    with open(path, "rb") as disk:  # noqa: PTH123 - a device, read as a stream
+    """Return the partitions of the primary GPT, or none where it is not intact.
+
+    Raises:
+        DeviceUnreadable: The disk gives an error there.
+    """
+    with FileSource(path) as disk:
         for sector in _SECTOR_SIZES:
             found = _read(disk, sector)
             if found:
@@ -31,9 +34,8 @@ def primary_partitions(path: str) -> tuple[Partition, ...]:
     return ()
 
 
-def _read(disk: BinaryIO, sector: int) -> tuple[Partition, ...]:
-    disk.seek(sector)
-    raw = disk.read(_HEADER.size)
+def _read(disk: ByteSource, sector: int) -> tuple[Partition, ...]:
+    raw = disk.read(sector, _HEADER.size)
     if len(raw) < _HEADER.size or not raw.startswith(_SIGNATURE):
         return ()
     fields = _HEADER.unpack(raw)
@@ -42,17 +44,18 @@ def _read(disk: BinaryIO, sector: int) -> tuple[Partition, ...]:
     unchecked = raw[:16] + bytes(4) + raw[20:]
     if header_size != _HEADER.size or zlib.crc32(unchecked) != header_crc:
         return ()
-    if entry_size < _ENTRY.size or count * entry_size > _LARGEST_TABLE_BYTES:
+    length, end = count * entry_size, disk.size_bytes
+    if entry_size < _ENTRY.size or length > _LARGEST_TABLE_BYTES:
         return ()
-    disk.seek(table_lba * sector)
-    table = disk.read(count * entry_size)
+    if table_lba * sector + length > end:
+        return ()
+    table = disk.read(table_lba * sector, length)
     if zlib.crc32(table) != table_crc:
         return ()
-    end = disk.seek(0, os.SEEK_END)
     found = []
     for number in range(count):
         kind, _, first, last, _, _ = _ENTRY.unpack_from(table, number * entry_size)
         offset, size = first * sector, (last - first + 1) * sector
-        if kind != _UNUSED and 0 <= offset < end:
+        if kind != _UNUSED and size > 0 and offset < end:
             found.append(Partition(number + 1, offset, min(size, end - offset)))
     return tuple(found)

@@ -1,7 +1,10 @@
 """What system tools print: recorded outputs, and the parsers over them."""
 
+import struct
+import zlib
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import SETTINGS
@@ -125,6 +128,53 @@ def test_a_gpt_with_one_wrong_byte_is_not_believed(place: int, flip: int) -> Non
         assert primary_partitions(str(disk)) == ()
     finally:
         disk.unlink()
+
+
+def gpt(
+    sector: int, *, table: int = 2, count: int = 1, first: int = 8, last: int = 15
+) -> bytes:
+    """Return a disk of 16 sectors whose GPT has right checksums, whatever it says."""
+    entry = struct.pack("<16s16sQQQ72x", b"kind", b"own", first, last, 0)
+    disk = bytearray(16 * sector)
+    disk[2 * sector : 2 * sector + len(entry)] = entry
+    entries = disk[table * sector : table * sector + count * 128]
+    header = struct.pack(
+        "<8sIII4xQQQQ16sQII", b"EFI PART", 1 << 16, 92, 0, 1, 15, 3, 14, b"disk",
+        table, count, 128,
+    )  # fmt: skip
+    header += struct.pack("<I", zlib.crc32(entries))
+    disk[sector : sector + 92] = header
+    disk[sector + 16 : sector + 20] = struct.pack("<I", zlib.crc32(header))
+    return bytes(disk)
+
+
+@pytest.mark.parametrize("sector", [512, 4096])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"table": 16},
+        {"table": 1 << 51},
+        {"table": 1 << 55},
+        {"table": (1 << 64) - 1},
+        {"table": 14, "count": 100},
+        {"first": 9, "last": 8},
+        {"first": 9, "last": 0},
+        {"first": 16, "last": 17},
+        {"first": (1 << 64) - 1, "last": (1 << 64) - 1},
+    ],
+    ids=str,
+)
+def test_a_gpt_that_says_what_cannot_be_has_no_partitions(
+    sector: int, said: dict[str, int], tmp_path: Path
+) -> None:
+    """Checksums are right on a disk that was made to mislead, too."""
+    disk = tmp_path / "disk.img"
+    disk.write_bytes(gpt(sector))
+    assert primary_partitions(str(disk)) == (Partition(1, 8 * sector, 8 * sector),)
+
+    disk.write_bytes(gpt(sector, **said))
+
+    assert primary_partitions(str(disk)) == ()
 
 
 def test_a_probe_is_lines_of_names_and_values() -> None:
