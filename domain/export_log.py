@@ -175,16 +175,16 @@ def _entry(cells: dict[str, str]) -> LogEntry | None:
     status = cells.get("Status", "").strip()
     if not (bucket and slash and key and _STATUS.fullmatch(status)):
         return None
-    if not _is_utf8(key):
-        return None  # no key of S3
+    if not _is_utf8(bucket) or not _is_utf8(key):
+        return None  # no object of S3
     return LogEntry(
         at=_moment(cells.get("DateTime", "").strip()),
         bucket=bucket,
         key=key,
         file=_path(cells.get("File", "")),
         status=int(status),
-        code=cells.get("Code", "").strip(),
-        md5=cells.get("Checksum", "").strip(),
+        code=_said(cells.get("Code", "")),
+        md5=_said(cells.get("Checksum", "")),
     )
 
 
@@ -194,6 +194,11 @@ def _is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _said(text: str) -> str:
+    """Return what reports can quote."""
+    return shown(text.strip().encode("utf-8", "surrogateescape"))
 
 
 def _stamp(moment: datetime) -> str:

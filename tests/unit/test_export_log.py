@@ -232,6 +232,17 @@ def test_bytes_that_are_not_utf_8_stay_what_they_are() -> None:
     assert entry.file == b"d/\xff.jpg"
 
 
+def test_what_is_said_of_an_object_is_text() -> None:
+    """Reports quote it; a bucket that is none has no objects."""
+    said = b"\xffWed,/f\xff,404,No\xff\xed\xb2\x80,/b/key,m\xff\n"
+
+    log = parse_export_log(said + b"Wed,/f,200,OK,/b\xff/key,m\n", "some.log")
+
+    (entry,) = log.entries
+    assert (entry.code, entry.md5) == (r"No\xff\xed\xb2\x80", r"m\xff")
+    assert log.unread == 1
+
+
 @pytest.mark.parametrize(
     ("status", "file", "written"),
     [("200", "/f", True), ("200", "", False), ("404", "/f", False), ("103", "", False)],
