@@ -44,15 +44,18 @@ def earlier_run(path: str) -> EarlierRun:
     report = read_report(path)
     try:
         sample, device = report["sample"], report["device"]
+        started_at = datetime.fromisoformat(report["started_at"])
+        if started_at.tzinfo is None:
+            raise ValueError("started_at has no time zone")
         return EarlierRun(
-            seed=str(sample["seed"]),
+            seed=_text(sample["seed"], "surrogateescape"),
             requested=None if sample["requested"] is None else int(sample["requested"]),
             device_path=str(device["path"]),
             serial=str(device["serial"]),
             size_bytes=int(device["size_bytes"]),
             root=str(report["root"]),
             strong=report["required_evidence"] == "strong",
-            started_at=datetime.fromisoformat(report["started_at"]),
+            started_at=started_at,
             selections=tuple(
                 (
                     str(source["bucket"]),
@@ -78,9 +81,16 @@ def unverifiable_objects(path: str) -> Iterator[ObjectName]:
     try:
         for finding in report["findings"]:
             if finding["outcome"] == Outcome.UNVERIFIABLE.value and finding["key"]:
-                yield ObjectName(str(finding["bucket"]), str(finding["key"]))
-    except (KeyError, TypeError) as error:
+                yield ObjectName(_text(finding["bucket"]), _text(finding["key"]))
+    except (KeyError, TypeError, ValueError) as error:
         raise _damaged(path, error) from error
+
+
+def _text(value: object, errors: str = "strict") -> str:
+    """Return text that can be written; JSON can hold halves of characters."""
+    text = str(value)
+    text.encode("utf-8", errors)
+    return text
 
 
 def _damaged(path: str, error: Exception) -> InputRefused:

@@ -317,6 +317,53 @@ def test_a_damaged_report_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("sample", "seed"), "\ud800"),
+        (("started_at",), "2026-01-02T03:04:05"),
+        (("root",), [[]]),
+    ],
+)
+def test_a_report_that_says_what_cannot_be_is_refused(
+    run: Run,
+    disk: Path,
+    reports: dict[str, Path],
+    tmp_path: Path,
+    place: tuple[str, ...],
+    value: object,
+) -> None:
+    """Of the right kind, and still nothing to go on from."""
+    whole = json.loads(reports["json"].read_text())
+    part = whole
+    for name in place[:-1]:
+        part = part[name]
+    part[place[-1]] = value
+    broken = tmp_path / "broken.json"
+    broken.write_text(json.dumps(whole))
+
+    ran = run("verify-backup", str(disk), "--bucket=b", f"--resume={broken}")
+
+    assert ran.code == 4, ran.err
+    assert "broken.json" in ran.err or "cannot be gone on with" in ran.err
+
+
+def test_a_report_with_a_key_that_is_no_text_is_refused(
+    run: Run, reports: dict[str, Path], tmp_path: Path
+) -> None:
+    """JSON can write half a character; no key of S3 can have it."""
+    whole = json.loads(reports["json"].read_text())
+    for finding in whole["findings"]:
+        finding["key"] = "\ud800"
+    broken = tmp_path / "broken.json"
+    broken.write_text(json.dumps(whole))
+
+    ran = run("batch-checksum-manifest", str(broken))
+
+    assert ran.code == 4, ran.err
+    assert "broken.json" in ran.err
+
+
+@pytest.mark.parametrize(
     ("options", "code", "said"),
     [
         (["--exported-at=yesterday"], 2, "--exported-at"),
