@@ -29,7 +29,7 @@ from typing import Any, NamedTuple, Protocol, Self
 import pytsk3
 
 from s3export.adapters.byte_sources import ByteSource
-from s3export.domain.backup_layout import TreePath, join, shown
+from s3export.domain.backup_layout import LONGEST_PATH_BYTES, TreePath, join, shown
 from s3export.domain.errors import DeviceUnreadable, FileUnreadable, S3ExportError
 from s3export.domain.ports import (
     Damaged,
@@ -61,6 +61,8 @@ _NAMES_INDEXED = 1 << 22  # 16 bytes each
 _AT_ONCE = 1 << 16
 _WORD = (1 << 64) - 1
 
+_TOO_LONG = f"its path is longer than {LONGEST_PATH_BYTES:,} bytes"
+_NO_NAME = "the directory is damaged: a name that cannot be one"
 _STALE = (
     "the {name} file system was not unmounted before it was unplugged, and its journal "
     "is not replayed here: the newest writes may be missing, or show older content"
@@ -143,6 +145,8 @@ class UserspaceTree(FileTree):
                         yield _described(path, inode, facts)
                     elif inode in walked:
                         yield Damaged(path, "a directory that also lies elsewhere")
+                    elif len(path) > LONGEST_PATH_BYTES:
+                        yield Damaged(path, _TOO_LONG)
                     else:
                         walked.add(inode)
                         self._found.remember(path, inode)
@@ -435,6 +439,10 @@ def _something_else(image: _Image) -> str:
     return f", but one of the kind {name}"
 
 
+def _can_be(name: bytes) -> bool:
+    return bool(name) and b"/" not in name and b"\0" not in name
+
+
 def _too_short(wanted: int, there: int) -> str:
     return f"it is {wanted:,} bytes long, but there are only {there:,}"
 
@@ -593,6 +601,8 @@ class _Ext(_Volume):
             yield from _directory_entries(whole[60:])
             return
         step = self._layout.block_size
+        if size > self._layout.size_bytes:
+            raise _Broken("the directory is larger than its file system")
         for start in range(0, size, _AT_ONCE):
             piece = content.read(start, min(_AT_ONCE, size - start))
             for at in range(0, len(piece), step):
@@ -825,8 +835,8 @@ def _directory_entries(block: bytes) -> Iterator[tuple[bytes, int]]:
         if length < 8 + name_length or length % 4 or at + length > len(block):
             raise _Broken("the directory is damaged")
         if inode and name not in (b".", b".."):
-            if not name or b"/" in name or b"\0" in name:
-                raise _Broken("the directory is damaged: a name that cannot be one")
+            if not _can_be(name):
+                raise _Broken(_NO_NAME)
             yield name, inode
         at += length
 
@@ -915,7 +925,10 @@ class _Ntfs(_Volume):
         self._check(directory)
         with self.locked() as fs:
             found = _ntfs_names(fs, directory)
-        yield from ((n, inode) for n, inode in found if self._is_a_users(inode))
+        names = [(n, inode) for n, inode in found if self._is_a_users(inode)]
+        yield from (pair for pair in names if _can_be(pair[0]))
+        if not all(_can_be(name) for name, _ in names):
+            raise _Broken(_NO_NAME)
 
     def content(self, inode: int) -> "_NtfsContent":
         self._check(inode)

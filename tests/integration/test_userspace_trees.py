@@ -378,6 +378,55 @@ def test_a_size_that_is_a_lie_is_harmless(contract_files: Path, tmp_path: Path) 
                 assert file.readinto(bytearray(3000)) == 3000
 
 
+def test_paths_are_no_longer_than_the_kernels(tmp_path: Path) -> None:
+    """Directories within directories would make paths without end."""
+    root = tmp_path / "root"
+    root.mkdir()
+    here = os.open(root, os.O_RDONLY)
+    for _ in range(60):
+        os.mkdir("d" * 200, dir_fd=here)  # noqa: PTH102
+        deeper = os.open("d" * 200, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = deeper
+    os.close(here)
+    image = make_ext(tmp_path / "image", EXT4, root)
+
+    with FileSource(str(image)) as source, UserspaceTree(source) as tree:
+        (entry,) = found(tree).values()
+    assert isinstance(entry, Damaged)
+    assert entry.reason == "its path is longer than 4,095 bytes"
+    assert len(entry.path) == 21 * 201 - 1
+
+
+def test_a_directory_is_no_larger_than_its_file_system(
+    contract_files: Path, tmp_path: Path
+) -> None:
+    """Its blocks could be the same one over and over."""
+    image = make_ext(tmp_path / "image", "-t ext2 -b 1024", contract_files)
+    debugfs(image, "sif a size 0x40000000")
+    whole = bytearray(image.read_bytes())
+    first = directory_block(whole, b"top")  # any that is full of entries
+    indirect, double = 40_000, 40_001
+    whole[indirect * 1024 : indirect * 1024 + 1024] = struct.pack("<I", first) * 256
+    whole[double * 1024 : double * 1024 + 1024] = struct.pack("<I", indirect) * 256
+    image.write_bytes(whole)
+    for place, block in (("IND", indirect), ("DIND", double), ("TIND", double)):
+        debugfs(image, f"sif a block[{place}] {block}")
+
+    with FileSource(str(image)) as source, UserspaceTree(source) as tree:
+        entry = found(tree)[b"a"]
+        assert isinstance(entry, Damaged)
+        assert "larger than its file system" in entry.reason
+        with pytest.raises(DeviceUnreadable, match="larger than its file system"):
+            tree.names(TreePath(b"a"))
+
+
+def directory_block(whole: bytes | bytearray, name: bytes) -> int:
+    """Return the number of the block of 1 KiB that has a file's name."""
+    place = whole.index(bytes([len(name), 1]) + name)
+    return place // 1024
+
+
 def test_two_threads_read_at_once(wild: Path, tmp_path: Path) -> None:
     """And a third walks."""
     image = make_ext(tmp_path / "image", EXT4, wild, "96M")
@@ -554,6 +603,24 @@ def test_ntfs_that_was_not_unmounted_is_warned_of(ntfs: Path) -> None:
 
     with UserspaceTree(Bytes(bytes(whole))) as tree:
         assert "NTFS" in tree.warnings[0]
+
+
+@NEEDS_NTFS
+@pytest.mark.parametrize("forged", ["../ab", "/////", "s/all"])
+def test_ntfs_names_that_cannot_be_are_damage(forged: str, ntfs: Path) -> None:
+    """They would be paths of their own; what has another name is read."""
+    whole = ntfs.read_bytes()
+    image = Bytes(whole.replace(*(n.encode("utf-16-le") for n in ("small", forged))))
+
+    with UserspaceTree(image) as tree:
+        entries = found(tree)
+        assert entries[b"big"]
+        assert entries[b""] == Damaged(
+            ROOT, "the directory is damaged: a name that cannot be one"
+        )
+        assert len(entries) == 2
+        with pytest.raises(DeviceUnreadable, match="cannot be one"):
+            tree.names(ROOT)
 
 
 @NEEDS_NTFS
