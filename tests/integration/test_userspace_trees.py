@@ -384,7 +384,7 @@ def test_paths_are_no_longer_than_the_kernels(tmp_path: Path) -> None:
     root.mkdir()
     here = os.open(root, os.O_RDONLY)
     for _ in range(60):
-        os.mkdir("d" * 200, dir_fd=here)  # noqa: PTH102
+        os.mkdir("d" * 200, dir_fd=here)
         deeper = os.open("d" * 200, os.O_RDONLY, dir_fd=here)
         os.close(here)
         here = deeper
@@ -610,11 +610,12 @@ def test_ntfs_that_was_not_unmounted_is_warned_of(ntfs: Path) -> None:
 def test_ntfs_names_that_cannot_be_are_damage(forged: str, ntfs: Path) -> None:
     """They would be paths of their own; what has another name is read."""
     whole = ntfs.read_bytes()
-    image = Bytes(whole.replace(*(n.encode("utf-16-le") for n in ("small", forged))))
+    old, new = "small".encode("utf-16-le"), forged.encode("utf-16-le")
+    image = Bytes(whole.replace(old, new))
 
     with UserspaceTree(image) as tree:
         entries = found(tree)
-        assert entries[b"big"]
+        assert isinstance(entries[b"big"], TreeFile)
         assert entries[b""] == Damaged(
             ROOT, "the directory is damaged: a name that cannot be one"
         )
