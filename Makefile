@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-loop check lint types bench mutants build clean setup system
+.PHONY: help demo test test-loop check lint types bench mutants fuzz build clean setup system
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ bench: setup  ## sampling and hashing against plain tools, ratios in one run (1 
 mutants: setup  ## change what a verdict rests on; does a test notice? (1 h; not in CI)
 	$(BIN)/python -m pip install -q --group mutants
 	tools/mutate $(CURDIR)/$(BIN)/python $(MODULES)
+
+fuzz: setup  ## mutated bytes for every reader of what others made (10 min; not in CI)
+	PYTHONPATH=tests $(BIN)/python -m fuzz --seconds $(or $(SECONDS),600)
 
 build: setup  ## wheel and source archive in dist/ (10 s)
 	$(BIN)/python -m build

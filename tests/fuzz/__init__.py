@@ -1,0 +1,1 @@
+"""Readers of hostile bytes, given mutated ones: `make fuzz`."""
