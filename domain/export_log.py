@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from itertools import islice
 from typing import Literal
 
 from s3export.domain.backup_layout import TreePath, shown
@@ -24,6 +25,7 @@ FIELDS = ("DateTime", "File", "Status", "Code", "Key", "Checksum")
 WRITTEN = 200
 """The status of an object that is on the device: HTTP's OK."""
 
+_LINES_TO_JUDGE_BY = 50
 _SEPARATORS = (",", "\t", ";", "|")
 _STATUS = re.compile(r"[0-9]{1,9}")
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
@@ -101,8 +103,12 @@ def parse_export_log(content: bytes, name: str) -> ExportLog:
 
     """
     text = content.decode("utf-8-sig", "surrogateescape")
+    separator = _separator(text)
     # A quote that is part of a key, and was not doubled, would swallow lines.
-    readings = [_read(text, csv.QUOTE_MINIMAL), _read(text, csv.QUOTE_NONE)]
+    readings = [
+        _read(text, separator, csv.QUOTE_MINIMAL),
+        _read(text, separator, csv.QUOTE_NONE),
+    ]
     log = max(readings, key=lambda reading: len(reading.entries))
     if not log.entries:
         raise InputRefused(
@@ -112,8 +118,16 @@ def parse_export_log(content: bytes, name: str) -> ExportLog:
     return log
 
 
-def _read(text: str, quoting: Literal[0, 3]) -> ExportLog:
-    separator = max(_SEPARATORS, key=text.partition("\n")[0].count)
+def _separator(text: str) -> str:
+    """Return what parts the columns: whatever makes sense of the first lines."""
+    head = "".join(islice(io.StringIO(text, newline=""), _LINES_TO_JUDGE_BY))
+    return max(
+        _SEPARATORS,
+        key=lambda one: len(_read(head, one, csv.QUOTE_MINIMAL).entries),
+    )
+
+
+def _read(text: str, separator: str, quoting: Literal[0, 3]) -> ExportLog:
     rows = csv.reader(
         io.StringIO(text, newline=""),
         delimiter=separator,

@@ -174,6 +174,7 @@ def test_no_time_is_an_error(text: str) -> None:
 @given(
     st.lists(st.sampled_from("0123456789:+- WedNovPSTGMT,"), max_size=12).map("".join)
 )
+@example(",,,,")  # more commas than there are tabs between the columns
 @SETTINGS
 def test_nothing_that_is_nearly_a_time_is_an_error(text: str) -> None:
     """As in lines that were cut or mangled."""
