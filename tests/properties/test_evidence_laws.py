@@ -668,3 +668,91 @@ def test_sizes_make_a_rung_ready(told: ObjectFacts, sizes: list[int]) -> None:
             assert known.recipe == guess.recipe
             assert known.recipe.part_sizes == tuple(sizes)
             assert known.recipe.algorithm == one.algorithm
+
+
+# --- particular cases -------------------------------------------------------------
+
+
+def test_a_checksum_report_is_named_as_the_one_who_says_it() -> None:
+    """The finding tells whose word it is."""
+    found = whole_checksum("SHA256", of_length("SHA256"), "the checksum report")
+
+    assert isinstance(found, Evidence)
+    assert (found.whose, found.parts, found.decisive) == (
+        "the checksum report",
+        0,
+        True,
+    )
+    (own, _) = checked(Checksum("SHA256", of_length("SHA256"), "FULL_OBJECT")).rungs
+    assert own.whose == ""
+
+
+def test_base64_with_anything_else_in_it_is_no_value() -> None:
+    """Decoders that pass it over would compare with another digest."""
+    value = of_length("CRC64NVME")
+    for odd in (f"{value[:3]}!{value[3:]}", f" {value}", f"{value}\n"):
+        told = checked(Checksum("CRC64NVME", odd, "FULL_OBJECT"))
+        assert [one.kind for one in told.rungs] == [ETAG_MD5]
+        assert "is not base64" in told.reason
+    md5 = base64.b64encode(bytes.fromhex(MD5)).decode()
+    assert ladder(facts("odd", metadata={"md5chksum": md5}), ALL).rungs
+    odd = f"{md5[:3]}!{md5[3:]}"
+    assert not ladder(facts("odd", metadata={"md5chksum": odd}), ALL).rungs
+
+
+def test_an_algorithm_that_is_new_and_can_be_computed_is_taken_last() -> None:
+    """Its length is not known here, and whatever it is will do."""
+    new = Checksum("BLAKE9", base64.b64encode(b"any length").decode(), "FULL_OBJECT")
+    known = Checksum("CRC32", of_length("CRC32"), "FULL_OBJECT")
+
+    rungs = ladder(facts(checksums=(new, known)), {*ALL, "BLAKE9"}).rungs
+
+    assert [one.kind for one in rungs] == ["crc32", "blake9", ETAG_MD5]
+
+
+def test_what_s3cmd_encrypted_has_no_claim() -> None:
+    """It may have told the MD5 of the text before it was encrypted."""
+    attributes = {"s3cmd-attrs": f"atime:1/md5:{MD5}/uid:0"}
+
+    assert [one.whose for one in ladder(facts("odd", metadata=attributes), ALL).rungs]
+    encrypted = {**attributes, "s3tools-gpgenc": "gpg"}
+    assert not ladder(facts("odd", metadata=encrypted), ALL).rungs
+
+
+def test_an_empty_object_has_one_part_at_most() -> None:
+    """No two parts are empty."""
+    assert uniform_parts(0, 1, 0) == (0,)
+    assert uniform_parts(0, 2, 0) is None
+    assert uniform_parts(4, 2, 2) == (2, 2)
+    assert uniform_parts(2, 2, 2) is None
+
+
+def test_parts_of_equal_whole_mebibytes_are_among_the_guesses() -> None:
+    """For uploaders that make so many parts, whatever the size."""
+    mib = 1 << 20
+
+    ways = common_parts(61 * mib + 1, 2)
+
+    assert (31 * mib, 30 * mib + 1) in ways
+    assert (30 * mib + mib // 2 + 1, 30 * mib + mib // 2) in ways
+
+
+def test_part_sizes_that_cannot_be_are_named() -> None:
+    """How many there are, or that they do not add up."""
+    many = trusted_sizes((1, 1, 1), 3, 2)
+    other = trusted_sizes((1, 1), 3, 2)
+
+    assert isinstance(many, NoEvidence)
+    assert many.reason == "the server names 3 parts, the ETag 2"
+    assert isinstance(other, NoEvidence)
+    assert "do not add up" in other.reason
+
+
+def test_the_reason_names_how_an_object_is_encrypted() -> None:
+    """It is what an operator is told of a file that cannot be verified."""
+    for more, said in (
+        ({"customer_key": True}, "a customer's key (SSE-C)"),
+        ({"encryption": "aws:kms"}, "aws:kms"),
+        ({"encryption": "aws:kms:dsse"}, "aws:kms:dsse"),
+    ):
+        assert said in ladder(facts(**more), ALL).reason
