@@ -29,7 +29,7 @@ class Draw(Generic[T]):
         if size < 1:
             raise ValueError("a sample holds at least one file")
         # A key of BLAKE2b has at most 64 bytes; the digest of the seed always fits.
-        self._key = hashlib.blake2b(seed.encode("utf-8", "surrogateescape")).digest()
+        self._key = hashlib.blake2b(seed.encode(errors="surrogateescape")).digest()
         self._size = size
         # heapq keeps the smallest on top; negated ranks put the worst kept one there.
         self._kept: list[tuple[int, bytes, T]] = []

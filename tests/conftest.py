@@ -4,6 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase, settings
+
+# For tools/mutate: the same examples each time, and none of them made smaller.
+settings.register_profile(
+    "mutants", derandomize=True, phases=[Phase.explicit, Phase.generate]
+)
 
 pytest_plugins = [
     "fixtures.backups",

@@ -62,6 +62,38 @@ def test_every_file_is_drawn_equally_often() -> None:
     assert len(times) == 50
 
 
+@pytest.mark.parametrize(
+    ("seed", "rank", "fingerprint"),
+    [
+        ("", 0x1AAD95E78A62DB75577E898193E40C7E, 0x79A232EC30AFE20F),
+        ("2026-01-01", 0xD1613B4C10763FA3095D00FA7C06A07D, 0xCC3B9378728FE1EB),
+        (
+            "gr\u00fcn \U0001f4be" * 20,
+            0xBC8AEAA93580CAA2C623A9495161EDA9,
+            0x79A6B23D439D3472,
+        ),
+        (
+            "not UTF-8 on a command line: \udcff",
+            0x3E9B821CC42C873AB3E84F510B4C0E69,
+            0x78C6BD47B2EEBEC2,
+        ),
+    ],
+)
+def test_what_a_seed_draws_is_for_ever(seed: str, rank: int, fingerprint: int) -> None:
+    """A report of any version can be repeated, and gone on from, by any other."""
+    drawing: Draw[bytes] = Draw(seed, 1)
+
+    assert drawing.rank(b"photos/1.jpg") == rank
+    assert drawing.fingerprint(b"photos/1.jpg", 4096, -1, 12) == fingerprint
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_sample_of_nothing_is_refused(size: int) -> None:
+    """It would prove nothing."""
+    with pytest.raises(ValueError, match="at least one"):
+        Draw("seed", size)
+
+
 State = tuple[str, bytes, int, int]
 
 states = st.tuples(
