@@ -96,7 +96,7 @@ class Finding:
             case Outcome.UNREADABLE if self.key:
                 return Assertions(run=2, succeeded=1)
             case _:
-                return Assertions(run=1, succeeded=0)
+                return Assertions(run=1)
 
 
 class Verdict(enum.Enum):
@@ -223,9 +223,12 @@ class Profile:
         self.size_bytes += size_bytes
 
 
+# Gregorian years have 365.2425 days; a day at New Year does not matter in a plot.
+_YEAR_NS = 31_556_952 * 10**9
+
+
 def _year(modified_ns: int) -> int:
-    # Gregorian years have 365.2425 days; a day at New Year does not matter in a plot.
-    return 1970 + int(modified_ns // 1_000_000_000 // 31_556_952)
+    return 1970 + modified_ns // _YEAR_NS
 
 
 @dataclass(frozen=True)
@@ -413,7 +416,9 @@ def statement(
 def completeness_statement(found: Completeness) -> str:
     """Say how the listing compares with the disk."""
     listed = f"All {found.objects:,} objects of the selection were looked for"
-    said = [_many(found.missing, "is missing", "are missing", none="none is missing")]
+    said = ["none is missing"]
+    if found.missing:
+        said = [_many(found.missing, "is missing", "are missing")]
     if found.newer:
         newer = "newer than the export and not on the disk"
         said.append(_many(found.newer, f"is {newer}", f"are {newer}"))
@@ -422,7 +427,5 @@ def completeness_statement(found: Completeness) -> str:
     return f"{listed}: {', '.join(said)}."
 
 
-def _many(count: int, one: str, more: str, none: str = "") -> str:
-    if not count and none:
-        return none
+def _many(count: int, one: str, more: str) -> str:
     return f"{count:,} {one if count == 1 else more}"
