@@ -190,6 +190,7 @@ class Completeness:
         folders: How many are empty and named like a folder (``photos/``): they have
             no content, and no file can have their names.
         extra: How many files are on the disk and not in the listing.
+        unclear: How many were not found, and may be in the recovery directory.
 
     """
 
@@ -199,6 +200,7 @@ class Completeness:
     newer: int = 0
     folders: int = 0
     extra: int = 0
+    unclear: int = 0
 
 
 class Profile:
@@ -419,6 +421,9 @@ def completeness_statement(found: Completeness) -> str:
     said = ["none is missing"]
     if found.missing:
         said = [_many(found.missing, "is missing", "are missing")]
+    if found.unclear:
+        place = "be in the recovery directory"
+        said.append(_many(found.unclear, f"may {place}", f"may {place}"))
     if found.newer:
         newer = "newer than the export and not on the disk"
         said.append(_many(found.newer, f"is {newer}", f"are {newer}"))

@@ -8,6 +8,7 @@ subclasses of `S3ExportError`.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s3export.adapters.keys import GivenKeys
@@ -248,6 +249,13 @@ def verify_backup(
     earlier = _earlier(resume)
     writer: ReportWriter = app.adapters.reports()
     for path in reports:
+        if Path(device).is_dir() and Path(path).resolve().is_relative_to(
+            Path(device).resolve()
+        ):
+            raise InputRefused(
+                f"{path} lies in the backup that is to be verified",
+                next_step="write the report elsewhere",
+            )
         writer.check(path)
     request = VerifyRequest(
         device=device,
@@ -425,6 +433,10 @@ def _layout(
         name = bucket or app.settings().bucket
         if not name:
             raise NothingToCompareWith("it is not said what the backup should equal")
+        if "/" in name or ":" in name:
+            raise InputRefused(
+                f"{name!r} is not a bucket's name", next_step="write the name alone"
+            )
         sources = (Source(name, TreePath(directory_of(name))),)
     if target_directory is not None:
         directory = directory_of(target_directory)

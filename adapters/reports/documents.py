@@ -64,6 +64,7 @@ def report_document(report: Report) -> Document:
             "newer_than_export": report.completeness.newer,
             "empty_folders": report.completeness.folders,
             "missing_from_source": report.completeness.extra,
+            "perhaps_recovered": report.completeness.unclear,
         },
         "assertions": {
             "run": report.tally.assertions.run,

@@ -13,6 +13,8 @@ from s3export.domain.verification import EarlierRun, Outcome
 
 Document = Mapping[str, Any]
 
+_GIVE = "give a file that --report FILE.json or --json has written"
+
 
 def read_report(path: str) -> Document:
     """Read a report that was written as JSON.
@@ -25,12 +27,12 @@ def read_report(path: str) -> Document:
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise InputRefused(f"{path}: not JSON: {error}") from error
+        raise InputRefused(f"{path}: not JSON: {error}", next_step=_GIVE) from error
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema != REPORT_SCHEMA:
         raise InputRefused(
             f"{path}: not a report of schema {REPORT_SCHEMA}",
-            next_step="give a file that --report FILE.json or --json has written",
+            next_step=_GIVE,
         )
     return dict(document)
 

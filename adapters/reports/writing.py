@@ -103,7 +103,10 @@ def _written_beside(path: str) -> Iterator[IO[bytes]]:
                 beside.unlink(missing_ok=True)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or error
-        raise FileRefused(f"{path}: {reason}") from error
+        raise FileRefused(
+            f"{path}: {reason}",
+            next_step="name a file in a directory that is there and can be written to",
+        ) from error
 
 
 def _harmless(text: str) -> str:

@@ -134,6 +134,7 @@ class BackupFiles:
         if recovered and (self._unmapped or not self._by_path):
             return [
                 f"/{shown(directory)} holds files whose keys cannot be names; only the "
-                "export log says which, so they were not looked at (--export-log)"
+                "export log says which, so they were not looked at (--job-id or "
+                "--export-log names it)"
             ]
         return []

@@ -145,6 +145,11 @@ class Run:
         self._date_the_export()
         self._compare(drawn)
         self._judge_the_presumed()
+        if self.request.earlier and not self.taken_over:
+            self.warnings.append(
+                "nothing of the earlier run was taken over: the disk, or S3, has "
+                "changed since"
+            )
         if self._inventory and self.request.completeness:
             self._look_for_the_missing(self._inventory)
 
@@ -402,6 +407,13 @@ class Run:
         newer excuses nothing, unless the operator answers for the time.
         """
         presumed, self._presumed = self._presumed, []
+        told = self.knowledge.exported_at
+        if presumed and self._newer_and_equal and told and told.is_certain:
+            self.doubts.append(
+                f"{self._newer_and_equal:,} files equal objects that are newer than "
+                f"the export is said to be ({told.moment:%Y-%m-%d %H:%M:%S} UTC): is "
+                "that right?"
+            )
         for result in presumed:
             if self._newer_is_no_excuse:
                 detail = (
@@ -422,7 +434,7 @@ class Run:
 
     def _look_for_the_missing(self, inventory: Inventory) -> None:
         """Name every object of the listing that no file was found for."""
-        missing = newer = folders = 0
+        missing = newer = folders = unclear = 0
         absences = Absences(self._layout, inventory, self.files)
         for listed in inventory.unseen():
             facts = listed.facts
@@ -441,6 +453,7 @@ class Run:
             else:
                 outcome, detail = absences.judged(listed, entry)
                 missing += outcome is Outcome.MISSING_FROM_BACKUP
+                unclear += outcome is Outcome.UNVERIFIABLE
                 path = listed.path or TreePath(facts.key.encode())
                 self._note_absent(outcome, path, name, facts.size_bytes, detail)
         missing += self._miss_what_the_log_has()
@@ -450,6 +463,7 @@ class Run:
             missing=missing,
             newer=newer,
             folders=folders,
+            unclear=unclear,
             extra=(
                 self.tally[Outcome.MISSING_FROM_SOURCE]
                 if self.request.takes_all

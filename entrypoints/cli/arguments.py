@@ -5,13 +5,15 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, TypeVar
 
 from s3export.domain.containers import OpenWith
 from s3export.entrypoints.cli.exit_codes import TABLE
 from s3export.entrypoints.version import installed_version
 
 _DESCRIPTION = "Take S3 buckets to a disk and prove that the disk is right."
+
+A = TypeVar("A")
 
 Subcommands = Any  # argparse has no public name for the result of add_subparsers
 
@@ -260,10 +262,11 @@ def _add_container(verify: argparse.ArgumentParser) -> None:
         "The password is also taken from S3EXPORT_TRUECRYPT_PASSWORD, from the "
         "manifest,\nor asked for.",
     )
-    secret.add_argument(
+    source = secret.add_mutually_exclusive_group()
+    source.add_argument(
         "--password-file", metavar="FILE", help="its first line is the password"
     )
-    secret.add_argument(
+    source.add_argument(
         "--password-stdin", action="store_true", help="the first line of the input is"
     )
     secret.add_argument(
@@ -284,7 +287,8 @@ def _add_container(verify: argparse.ArgumentParser) -> None:
     secret.add_argument(
         "--veracrypt",
         action=argparse.BooleanOptionalAction,
-        help="only VeraCrypt, or only TrueCrypt; default: what opens it",
+        help="try VeraCrypt, too (in userspace half a minute if the password is "
+        "wrong); --no-veracrypt: TrueCrypt only",
     )
     secret.add_argument(
         "--open-with",
@@ -325,6 +329,22 @@ def _add_sandbox(command: Callable[..., argparse.ArgumentParser]) -> None:
     )
 
 
+def _saying(what: str) -> Callable[[Callable[[str], A]], Callable[[str], A]]:
+    """Have argparse say what is expected, not the name of a function."""
+
+    def decorate(function: Callable[[str], A]) -> Callable[[str], A]:
+        def converted(text: str) -> A:
+            try:
+                return function(text)
+            except ValueError:
+                raise argparse.ArgumentTypeError(f"{text!r} is not {what}") from None
+
+        return converted
+
+    return decorate
+
+
+@_saying("a number from 1 to 1024")
 def _count(text: str) -> int:
     number = int(text)
     if not 1 <= number <= 1024:
@@ -332,6 +352,7 @@ def _count(text: str) -> int:
     return number
 
 
+@_saying("a number from 0 to 65535")
 def _port(text: str) -> int:
     number = int(text)
     if not 0 <= number <= 65_535:
@@ -339,6 +360,7 @@ def _port(text: str) -> int:
     return number
 
 
+@_saying("a number between 0 and 1, such as 0.95")
 def _fraction(text: str) -> float:
     number = float(text)
     if not 0 < number < 1:
@@ -357,6 +379,7 @@ def _share(text: str) -> float:
     return share
 
 
+@_saying("a number from 0 to 2147468")
 def _pim(text: str) -> int:
     number = int(text)
     if not 0 <= number <= 2_147_468:  # VeraCrypt's own limit
@@ -364,6 +387,7 @@ def _pim(text: str) -> int:
     return number
 
 
+@_saying("a number of files")
 def _population(text: str) -> int:
     number = int(text.replace(",", "").replace("_", ""))
     if number < 0:
@@ -371,6 +395,7 @@ def _population(text: str) -> int:
     return number
 
 
+@_saying("a day or a time, such as 2026-01-31 or 2026-01-31T12:00:00Z")
 def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -266,6 +266,11 @@ def _keys(call: Call) -> KeyRing:
         password = terminal.source.readline().rstrip("\r\n")
     elif password is None:
         password = os.environ.get(PASSWORD_VARIABLE)
+    if password == "" and (arguments.password_file or arguments.password_stdin):
+        raise InputRefused(
+            "the password that was given is empty",
+            next_step="the first line of the file, or of the input, is the password",
+        )
     if password is None and arguments.manifest:
         manifests = call.application.adapters.manifests()
         secret = manifests.read(arguments.manifest).truecrypt_password

@@ -87,7 +87,9 @@ def summary_lines(report: Report) -> Iterator[str]:
         yield f"Exported: {moment}, says {report.exported_at.origin}"
     drawn = f"{sample.drawn:,} of {sample.population:,} files"
     if sample.requested is None:
-        yield f"Compared all {sample.drawn:,} files below /{_root(report)}"
+        all_of_them = sample.compared == sample.population and not report.cut_short
+        many = "all" if all_of_them else f"{sample.compared:,} of"
+        yield f"Compared {many} {sample.population:,} files below /{_root(report)}"
     else:
         yield f"Drew {drawn} below /{_root(report)}"
     if sample.taken_over:
@@ -106,11 +108,16 @@ def summary_lines(report: Report) -> Iterator[str]:
 
 def verdict_line(report: Report) -> str:
     """Say what it amounts to."""
-    if (
-        report.verdict is Verdict.VERIFIED
-        and report.tally[Outcome.CHANGED_SINCE_EXPORT]
-    ):
-        return "VERIFIED: whatever differs from S3 has changed there since the export."
+    if report.verdict is Verdict.VERIFIED:
+        if report.tally[Outcome.CHANGED_SINCE_EXPORT]:
+            return (
+                "VERIFIED: whatever differs from S3 has changed there since the export."
+            )
+        if report.tally[Outcome.MISSING_FROM_SOURCE]:
+            return (
+                "VERIFIED: no file that S3 has differs; those that it has not, or has "
+                "no more, are named above."
+            )
     return _VERDICTS[report.verdict]
 
 

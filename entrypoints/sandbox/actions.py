@@ -110,7 +110,8 @@ def _serve(application: Application, terminal: Terminal, port: int) -> int:
                 f"  s3export create-job {box.manifest} {box.disk}",
                 "  aws importexport list-jobs        # if you have the AWS CLI",
                 f"  s3export sandbox deliver {box.disk}",
-                f"  s3export verify-backup {box.disk} --manifest {box.manifest}",
+                f"  s3export verify-backup {box.disk} --manifest {box.manifest} "
+                "--job-id JOB",
                 "Ctrl-C ends the sandbox and removes all of it.",
             ],
             {

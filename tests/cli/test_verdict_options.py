@@ -471,3 +471,71 @@ def test_an_interrupted_run_writes_what_it_found(
     assert partial["verdict"] != "verified"
     assert partial["sample"]["compared"] < partial["sample"]["drawn"]
     assert "--resume" in err
+
+
+def test_a_time_that_equal_files_contradict_leaves_a_doubt(
+    run: Run, aws: AwsS3, tmp_path: Path
+) -> None:
+    """A mistyped year does not turn damage into a verified backup."""
+    root = tmp_path / "other" / "b"
+    root.mkdir(parents=True)
+    for name in ("a", "z"):
+        aws.put("b", name, Stored(b"content"))
+        (root / name).write_bytes(b"content")
+    (root / "z").write_bytes(b"damaged")
+
+    ran = run(
+        "verify-backup", str(root.parent), "--bucket=b", "--exported-at=2016-01-01"
+    )
+
+    assert ran.code == 3
+    assert "1 files equal objects that are newer" in ran.out
+    assert "2016-01-01" in ran.out
+
+
+def test_a_report_is_not_written_into_the_backup(run: Run, disk: Path) -> None:
+    """Nothing of what is verified is touched, not even by wish."""
+    ran = run("verify-backup", str(disk), "--bucket=b", f"--report={disk}/b/x.json")
+
+    assert ran.code == 4
+    assert "lies in the backup" in ran.err
+    assert not (disk / "b" / "x.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--confidence=95%", "a number between 0 and 1"),
+        ("--exported-at=yesterday", "a day or a time, such as 2026-01-31"),
+        ("--forks=many", "a number from 1 to 1024"),
+        ("--pim=x", "a number from 0 to"),
+    ],
+)
+def test_wrong_values_are_met_with_what_is_expected(
+    run: Run, disk: Path, option: str, said: str
+) -> None:
+    """In the operator's words, not the program's."""
+    ran = run("verify-backup", str(disk), "--bucket=b", option)
+
+    assert ran.code == 2
+    assert said in ran.err
+    assert "_" not in ran.err.splitlines()[-1].replace("verify_backup", "")
+
+
+def test_a_buckets_address_is_not_its_name(run: Run, disk: Path) -> None:
+    """Exit 4, before AWS is asked."""
+    ran = run("verify-backup", str(disk), "--bucket=s3://b")
+
+    assert ran.code == 4
+    assert "is not a bucket's name" in ran.err
+
+
+def test_an_empty_password_is_a_mistake(run: Run, disk: Path, tmp_path: Path) -> None:
+    """It opens nothing that anybody made."""
+    empty = tmp_path / "empty"
+    empty.write_bytes(b"\n")
+
+    ran = run("verify-backup", str(disk), "--bucket=b", f"--password-file={empty}")
+
+    assert ran.code == 4
+    assert "is empty" in ran.err
