@@ -281,7 +281,7 @@ def listed_evidence(facts: ObjectFacts) -> Evidence | None:
 
 def whole_checksum(algorithm: str, value: str, whose: str) -> Evidence | NoEvidence:
     """Return the evidence of a checksum over the whole, from a checksum report."""
-    return _checksum(Checksum(algorithm, value, "FULL_OBJECT"), parts=0, whose=whose)
+    return _checksum(Checksum(algorithm, value), parts=0, whose=whose)
 
 
 def _checksums(
@@ -447,7 +447,7 @@ def uniform_parts(size_bytes: int, parts: int, first: int) -> tuple[int, ...] | 
     That is how every common uploader cuts. ``None`` if the numbers do not fit it.
     """
     last = size_bytes - first * (parts - 1)
-    if 0 < last <= first or (parts == 1 and last == first):
+    if 0 < last <= first:
         return (*(first,) * (parts - 1), last)
     return None
 

@@ -346,6 +346,34 @@ def test_a_value_that_is_not_base64_is_not_usable(
     assert "SHA256" in found.reason
 
 
+@pytest.mark.parametrize("form", [" {}", "{}\n", "{}\r\n", "*{}", "{}=", "{}=AAA="])
+@given(algorithms)
+@SETTINGS
+def test_base64_with_anything_else_in_it_is_not_usable(
+    form: str, algorithm: str
+) -> None:
+    """No file's text could be equal to it, and an intact one would seem damaged."""
+    found = checked(Checksum(algorithm, form.format(of_length(algorithm))))
+
+    assert [one.kind for one in found.rungs] == [ETAG_MD5]
+    assert algorithm in found.reason
+
+
+def test_an_algorithm_to_come_is_taken_where_it_can_be_computed() -> None:
+    """Of whatever length; after those whose strength is known, before composites."""
+    told = (
+        Checksum("BLAKE9", of_length("BLAKE9"), "FULL_OBJECT"),
+        Checksum("SHA256", CAPTURED, "COMPOSITE"),
+        Checksum("CRC32", of_length("CRC32"), "FULL_OBJECT"),
+    )
+
+    found = ladder(facts(checksums=told), {*ALL, "BLAKE9"})
+
+    kinds = ["crc32", "blake9", "sha256-composite", ETAG_MD5]
+    assert [one.kind for one in found.rungs] == kinds
+    assert found.reasons == ()
+
+
 @given(st.text(max_size=30), types, etags)
 @SETTINGS
 def test_no_value_is_an_error(value: str, type_: str, etag: str) -> None:
@@ -450,6 +478,13 @@ IN_BASE64 = base64.b64encode(bytes.fromhex(MD5)).decode()
         ({"md5chksum": IN_BASE64, "mtime": "1.5"}, "rclone"),
         ({"s3cmd-attrs": f"atime:1/gid:0/md5:{MD5}/mode:33188/uid:0"}, "s3cmd"),
         ({"s3cmd-attrs": f"md5:{MD5}"}, "s3cmd"),
+        ({"s3cmd-attrs": f"uid:0/md5:{MD5.upper()}"}, "s3cmd"),
+        ({"s3cmd-attrs": f"md5:{'0' * 32}", "md5chksum": IN_BASE64}, "rclone"),
+        ({"s3cmd-attrs": f"md5:{MD5}", "md5": "0" * 32}, "s3cmd"),
+        (
+            {"s3cmd-attrs": f"md5:{'0' * 32}", "s3tools-gpgenc": "1", "md5": MD5},
+            "s4cmd",
+        ),
         ({"md5": MD5}, "s4cmd"),
         ({"md5": MD5.upper()}, "s4cmd"),
         ({"md5chksum": "odd", "md5": MD5}, "s4cmd"),
@@ -481,6 +516,10 @@ def test_an_uploaders_md5_is_a_claim(metadata: dict[str, str], tool: str) -> Non
         {"md5chksum": "ä"},
         {"s3cmd-attrs": f"uid:0/sha1:{MD5}"},
         {"s3cmd-attrs": "md5:"},
+        {"s3cmd-attrs": MD5},
+        {"md5chksum": f" {IN_BASE64}"},
+        {"md5chksum": f"{IN_BASE64}\n"},
+        {"s3cmd-attrs": f"md5:{MD5}", "s3tools-gpgenc": "1"},
     ],
 )
 def test_other_metadata_claim_nothing(metadata: dict[str, str]) -> None:
@@ -508,6 +547,7 @@ def test_a_checksum_report_takes_its_place_among_the_checksums(
     """It is over the whole and named as such; the stronger of two comes first."""
     one = whole_checksum(algorithm, of_length(algorithm), "the checksum report")
     assert isinstance(one, Evidence)
+    assert one.whose == "the checksum report"
     own = Checksum(other, of_length(other), "FULL_OBJECT")
 
     first, second, *_ = checked(own, witnesses=[one]).rungs
@@ -530,8 +570,11 @@ def test_a_checksum_of_another_length_is_none(algorithm: str, length: int) -> No
 
     found = whole_checksum(algorithm, value, "x")
 
-    right = len(base64.b64decode(of_length(algorithm)))
-    assert isinstance(found, Evidence) is (length == right)
+    if length == LENGTHS[algorithm]:
+        assert isinstance(found, Evidence)
+    else:
+        assert isinstance(found, NoEvidence)
+        assert f"has {length} bytes" in found.reason or not length
 
 
 # --- strong proof ---------------------------------------------------------------
@@ -594,6 +637,9 @@ def test_sizes_are_trusted_just_when_they_fit(
         assert found == tuple(sizes)
     else:
         assert isinstance(found, NoEvidence)
+        counts = f"names {len(sizes)} parts, the ETag {parts}"
+        told = counts if len(sizes) != parts else "do not add up"
+        assert told in found.reason
     assert trusted_sizes(sizes, sum(sizes), len(sizes)) == tuple(sizes)
 
 
@@ -609,7 +655,7 @@ def test_uniform_parts_add_up(size: int, parts: int, first: int) -> None:
         assert sum(sizes) == size
         assert len(sizes) == parts
         assert set(sizes[:-1]) <= {first}
-        assert 0 < sizes[-1] <= first or size == sizes[0] == 0
+        assert 0 < sizes[-1] <= first
 
 
 @given(st.integers(1, 10**9), st.integers(1, 2000), st.data())
@@ -654,6 +700,31 @@ def test_the_commonest_cuts_are_always_guessed(mib: int, parts: int) -> None:
     for last in (1, first // 2, first):
         cut = (*[first] * (parts - 1), last)
         assert cut in common_parts(sum(cut), parts)
+
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("size", "parts", "firsts"),
+    [
+        (1000, 2, [500]),  # halves
+        (1001, 2, [501]),
+        (1000, 1, [8 * MIB]),
+        (3 * MIB + 5, 2, [2 * MIB, 1_572_867]),  # whole MiB, then halves
+        (20 * MIB, 2, [16 * MIB, 15 * MIB, 10 * MIB]),
+        (20 * MIB, 3, [8 * MIB, 7 * MIB, 6_990_507]),
+        (1200 * MIB, 100, [12 * MIB]),
+        (500 * MIB, 5, [100 * MIB]),
+        (500 * MIB, 4, [128 * MIB, 125 * MIB]),
+        (40 * MIB, 2, [32 * MIB, 25 * MIB, 20 * MIB]),
+    ],
+)
+def test_guesses_come_in_order(size: int, parts: int, firsts: list[int]) -> None:
+    """The cuts of common uploaders, then in whole MiB, then in equal parts."""
+    assert common_parts(size, parts) == tuple(
+        (*[first] * (parts - 1), size - first * (parts - 1)) for first in firsts
+    )
 
 
 @given(objects(), st.lists(st.integers(0, 50), min_size=3, max_size=3))
