@@ -34,7 +34,7 @@ types: setup  ## mypy --strict (15 s)
 bench: setup  ## sampling and hashing against plain tools, ratios in one run (1 min)
 	$(BIN)/python -m benchmarks
 
-mutants: setup  ## change what a verdict rests on; does a test notice? (1 h; not in CI)
+mutants: setup  ## change what a verdict rests on; does a test notice? (20 min; not in CI)
 	$(BIN)/python -m pip install -q --group mutants
 	tools/mutate $(CURDIR)/$(BIN)/python $(MODULES)
 

@@ -4,7 +4,7 @@ import math
 from fractions import Fraction
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from strategies import SETTINGS, samples
 
@@ -76,6 +76,50 @@ def test_the_bound_is_exact_for_large_populations(
     assert exactly_at_most(failed, population, files + 1, drawn) <= doubt
 
 
+@given(samples(), st.data())
+@example((44, 41, 20), None)
+@SETTINGS
+def test_the_bound_is_exact_where_probability_and_doubt_nearly_meet(
+    sample: tuple[int, int, int], data: st.DataObject | None
+) -> None:
+    """A level a trillionth above or below what makes a number plausible decides."""
+    population, drawn, failed = sample
+    wrongs = range(failed, failed + population - drawn + 1)
+    chances = [exactly_at_most(failed, population, one, drawn) for one in wrongs]
+    likely = [one for one in chances if Fraction(1, 10**6) < one <= Fraction(1, 2)]
+    if not likely:
+        return
+    chance = data.draw(st.sampled_from(likely)) if data else likely[0]
+    for level in (float(1 - chance) - 1e-12, float(1 - chance) + 1e-12):
+        bound = upper_bound(population, drawn, failed, level)
+
+        assert bound.files == exact_bound(population, drawn, failed, level)
+
+
+@pytest.mark.parametrize(
+    ("population", "drawn", "failed", "level", "files"),
+    [
+        (10**9, 20_000, 0, 0.999, 345_324),
+        (10**9, 20_000, 2, 0.95, 314_753),
+        (10**7, 50_000, 0, 0.5, 138),
+        (10**6, 20_000, 1, 0.99, 329),
+        (10**5, 10_001, 0, 0.9, 21),
+        (20_000, 10_000, 0, 0.5, 0),  # a probability of exactly one half
+    ],
+)
+def test_the_bound_of_a_large_sample_is_known(
+    population: int, drawn: int, failed: int, level: float, files: int
+) -> None:
+    """By exact fractions, computed once."""
+    assert upper_bound(population, drawn, failed, level).files == files
+
+
+@pytest.mark.parametrize("drawn", [10_001, 20_000])
+def test_a_tie_too_large_to_settle_is_on_the_safe_side(drawn: int) -> None:
+    """The bound may be one file too high, and is never too low."""
+    assert upper_bound(2 * drawn, drawn, 0, 0.5).files == 1
+
+
 @given(samples(), st.sampled_from(LEVELS))
 @SETTINGS
 def test_more_evidence_never_makes_the_bound_worse(
@@ -91,6 +135,60 @@ def test_more_evidence_never_makes_the_bound_worse(
     if failed < drawn:
         assert upper_bound(population, drawn, failed + 1, level).files >= files
     assert upper_bound(population, drawn, failed, 0.9999).files >= files
+
+
+@given(samples(400), st.data())
+@SETTINGS
+def test_probabilities_are_those_of_exact_fractions(
+    sample: tuple[int, int, int], data: st.DataObject
+) -> None:
+    """To twelve digits, and none is more than 1: what is impossible has none."""
+    population, drawn, failed = sample
+    wrong = data.draw(st.integers(0, population))
+    exactly = exactly_at_most(failed, population, wrong, drawn)
+
+    found = at_most(failed, population, wrong, drawn)
+
+    assert 0 <= found <= 1
+    if exactly == 0 or exactly > Fraction(1, 10**290):  # floating point ends at 1e-308
+        assert found == pytest.approx(float(exactly), rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize(
+    ("failed", "population", "wrong", "drawn", "probability"),
+    [
+        (0, 10**9, 5 * 10**8, 3, 0.124999999625),
+        (2, 10**9, 7 * 10**8, 3, 0.657000000441),
+        (0, 10**9, 29_512_345, 100, 0.05000362277615812),
+        (2, 10**9, 62_000_000, 100, 0.04855163158168869),
+        (0, 10**9, 299_500, 10_000, 0.05001343703745883),
+        (3, 10**9, 775_000, 10_000, 0.05005975467629167),
+        (50, 10**9, 5_000_000, 10_000, 0.5375168101985281),
+        (0, 10**9, 3, 10**9 // 2, 0.124999999625),
+        (2, 10**9, 3, 10**9 - 1000, 2.999997003000994e-06),
+        (0, 10**9, 5, 10**9 - 5, 1.2000000120000002e-43),
+        (4, 10**9, 5, 10**9 - 1000, 4.99999001000996e-06),
+        (0, 10**9, 10**9 - 20, 7, 3.907008082047169e-55),
+        (6, 10**9, 10**9 - 20, 7, 1.3999999202000023e-07),
+        (299, 10**9, 10**9 - 10**4, 300, 0.002995519898955116),
+        (980, 10**9, 10**9 - 20, 1000, 8.25928570285615e-121),
+        (0, 10**8, 10**4, 10**4, 0.3678426526141928),
+        (1, 10**8, 10**4, 10**4, 0.7357588847956595),
+        (0, 123_456, 3642, 100, 0.05000425662094614),
+        (1, 20_000, 10_000, 10, 0.010726810487108942),
+        (9, 10**6, 10_000, 1000, 0.4572383153787561),
+        (10, 10**6, 10_000, 1000, 0.5830414427529191),
+        (100, 10**6, 10_000, 10_000, 0.5265648827711678),
+        (5000, 20_001, 10_001, 10_000, 0.5028209831692305),
+    ],
+)
+def test_probabilities_of_large_populations_are_known(
+    failed: int, population: int, wrong: int, drawn: int, probability: float
+) -> None:
+    """By exact fractions, computed once; to twelve digits."""
+    found = at_most(failed, population, wrong, drawn)
+
+    assert found == pytest.approx(probability, rel=1e-12, abs=0)
 
 
 @pytest.mark.parametrize("population", [10**6, 10**9])
@@ -109,7 +207,13 @@ def test_the_contracts_sentence() -> None:
     bound = upper_bound(123_456, 100, 0, 0.95)
 
     assert bound.files == 3642
-    assert bound.fraction == pytest.approx(0.0295, abs=0.0001)
+    assert bound.fraction == 3642 / 123_456
+    assert bound.level == 0.95
+
+
+def test_no_files_are_no_share() -> None:
+    """Of an empty population, none can be wrong."""
+    assert upper_bound(0, 0, 0, 0.95) == Bound(0.95, files=0, fraction=0.0)
 
 
 @pytest.mark.parametrize(
@@ -207,12 +311,36 @@ def test_the_largest_sample_is_nearly_needed(
     assert sample_size(10**9, fraction, level) - files in (-1, 0)
 
 
+def test_where_all_may_be_wrong_nothing_is_drawn() -> None:
+    """A bound that any population keeps needs no sample."""
+    assert largest_sample_size(1, 0.95) == sample_size(10**9, 1, 0.95) == 0
+
+
 @given(
-    st.integers(0, 10**6),
+    st.sampled_from([0.5, 0.3, 0.1, 0.01]),
+    st.integers(1, 20),
+    st.sampled_from([-1e-12, 0, 1e-12]),
+)
+@SETTINGS
+def test_the_largest_sample_is_enough_of_endlessly_many_files(
+    fraction: float, files: int, nudge: float
+) -> None:
+    """By exact fractions; two fewer are not, however near a whole number they are."""
+    level = 1 - (1 - fraction) ** files + nudge
+    right, doubt = 1 - Fraction(str(fraction)), Fraction(1 - level)
+
+    largest = largest_sample_size(fraction, level)
+
+    assert right**largest <= doubt
+    assert right ** (largest - 2) > doubt
+
+
+@given(
+    st.integers(0, 10**4),
     st.tuples(st.floats(0, 1), st.floats(0, 1)),
     st.tuples(st.floats(0.01, 0.999), st.floats(0.01, 0.999)),
 )
-@SETTINGS
+@settings(SETTINGS, max_examples=50)
 def test_asking_for_more_never_takes_fewer(
     population: int, shares: tuple[float, float], levels: tuple[float, float]
 ) -> None:
