@@ -408,7 +408,9 @@ class Run:
         """
         presumed, self._presumed = self._presumed, []
         told = self.knowledge.exported_at
-        if presumed and self._newer_and_equal and told and told.is_certain:
+        # One object written anew as it was is no wonder; as many as differ are.
+        contradicted = 0 < len(presumed) <= self._newer_and_equal
+        if contradicted and told and told.is_certain:
             self.doubts.append(
                 f"{self._newer_and_equal:,} files equal objects that are newer than "
                 f"the export is said to be ({told.moment:%Y-%m-%d %H:%M:%S} UTC): is "
