@@ -2,30 +2,41 @@
 
 PyYAML composes a tree of nodes before it constructs Python values; the tree has the
 text and the place of every scalar, so ``no`` stays ``no`` and ``0123`` stays ``0123``.
+What AWS's own template and those who fill it in write, and YAML forbids, is read, too,
+so that all problems are found at once: ``key:value`` without a blank, placeholders such
+as ``***name***``, ``@NAME@`` and ``[one|other`` without an end.
 """
 
 import re
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
 import yaml
 
 from s3export.domain.errors import FileRefused, ManifestRejected, Problem
-from s3export.domain.manifests import Fields, Items, Manifest, Node, Scalar, parse
+from s3export.domain.jobs import ManifestText
+from s3export.domain.manifests import rules
+from s3export.domain.manifests.checking import CheckedManifest, check
+from s3export.domain.manifests.fields import NAMES
+from s3export.domain.manifests.nodes import Fields, Items, Node, Scalar
 from s3export.domain.ports import ManifestReader
 
 _QUOTED = re.compile(r"(?P<mark>['\"])(?!<).{2,}(?P=mark)")
 """PyYAML's messages quote the text, which may be the password; tokens such as
 ``'<block end>'`` are its own words."""
 
-LARGEST_MANIFEST_BYTES = 1 << 20
+_TAB = re.compile(r" *\t")
+
+LARGEST_MANIFEST_BYTES = 1 << 18
 """No manifest comes near; a disk image given by mistake does not fill the memory."""
+
+_STANDARD_TAGS = tuple(f"tag:yaml.org,2002:{kind}" for kind in ("str", "map", "seq"))
 
 
 class YamlManifests(ManifestReader):
     """Reads manifests from files."""
 
-    def read(self, path: str) -> Manifest:
+    def read(self, path: str) -> CheckedManifest:
         """Read and check the manifest at a path."""
         raw = self._load(path)
         if len(raw) > LARGEST_MANIFEST_BYTES:
@@ -34,19 +45,24 @@ class YamlManifests(ManifestReader):
                 "is it a manifest?"
             )
         try:
-            text = raw.decode("utf-8-sig")
+            text = raw.decode("utf-8")
         except UnicodeDecodeError as error:
             line = raw.count(b"\n", 0, error.start) + 1
-            problem = Problem(line, 0, "", "the text is not UTF-8", "save it as UTF-8")
-            raise ManifestRejected(path, (problem,)) from error
+            return _unreadable(path, line, 0, "the text is not UTF-8", "save it so")
         return self.parse(text, path)
 
-    def parse(self, text: str, name: str) -> Manifest:
+    def parse(self, text: str, name: str) -> CheckedManifest:
         """Check a manifest given as text."""
-        if not text.strip():
-            problem = Problem(0, 0, "", "the manifest is empty")
-            raise ManifestRejected(name, (problem,))
-        return parse(name, text, nodes(name, text))
+        if not text.removeprefix("\ufeff").strip():
+            return _unreadable(name, 0, 0, "the manifest is empty")
+        if text.removeprefix("\ufeff").lstrip().startswith("{"):
+            advice = "AWS takes YAML, a line for each field"
+            return _unreadable(name, 1, 1, "the manifest is JSON", advice)
+        try:
+            root, found = nodes(name, text)
+        except ManifestRejected as rejected:
+            return CheckedManifest(name, None, None, rejected.problems)
+        return check(name, ManifestText(text), root, found)
 
     def _load(self, path: str) -> bytes:
         try:
@@ -59,83 +75,226 @@ class YamlManifests(ManifestReader):
             ) from None
         except IsADirectoryError:
             raise FileRefused(f"{path} is a directory, not a manifest") from None
-        except OSError as error:
-            raise FileRefused(f"{path}: {error.strerror}") from error
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            reason = getattr(error, "strerror", None) or error
+            raise FileRefused(f"{path}: {reason}") from error
 
 
-def nodes(name: str, text: str) -> Node:
+def _unreadable(
+    name: str, line: int, column: int, message: str, advice: str = ""
+) -> CheckedManifest:
+    return CheckedManifest(
+        name, None, None, (_malformed(line, column, message, advice),)
+    )
+
+
+def _malformed(line: int, column: int, message: str, advice: str = "") -> Problem:
+    return Problem(line, column, "", message, advice, rules.MALFORMED.name)
+
+
+def nodes(name: str, text: str) -> tuple[Node, list[Problem]]:
     """Compose YAML text into nodes.
 
+    Returns:
+        The root, and what is wrong with the text but can be read all the same.
+
     Raises:
-        ManifestRejected: The text is not YAML, holds more than one document, an alias,
-            or a key twice in one mapping.
+        ManifestRejected: The text is not YAML, or holds more than one document, an
+            anchor or an alias.
     """
     try:
-        return _NodeReader(name).convert(_compose(text))
+        return _compose(text.removeprefix("\ufeff"))
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        at_start = "unexpected end of stream" in (error.problem or "")
+        marks = (error.context_mark, error.problem_mark)
+        mark = next(filter(None, marks if at_start else marks[::-1]), None)
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         what = " ".join(part for part in (error.context, error.problem) if part)
         what = _QUOTED.sub("what stands there", what)
-        problem = Problem(line, column, "", f"not YAML: {what}", _advice(text, line))
-        raise ManifestRejected(name, (problem,)) from None  # its text quotes, too
+        if any(map(_TAB.match, text.splitlines()[max(0, line - 1) : line])):
+            what = "the line begins with a TAB"
+        problem = _malformed(line, column, f"not YAML: {what}", _advice(text, line))
     except (ValueError, OverflowError):  # PyYAML passes any number on to chr()
-        problem = Problem(0, 0, "", "not YAML: an escape names no character")
-        raise ManifestRejected(name, (problem,)) from None
+        problem = _malformed(0, 0, "not YAML: an escape names no character")
     except yaml.YAMLError as error:  # the reader's: a character that YAML forbids
-        problem = Problem(0, 0, "", f"not YAML: {error}".splitlines()[0])
-        raise ManifestRejected(name, (problem,)) from error
-    except RecursionError as error:
-        problem = Problem(0, 0, "", "nested too deeply")
-        raise ManifestRejected(name, (problem,)) from error
-
-
-def _compose(text: str) -> yaml.Node:
-    node = yaml.compose(text, Loader=yaml.BaseLoader)
-    if node is None:
-        raise yaml.MarkedYAMLError(problem="there is nothing but comments")
-    return node
+        position = getattr(error, "position", 0)
+        line = text.count("\n", 0, position) + 1
+        problem = _malformed(line, 0, f"not YAML: {error}".splitlines()[0])
+    except RecursionError:
+        problem = _malformed(0, 0, "nested too deeply")
+    raise ManifestRejected(name, (problem,))  # not chained: PyYAML's texts quote
 
 
 def _advice(text: str, line: int) -> str:
     """Say what is often meant; PyYAML may notice a mistake one line after it."""
     lines = text.splitlines()
     for written in lines[max(0, line - 2) : line]:
-        if written.lstrip(" ").startswith("\t"):
+        if _TAB.match(written):
             return "indent with blanks, not with a TAB"
-        name, colon, value = written.partition(":")
+        _, colon, value = written.partition(":")
         if colon and value and not value[0].isspace():
-            return f"put a blank after {name.strip(' -')}:"
+            return "put a blank after the field's colon"
+        if re.match(r"\s*[&*!|>%@`\"'\[{]", value):
+            return "put a value that begins with a sign in quotes"
+        if re.search(r":\s", value):
+            return "put a value that holds a colon in quotes"
     return ""
 
 
+class _Loader(yaml.BaseLoader):
+    """Composes text in the forms that manifests come in.
+
+    Attributes:
+        glued: Where keys stand that no blank follows after the colon.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.glued: list[yaml.Mark] = []
+        self._end_of_glued = -1
+
+    # --- ``key:value``, for fields that manifests have
+
+    def scan_plain(self) -> yaml.ScalarToken:
+        """End a known key at its colon, whatever follows that."""
+        found = _GLUED.match(self.prefix(_LONGEST_NAME + 2))
+        key = self.possible_simple_keys.get(self.flow_level)
+        if not found or self.flow_level or not key or key.index != self.index:
+            return super().scan_plain()
+        start = self.get_mark()
+        self.forward(len(found[1]))
+        self._end_of_glued = self.index
+        self.glued.append(start)
+        return yaml.ScalarToken(found[1], True, start, self.get_mark())
+
+    def check_value(self) -> bool:
+        """Let the colon after such a key be one."""
+        return self.index == self._end_of_glued or bool(super().check_value())
+
+    # --- placeholders
+
+    def check_plain(self) -> bool:
+        """Let ``@NAME@`` be text."""
+        return self.peek() == "@" or bool(super().check_plain())
+
+    def fetch_alias(self) -> None:
+        """Let ``***name***`` be text."""
+        if self.peek(1) == "*":
+            self.fetch_plain()
+        else:
+            super().fetch_alias()
+
+    def fetch_flow_sequence_start(self) -> None:
+        """Let a bracket be text whose line neither ends nor goes on as a list."""
+        if not self.flow_level and _UNENDED.fullmatch(self._rest_of_line()):
+            self.fetch_plain()
+        else:
+            super().fetch_flow_sequence_start()
+
+    def _rest_of_line(self) -> str:
+        length = 0
+        while self.peek(length) not in "\0\r\n\x85\u2028\u2029":
+            length += 1
+        rest: str = self.prefix(length)
+        return re.split(r"\s#", rest)[0].strip()
+
+    # --- what manifests do not have
+
+    def get_event(self) -> Any:
+        """Refuse anchors and aliases: text would vanish, or multiply."""
+        event = super().get_event()  # type: ignore[no-untyped-call]
+        if getattr(event, "anchor", None) is not None:
+            raise yaml.MarkedYAMLError(
+                problem="anchors and aliases (&name, *name) have no place in manifests",
+                problem_mark=event.start_mark,
+            )
+        return event
+
+
+_LONGEST_NAME = max(map(len, NAMES))
+_GLUED = re.compile(rf"({'|'.join(sorted(NAMES))}):[^\s\0]")
+_UNENDED = re.compile(r"\[[^\]{},]*[^\]{},\[]|\[.*\][^\]{},]*[^\]{},\s]")
+
+
+def _compose(text: str) -> tuple[Node, list[Problem]]:
+    loader = _Loader(text)
+    try:
+        composed = loader.get_single_node()
+    finally:
+        loader.dispose()
+    if composed is None:
+        raise yaml.MarkedYAMLError(problem="there is nothing but comments")
+    reader = _NodeReader()
+    root = reader.convert(composed)
+    if loader.glued:
+        first, many = loader.glued[0], len(loader.glued)
+        reader.note(
+            rules.NO_BLANK,
+            (first.line + 1, first.column + 1),
+            "there is no blank after the colon"
+            + (f", nor in {many - 1} more lines" if many > 1 else ""),
+            "AWS's template is written so; other programs may not read it",
+        )
+    return root, reader.found
+
+
 class _NodeReader:
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._seen: set[int] = set()
+    """Turns PyYAML's nodes into those of the domain."""
+
+    def __init__(self) -> None:
+        self.found: list[Problem] = []
+
+    def note(
+        self, rule: rules.Rule, place: tuple[int, int], message: str, advice: str
+    ) -> None:
+        self.found.append(
+            Problem(*place, "", message, advice, rule.name, rule.severity)
+        )
 
     def convert(self, node: yaml.Node) -> Node:
         line, column = node.start_mark.line + 1, node.start_mark.column + 1
-        if id(node) in self._seen:
-            self._refuse(line, column, "aliases (*name) are not used in manifests")
-        self._seen.add(id(node))
+        if node.tag not in _STANDARD_TAGS:
+            advice = "put a value that begins with ! in quotes"
+            self.note(rules.MALFORMED, (line, column), "a tag (!name)", advice)
         if isinstance(node, yaml.ScalarNode):
-            return Scalar(node.value, line, column)
+            return self._scalar(node, line, column)
         if isinstance(node, yaml.SequenceNode):
-            return Items(tuple(self.convert(item) for item in node.value), line, column)
+            items = tuple(self.convert(item) for item in node.value)
+            return Items(items, line, column, bracketed=bool(node.flow_style))
         assert isinstance(node, yaml.MappingNode)  # YAML has three kinds of node
         fields: dict[str, tuple[Scalar, Node]] = {}
         for key_node, value_node in node.value:
-            key = self.convert(key_node)
+            key, value = self.convert(key_node), self.convert(value_node)
             if not isinstance(key, Scalar):
-                self._refuse(key.line, key.column, "a field's name is not text")
-            if key.text in fields:
+                place = (key.line, key.column)
+                self.note(rules.MALFORMED, place, "a field's name is not text", "")
+            elif key.text in fields:
                 first = fields[key.text][0].line
-                self._refuse(
-                    key.line, key.column, f"{key.text} stands in line {first} already"
-                )
-            fields[key.text] = (key, self.convert(value_node))
+                message = f"the field stands in line {first} already"
+                place = (key.line, key.column)
+                self.note(rules.REPEATED, place, message, "keep one of them")
+            else:
+                fields[key.text] = (key, value)
         return Fields(tuple(fields.values()), line, column)
 
-    def _refuse(self, line: int, column: int, message: str) -> NoReturn:
-        raise ManifestRejected(self._name, (Problem(line, column, "", message),))
+    def _scalar(self, node: yaml.ScalarNode, line: int, column: int) -> Scalar:
+        plain = node.style is None
+        if plain and node.value.startswith("@") and node.value.count("@") < 2:
+            advice = "put a value that begins with @ in quotes"
+            self.note(rules.MALFORMED, (line, column), "not YAML", advice)
+        return Scalar(node.value, line, column, plain, _guessed(node) if plain else "")
+
+
+def _guessed(node: yaml.ScalarNode) -> str:
+    """Return what a parser that guesses types makes of a text, if not the same."""
+    guesser = yaml.SafeLoader("")
+    tag = guesser.resolve(  # type: ignore[no-untyped-call]
+        yaml.ScalarNode, node.value, (True, False)
+    )
+    if tag == "tag:yaml.org,2002:str":
+        return ""
+    try:
+        value = guesser.construct_object(yaml.ScalarNode(tag, node.value))
+    except (ValueError, OverflowError, yaml.YAMLError):
+        return "no value at all"
+    return "" if str(value) == node.value else str(value)

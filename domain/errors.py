@@ -4,6 +4,7 @@ The message says what is wrong and where; ``next_step`` says what to do about it
 The command line maps the four families below to exit codes.
 """
 
+import enum
 from dataclasses import dataclass
 
 
@@ -31,6 +32,17 @@ class InputRefused(S3ExportError):
     """A manifest, a setting or an answer is not usable."""
 
 
+class Severity(enum.StrEnum):
+    """How bad a problem is."""
+
+    ERROR = "error"
+    """Nothing is begun with it."""
+    WARNING = "warning"
+    """It is told, and can be meant."""
+    HINT = "hint"
+    """It is told where somebody asks how to do better."""
+
+
 @dataclass(frozen=True, order=True)
 class Problem:
     """One thing wrong in a text the operator wrote.
@@ -41,6 +53,7 @@ class Problem:
         field: The field's path, such as ``operations[0].exportBucket``.
         message: What is wrong.
         advice: What to write instead; may be empty.
+        rule: The name of the rule that it breaks; empty for none.
 
     """
 
@@ -49,6 +62,8 @@ class Problem:
     field: str
     message: str
     advice: str = ""
+    rule: str = ""
+    severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
         where = f"line {self.line}, column {self.column}: " if self.line else ""
@@ -58,12 +73,18 @@ class Problem:
 
 
 class ManifestRejected(InputRefused):
-    """The manifest cannot be used; ``problems`` holds everything found at once."""
+    """The manifest cannot be used.
+
+    Attributes:
+        problems: Everything found, warnings included.
+
+    """
 
     default_next_step = "correct the manifest, then run the same command again"
 
     def __init__(self, name: str, problems: tuple[Problem, ...]) -> None:
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        errors = sum(problem.severity is Severity.ERROR for problem in problems)
+        count = "1 error" if errors == 1 else f"{errors} errors"
         super().__init__(f"{name}: {count} in the manifest")
         self.problems = problems
 

@@ -27,7 +27,7 @@ from s3export.domain.devices import DeviceFacts
 from s3export.domain.digests import Hash
 from s3export.domain.evidence import ObjectFacts, PartFacts
 from s3export.domain.jobs import CreatedJob, JobId, JobStatus, JobSummary, ShippingLabel
-from s3export.domain.manifests import Address, Manifest
+from s3export.domain.manifests import Address, CheckedManifest
 from s3export.domain.secret import Secret
 from s3export.domain.verification import Report
 
@@ -230,23 +230,17 @@ class ManifestReader(Protocol):
     """Where manifests come from."""
 
     @abstractmethod
-    def read(self, path: str) -> Manifest:
-        """Read and check a manifest.
+    def read(self, path: str) -> CheckedManifest:
+        """Read and check a manifest, whatever is wrong with its content.
 
         Raises:
-            errors.FileRefused: The file cannot be read.
-            errors.ManifestRejected: With every problem found.
+            errors.FileRefused: The file cannot be read, or is too large to be one.
 
         """
 
     @abstractmethod
-    def parse(self, text: str, name: str) -> Manifest:
-        """Check a manifest given as text.
-
-        Raises:
-            errors.ManifestRejected: With every problem found.
-
-        """
+    def parse(self, text: str, name: str) -> CheckedManifest:
+        """Check a manifest given as text; ``name`` is what the operator calls it."""
 
 
 @dataclass(frozen=True)

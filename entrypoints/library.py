@@ -88,7 +88,7 @@ def plan_job(
         AwsError: AWS refuses the manifest or cannot be reached.
     """
     app = application or open_application()
-    manifest = app.adapters.manifests().read(manifest_path)
+    manifest = app.adapters.manifests().read(manifest_path).accepted()
     service: CreateJob = app.use_cases.create_job()
     return service.plan(manifest, device, skip_format=skip_format)
 
@@ -121,7 +121,7 @@ def update_job(
 ) -> UpdatedJob:
     """Replace a job's manifest; rewrite SIGNATURE on its device if that changed."""
     app = application or open_application()
-    manifest = app.adapters.manifests().read(manifest_path)
+    manifest = app.adapters.manifests().read(manifest_path).accepted()
     return _following(app).update(
         checked_job_id(job_id), manifest, device, dry_run=dry_run
     )
@@ -162,7 +162,8 @@ def get_shipping_label(
     app = application or open_application()
     address = None
     if manifest_path is not None:
-        address = app.adapters.manifests().read(manifest_path).return_address
+        checked = app.adapters.manifests().read(manifest_path)
+        address = checked.accepted().return_address
     return _following(app).shipping_label(
         [checked_job_id(job_id) for job_id in job_ids], address
     )
@@ -236,7 +237,9 @@ def verify_backup(
         AwsError: S3 cannot be asked; there is no verdict.
     """
     app = application or open_application()
-    manifest = app.adapters.manifests().read(manifest_path) if manifest_path else None
+    manifest = None
+    if manifest_path:
+        manifest = app.adapters.manifests().read(manifest_path).selection()
     layout = _layout(app, bucket, manifest, target_directory)
     if sample_size is not None and sample_size < 1:
         raise InputRefused("a sample holds at least one file")

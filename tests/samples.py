@@ -3,10 +3,13 @@
 from s3export.adapters.memory import (
     MemoryBlockDevices,
     MemoryDisk,
+    MemoryManifests,
     MemoryObjectStore,
     MemoryWritableTree,
 )
 from s3export.domain.devices import DeviceFacts, DeviceKind
+from s3export.domain.errors import Problem, Severity
+from s3export.domain.manifests import CheckedManifest
 
 MANIFEST = """\
 manifestVersion: 2.0
@@ -28,7 +31,30 @@ returnAddress:
   country: USA
 """
 
+CUSTOMS = """\
+customs:
+  dataDescription: Backups
+  encryptedData: yes
+  encryptionClassification: 5D992
+  exportCertifierName: Jo Operator
+  requiresExportLicense: no
+  deviceValue: 250.00
+  deviceCountryOfOrigin: Brazil
+  deviceType: externalStorageDevice
+"""
+
 DISK = "/dev/sdz"
+
+
+def checked(text: str) -> CheckedManifest:
+    """Read and check a manifest."""
+    return MemoryManifests({"m.yml": text}).read("m.yml")
+
+
+def problems(text: str) -> tuple[Problem, ...]:
+    """Return the errors of a manifest."""
+    found = checked(text).problems
+    return tuple(p for p in found if p.severity is Severity.ERROR)
 
 
 def disk_facts(path: str = DISK, size_bytes: int = 1 << 30) -> DeviceFacts:

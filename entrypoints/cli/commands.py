@@ -273,7 +273,8 @@ def _keys(call: Call) -> KeyRing:
         )
     if password is None and arguments.manifest:
         manifests = call.application.adapters.manifests()
-        secret = manifests.read(arguments.manifest).truecrypt_password
+        manifest = manifests.read(arguments.manifest).selection()
+        secret = manifest.truecrypt_password
     else:
         secret = None if password is None else Secret(password)
     return GivenKeys(

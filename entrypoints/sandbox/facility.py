@@ -78,7 +78,8 @@ class LoadingFacility:
             code = INVALID_SIGNATURE if signature else MISSING_SIGNATURE
             return self._send_home(Delivery(name, code))
         self.dock.started(name)
-        manifest = YamlManifests().parse(expected.manifest, f"manifest of job {name}")
+        checked = YamlManifests().parse(expected.manifest, f"manifest of job {name}")
+        manifest = checked.selection()
         try:
             self.devices.prepare(facts, label=name)
             with self.devices.open_for_writing(self.devices.inspect(device)) as tree:

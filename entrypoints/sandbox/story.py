@@ -107,7 +107,8 @@ class _Story:
             clock=application.adapters.clock(),
             progress=SilentProgress(),
         )
-        result = load(application.adapters.manifests().read(self.box.manifest), tree)
+        manifests = application.adapters.manifests()
+        result = load(manifests.read(self.box.manifest).accepted(), tree)
         log = Path(directory, "export-log")
         log.write_bytes(write_export_log(result.entries))
         verify = ["verify-backup", directory, "--manifest", self.box.manifest]

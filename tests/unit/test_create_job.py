@@ -30,7 +30,7 @@ class Scene:
         self.devices = MemoryBlockDevices(self.disk)
         self.create = CreateJob(self.export, self.devices)
         self.follow = FollowJobs(self.export, self.devices)
-        self.manifest: Manifest = MemoryManifests({"m": MANIFEST}).read("m")
+        self.manifest: Manifest = MemoryManifests({"m": MANIFEST}).read("m").accepted()
 
     def jobs(self) -> list[JobId]:
         return [job.job_id for job in self.export.jobs()]
@@ -175,7 +175,9 @@ def test_skipping_the_format_keeps_what_is_on_the_disk(scene: Scene) -> None:
 def test_an_update_writes_only_a_signature_that_is_not_current(scene: Scene) -> None:
     """The same manifest gives the same signature; another gives another."""
     job = scene.create.carry_out(scene.create.plan(scene.manifest, DISK))
-    other = MemoryManifests({"m": MANIFEST + "generator: another\n"}).read("m")
+    other = (
+        MemoryManifests({"m": MANIFEST + "generator: another\n"}).read("m").accepted()
+    )
 
     assert not scene.follow.update(job.job_id, scene.manifest, DISK).signature_written
     before = scene.signature()

@@ -26,7 +26,7 @@ from s3export.domain.services.load_device import (
 
 def manifest(*operations: Operation) -> Manifest:
     """Return a manifest with these operations."""
-    plain = MemoryManifests({"m": MANIFEST}).read("m")
+    plain = MemoryManifests({"m": MANIFEST}).read("m").accepted()
     return replace(plain, operations=operations)
 
 

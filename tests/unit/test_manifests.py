@@ -5,32 +5,25 @@ import re
 from pathlib import Path
 
 import pytest
-from samples import MANIFEST
+from samples import CUSTOMS, MANIFEST, checked, problems
 
-from s3export.adapters.memory import MemoryManifests
 from s3export.adapters.yaml_manifests import YamlManifests
 from s3export.domain.backup_layout import Source, TreePath
-from s3export.domain.errors import FileRefused, ManifestRejected, Problem
-from s3export.domain.manifests import Manifest
+from s3export.domain.errors import FileRefused, ManifestRejected
+from s3export.domain.manifests import Manifest, Substitution
 from s3export.domain.secret import Secret
 
 
 def read(text: str) -> Manifest:
-    """Read a manifest."""
-    return MemoryManifests({"m.yml": text}).read("m.yml")
-
-
-def problems(text: str) -> tuple[Problem, ...]:
-    """Return what is wrong with a manifest."""
-    with pytest.raises(ManifestRejected) as rejected:
-        read(text)
-    return rejected.value.problems
+    """Read a manifest that can be used."""
+    return checked(text).accepted()
 
 
 def test_nothing_is_coerced() -> None:
     """``0123`` is no octal number, ``NO`` no boolean, ``2.0`` no float."""
     manifest = read(
-        MANIFEST.replace("98101", "02134").replace("USA", "NO") + "accessKeyId: 1e3\n"
+        MANIFEST.replace("98101", "02134").replace("USA", "NO")
+        + "generator: 1e3\naccessKeyId: 2026-01-01\n"
     )
 
     assert manifest.pin_code is not None
@@ -38,14 +31,21 @@ def test_nothing_is_coerced() -> None:
     assert manifest.return_address.postal_code == "02134"
     assert manifest.return_address.country == "NO"
     assert manifest.version == "2.0"
+    assert manifest.generator == "1e3"
+    assert manifest.access_key_id == "2026-01-01"
 
 
-def test_the_original_text_is_kept() -> None:
-    """Comments, line ends and all: that is what goes to AWS."""
-    text = ("# a comment\n" + MANIFEST).replace("\n", "\r\n")
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_the_original_bytes_are_kept(tmp_path: Path, mark: str) -> None:
+    """Byte order mark, comments, line ends and all: that is what goes to AWS."""
+    text = mark + ("# a comment\n" + MANIFEST).replace("\n", "\r\n")
+    path = tmp_path / "m.yml"
+    path.write_bytes(text.encode())
 
-    assert read(text).text == text
-    assert read("\ufeff" + MANIFEST).device_id == "HD001"
+    manifest = YamlManifests().read(str(path)).accepted()
+
+    assert manifest.text.encode() == path.read_bytes()
+    assert manifest.device_id == "HD001"
 
 
 def test_operations_say_what_they_select_and_where_it_goes() -> None:
@@ -67,8 +67,26 @@ def test_operations_say_what_they_select_and_where_it_goes() -> None:
     assert manifest.log_key("53TX4") == "logs/export-log-53TX4"
 
 
+def test_every_field_is_read() -> None:
+    """Customs and substitutions, too."""
+    manifest = read(
+        MANIFEST
+        + CUSTOMS
+        + 'serviceLevel: expeditedShipping\nsubstitutions:\n  "$COLON$": ":"\n'
+        "recoveryDirectory: LostAndFound\n"
+    )
+
+    assert manifest.customs is not None
+    assert manifest.customs.encrypted_data
+    assert not manifest.customs.requires_export_license
+    assert manifest.customs.device_value == "250.00"
+    assert manifest.substitutions == (Substitution("$COLON$", ":"),)
+    assert manifest.recovery_directory == "LostAndFound"
+    assert manifest.service_level == "expeditedShipping"
+
+
 def test_every_problem_is_found_at_once_in_the_order_of_the_text() -> None:
-    """Ten mistakes, ten problems, each with its line."""
+    """Eleven mistakes, eleven problems, each with its line."""
     text = (
         MANIFEST.replace("deviceId: HD001", "deviceID: HD001")
         .replace("EXT4", "FAT32")
@@ -78,29 +96,31 @@ def test_every_problem_is_found_at_once_in_the_order_of_the_text() -> None:
         .replace("  name: Jo Operator\n", "")
         .replace("  stateOrProvince: WA\n", "")
         .replace("city: Seattle", "city:")
-        + "targetDirectory: ../up\nserviceLevel: overnight\n"
+        + "targetDirectory: ../up\nserviceLevel: overnight\nprefix: images/\n"
     )
 
     found = problems(text)
 
-    assert [problem.field for problem in found] == [
-        "",
-        "deviceId",
-        "logBucket",
-        "deviceID",
-        "fileSystem",
-        "operations[0].exportBucket",
-        "operations[0].exportBuckets",
-        "returnAddress.name",
-        "returnAddress.stateOrProvince",
-        "returnAddress.city",
-        "targetDirectory",
-        "serviceLevel",
+    assert [(problem.field, problem.rule) for problem in found] == [
+        ("logBucket", "missing-field"),
+        ("trueCryptPassword", "no-encryption"),
+        ("deviceID", "misspelt-field"),
+        ("fileSystem", "file-system"),
+        ("operations[0].exportBuckets", "misspelt-field"),
+        ("returnAddress.name", "address"),
+        ("returnAddress.stateOrProvince", "address"),
+        ("returnAddress.city", "address"),
+        ("targetDirectory", "directory"),
+        ("serviceLevel", "invalid-value"),
+        ("prefix", "misplaced-field"),
     ]
     assert [problem.line for problem in found] == sorted(p.line for p in found)
     by_field = {problem.field: problem for problem in found}
     assert by_field["deviceID"].advice == "did you mean deviceId?"
     assert (by_field["fileSystem"].line, by_field["fileSystem"].column) == (3, 13)
+    with pytest.raises(ManifestRejected) as rejected:
+        checked(text).accepted()
+    assert rejected.value.problems == found
 
 
 @pytest.mark.parametrize(
@@ -108,16 +128,22 @@ def test_every_problem_is_found_at_once_in_the_order_of_the_text() -> None:
     [
         ("", "is empty"),
         (" \n\n", "is empty"),
+        ("\ufeff", "is empty"),
         ("# only a comment\n", "nothing but comments"),
         ("/home/operator/manifest.yml\n", "path in place of its content"),
         ("- a\n- b\n", "is a list"),
-        ("a: 1\na: 2\n", "a stands in line 1 already"),
-        ("a: &x 1\nb: *x\n", "aliases"),
-        ("a:\n\tb: 1\n", "TAB"),
-        ("a: [1\n", "not YAML"),
-        ("deviceId:HD1\nlogBucket: b\n", "put a blank after deviceId:"),
+        ('{"deviceId": "HD001"}', "is JSON"),
+        ("\n  { }", "is JSON"),
+        ("a: &x 1\nb: *x\n", "anchors and aliases"),
+        ("a: *x\n", "anchors and aliases"),
+        ("a:\n\tb: 1\n", "indent with blanks, not with a TAB"),
+        ("a:\n  b: 1\n\tc: 2\n", "indent with blanks, not with a TAB"),
+        ("a: [1,\n", "not YAML"),
+        ("deviceld:HD1\nlogBucket: b\n", "put a blank after the field's colon"),
         ("a: \x01\n", "not YAML"),
-        ("? [1]\n: 2\n", "name is not text"),
+        ("a: '\\x'b\n", "not YAML"),
+        ('a: "\\Uffffffff"\n', "an escape names no character"),
+        ("a: 1\n---\nb: 2\n", "not YAML"),
         ("[" * 5000, "not YAML|nested too deeply"),
     ],
 )
@@ -126,6 +152,22 @@ def test_what_is_no_manifest_gets_one_clear_problem(text: str, said: str) -> Non
     (problem,) = problems(text)
 
     assert re.search(said, str(problem))
+    assert problem.rule == "malformed"
+
+
+def test_a_field_twice_is_one_problem_among_others() -> None:
+    """The rest of the manifest is checked all the same."""
+    found = problems(
+        MANIFEST.replace("deviceId: HD001", "deviceId: HD001\ndeviceId: HD002").replace(
+            "EXT4", "FAT"
+        )
+    )
+
+    assert [(problem.line, problem.rule) for problem in found] == [
+        (3, "repeated-field"),
+        (4, "file-system"),
+    ]
+    assert "line 2 already" in found[0].message
 
 
 def test_a_bomb_of_aliases_is_refused_at_once() -> None:
@@ -134,7 +176,9 @@ def test_a_bomb_of_aliases_is_refused_at_once() -> None:
     for n in range(1, 10):
         levels.append(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]")
 
-    assert "aliases" in problems("\n".join(levels))[0].message
+    (problem,) = problems("\n".join(levels))
+
+    assert "aliases" in problem.message
 
 
 def test_bytes_that_are_not_text_are_refused(tmp_path: Path) -> None:
@@ -142,10 +186,10 @@ def test_bytes_that_are_not_text_are_refused(tmp_path: Path) -> None:
     path = Path(tmp_path, "m.yml")
     path.write_bytes(b"a: 1\nb: \xff\n")
 
-    with pytest.raises(ManifestRejected) as rejected:
-        YamlManifests().read(str(path))
+    (problem,) = YamlManifests().read(str(path)).problems
 
-    assert rejected.value.problems[0].line == 2
+    assert problem.line == 2
+    assert "not UTF-8" in problem.message
 
 
 def test_a_disk_image_given_as_manifest_is_not_read_into_memory(
@@ -160,15 +204,81 @@ def test_a_disk_image_given_as_manifest_is_not_read_into_memory(
         YamlManifests().read(str(path))
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [("nowhere.yml", "no such file"), (".", "is a directory"), ("a\0b", "null byte")],
+)
+def test_a_file_that_cannot_be_read_is_named(path: str, said: str) -> None:
+    """Before anything of it is looked at."""
+    with pytest.raises(FileRefused, match=said):
+        YamlManifests().read(path)
+
+
+def test_verifying_needs_no_address() -> None:
+    """What only creating a job needs is not in the way of knowing what was exported."""
+    old = MANIFEST.partition("returnAddress:")[0].replace("notificationEmail", "# n")
+
+    assert not checked(old).valid
+    assert checked(old).selection().sources() == read(MANIFEST).sources()
+    with pytest.raises(ManifestRejected) as rejected:
+        checked(old.replace("exportBucket", "exportBuket")).selection()
+    assert [p.field for p in rejected.value.problems] == ["operations[0].exportBuket"]
+
+
 def test_no_secret_is_shown_by_accident() -> None:
     """Neither by repr nor str nor pickling, nor in the manifest's own repr."""
-    manifest = read(MANIFEST.replace("0123", "98765") + "trueCryptPassword: hunter2\n")
+    text = MANIFEST.replace("0123", "98765") + "trueCryptPassword: hunter2\n"
+    manifest = read(text)
 
-    for text in (repr(manifest), str(manifest), repr(manifest.text)):
-        assert "98765" not in text
-        assert "hunter2" not in text
+    for shown in (
+        repr(manifest),
+        str(manifest),
+        repr(manifest.text),
+        repr(checked(text)),
+    ):
+        assert "98765" not in shown
+        assert "hunter2" not in shown
     assert str(Secret("x")) == Secret.MASK
     with pytest.raises(TypeError):
         pickle.dumps(Secret("x"))
     assert Secret("x") == Secret("x") != Secret("y")
     assert len({Secret("x"), Secret("x")}) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "trueCryptPassword: S3cr3t word: more\n",
+        "trueCryptPassword:S3cr3t:\n",
+        "trueCryptPassword:\nS3cr3t:\n",
+        "trueCryptPassword:\nS3cr3t: x\nS3cr3t: y\n",
+        "trueCryptPassword:\n  S3cr3t: x\n",
+        "trueCryptPassword: [S3cr3t]\n",
+        "trueCryptPassword: {S3cr3t: x}\n",
+        "trueCryptPassword: 'S3cr3t'x\n",
+        "trueCryptPassword: 'S3cr3t\n",
+        "trueCryptPassword: @S3cr3t\n",
+        "trueCryptPassword: @S3cr3t@\n",
+        "trueCryptPassword: *S3cr3t\n",
+        "trueCryptPassword: &S3cr3t\n",
+        "trueCryptPassword: !S3cr3t x\n",
+        "trueCryptPassword: %S3cr3t\n",
+        "trueCryptPassword: `S3cr3t`\n",
+        "trueCryptPassword: ***S3cr3t***\n",
+        "trueCryptPassword: |S3cr3t\n",
+        'trueCryptPassword: "S3cr3t\\q"\n',
+        "trueCryptPassword: S3cr3t #x\nfileSystem: S3cr3t\nserviceLevel: S3cr3t\n",
+        "trueCryptPassword S3cr3t\n",
+        "trueCryptPassword: S3cr3t\nnotificationEmail: S3cr3t\nlogBucket: S3cr3t/x\n",
+        "pinCode: S3cr3t\nmanifestVersion: S3cr3t\n",
+        "pinCode: - S3cr3t\n",
+        "?S3cr3t: x\n",
+    ],
+)
+@pytest.mark.parametrize("before", ["", MANIFEST.replace("pinCode: 0123\n", "")])
+def test_no_message_repeats_a_secret(before: str, text: str) -> None:
+    """However its manifest is broken, no problem quotes the password or the PIN."""
+    found = checked(before + text).problems
+
+    assert found
+    assert not any("S3cr3t" in str(problem) for problem in found)

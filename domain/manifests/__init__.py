@@ -1,0 +1,27 @@
+"""Export manifests: what they say, and everything that can be wrong with them."""
+
+from s3export.domain.manifests.checking import CheckedManifest, check
+from s3export.domain.manifests.model import (
+    DEFAULT_RECOVERY_DIRECTORY,
+    Address,
+    Customs,
+    Manifest,
+    Operation,
+    Substitution,
+)
+from s3export.domain.manifests.nodes import Fields, Items, Node, Scalar
+
+__all__ = [
+    "DEFAULT_RECOVERY_DIRECTORY",
+    "Address",
+    "CheckedManifest",
+    "Customs",
+    "Fields",
+    "Items",
+    "Manifest",
+    "Node",
+    "Operation",
+    "Scalar",
+    "Substitution",
+    "check",
+]
