@@ -1,6 +1,6 @@
 """AWS Import/Export through boto3's ``importexport`` client (API 2010-06-01)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from botocore import exceptions as aws
@@ -60,11 +60,21 @@ class AwsExportService(ExportService):
     Args:
         client: A boto3 ``importexport`` client that retries.
         once: One that never does, for CreateJob, which is not idempotent.
+        credentials: Finds them in the standard chain; ``None`` for none.
     """
 
-    def __init__(self, client: Any, once: Any) -> None:
+    def __init__(
+        self, client: Any, once: Any, credentials: Callable[[], Any] = lambda: None
+    ) -> None:
         self._client = client
         self._once = once
+        self._credentials = credentials
+
+    def access_key_id(self) -> str:
+        """Look the key up, without a request to the service."""
+        with translated("credentials", CODES):
+            found = self._credentials()
+            return "" if found is None else str(found.access_key)
 
     def validate(self, manifest: str) -> str:
         """Call CreateJob with ValidateOnly, which creates nothing."""

@@ -21,6 +21,8 @@ _CHUNK_BYTES = 1 << 20
 _KINDS = {
     "GetObject": "GET",
     "GetObjectAttributes": "HEAD",
+    "AbortMultipartUpload": "DELETE",
+    "CreateMultipartUpload": "POST",
     "HeadBucket": "HEAD",
     "HeadObject": "HEAD",
     "ListObjectVersions": "LIST",
@@ -47,13 +49,34 @@ class S3Store(ObjectStore):
 
     def check_bucket(self, bucket: str) -> None:
         """Call HeadBucket."""
+        self._head_bucket(bucket)
+
+    def region(self, bucket: str) -> str:
+        """Call HeadBucket, whose answer names the region in a header."""
+        headers = self._head_bucket(bucket)["ResponseMetadata"]["HTTPHeaders"]
+        return str(headers.get("x-amz-bucket-region", ""))
+
+    def _head_bucket(self, bucket: str) -> Mapping[str, Any]:
         with translated(f"s3://{bucket}"):
             try:
-                self._client.head_bucket(Bucket=bucket)
+                answer: Mapping[str, Any] = self._client.head_bucket(Bucket=bucket)
             except aws.ClientError as error:
                 if _code(error) not in _ABSENT:
                     raise
                 raise NoSuchBucket(f"s3://{bucket}: there is no such bucket") from error
+        return answer
+
+    def check_writable(self, bucket: str, key: str) -> None:
+        """Begin a multipart upload, which needs s3:PutObject, and give it up at once.
+
+        Nothing becomes an object before CompleteMultipartUpload (Amazon S3 User Guide,
+        "Multipart upload process").
+        """
+        with translated(f"s3://{bucket}/{key}"):
+            upload = self._client.create_multipart_upload(Bucket=bucket, Key=key)
+            self._client.abort_multipart_upload(
+                Bucket=bucket, Key=key, UploadId=upload["UploadId"]
+            )
 
     def head(
         self, bucket: str, key: str, *, version_id: str = ""

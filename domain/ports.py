@@ -43,6 +43,10 @@ class ExportService(Protocol):
     """
 
     @abstractmethod
+    def access_key_id(self) -> str:
+        """Return the id of the key that requests are signed with; empty for none."""
+
+    @abstractmethod
     def validate(self, manifest: str) -> str:
         """Ask whether a job could be created from a manifest; creates nothing.
 
@@ -129,6 +133,24 @@ class ObjectStore(Protocol):
 
         Raises:
             errors.NoSuchBucket: There is none of this name.
+
+        """
+
+    @abstractmethod
+    def region(self, bucket: str) -> str:
+        """Return the region that a bucket lies in; empty where the server tells none.
+
+        Raises:
+            errors.NoSuchBucket: There is none of this name.
+
+        """
+
+    @abstractmethod
+    def check_writable(self, bucket: str, key: str) -> None:
+        """Return if an object could be written under a key; none is.
+
+        Raises:
+            errors.PermissionMissing, errors.NoSuchBucket: It could not.
 
         """
 

@@ -43,6 +43,7 @@ from s3export.domain.services.create_job import CreateJob
 from s3export.domain.services.follow_jobs import FollowJobs
 from s3export.domain.services.load_device import LoadDevice
 from s3export.domain.services.open_backup import OpenBackup
+from s3export.domain.services.survey_selection import SurveySelection
 from s3export.domain.services.verification_run import Parts
 from s3export.domain.services.verify_backup import VerifyBackup
 from s3export.entrypoints.settings import Settings, load_settings
@@ -97,6 +98,7 @@ class SystemAdapters(containers.DeclarativeContainer):
             _client, session, "importexport", settings, attempts=5
         ),
         once=providers.Factory(_client, session, "importexport", settings, attempts=1),
+        credentials=session.provided.get_credentials,
     )
     object_store = providers.Singleton(
         S3Store, client=providers.Factory(_client, session, "s3", settings, attempts=5)
@@ -152,6 +154,12 @@ class UseCases(containers.DeclarativeContainer):
     )
     follow_jobs = providers.Factory(
         FollowJobs, export=adapters.export_service, devices=adapters.block_devices
+    )
+    survey_selection = providers.Factory(
+        SurveySelection,
+        store=adapters.object_store,
+        export=adapters.export_service,
+        progress=adapters.progress,
     )
     load_device = providers.Factory(
         LoadDevice,

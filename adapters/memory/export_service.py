@@ -49,6 +49,10 @@ class MemoryExportService(ExportService):
         self.fail_with: AwsError | None = None
         self.fail_after_create: AwsError | None = None
 
+    def access_key_id(self) -> str:
+        """Return the key of AWS's documentation."""
+        return "AKIAIOSFODNN7EXAMPLE"
+
     def validate(self, manifest: str) -> str:
         """Refuse what is no list of fields; create nothing."""
         self._fail()

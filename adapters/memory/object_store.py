@@ -6,7 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from s3export.domain.errors import AwsError, NoSuchBucket, NoSuchObject
+from s3export.domain.errors import (
+    AwsError,
+    NoSuchBucket,
+    NoSuchObject,
+    PermissionMissing,
+)
 from s3export.domain.evidence import Checksum, ObjectFacts, PartFacts
 from s3export.domain.ports import ObjectStore, ObjectVersion
 
@@ -27,6 +32,8 @@ class MemoryObjectStore(ObjectStore):
         ignores_part_number: Answer part requests for the whole object, as some
             servers do.
         fail_with: Raised by every request while it is set.
+        regions: Where buckets lie that do not lie in us-east-1.
+        read_only: Buckets that nobody may write to.
     """
 
     def __init__(self, *buckets: str) -> None:
@@ -38,6 +45,8 @@ class MemoryObjectStore(ObjectStore):
         self.versioned = False
         self.ignores_part_number = False
         self.fail_with: AwsError | None = None
+        self.regions: dict[str, str] = {}
+        self.read_only: set[str] = set()
 
     def put(
         self,
@@ -87,6 +96,18 @@ class MemoryObjectStore(ObjectStore):
         """Raise `NoSuchBucket` for a bucket that was never made."""
         self._count("HEAD")
         self._bucket(bucket)
+
+    def region(self, bucket: str) -> str:
+        """Return what was arranged."""
+        self.check_bucket(bucket)
+        return self.regions.get(bucket, "us-east-1")
+
+    def check_writable(self, bucket: str, key: str) -> None:
+        """Refuse what was arranged to be read-only."""
+        self._count("POST")
+        self._bucket(bucket)
+        if bucket in self.read_only:
+            raise PermissionMissing(f"s3://{bucket}/{key}: Access Denied")
 
     def head(
         self, bucket: str, key: str, *, version_id: str = ""

@@ -344,7 +344,10 @@ def _check_name(
     ]
     near = ""
     if len(section.findings.problems) < _MOST_GUESSES:
-        near = _near(key.text, names)
+        absent = [row for row in table if section.node(row.name) is None]
+        near = _near(key.text, [row.name for row in absent if row.required])
+        near = near or _near(key.text, [row.name for row in absent])
+        near = near or _near(key.text, names)
     if homes:
         where = " or ".join(home or "the top level" for home in homes)
         note(rules.MISPLACED, key, path, "does not belong here", f"it goes to {where}")

@@ -38,6 +38,7 @@ _BUCKET_TODAY = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _EMAIL = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]+")
 _AT_HOME = frozenset({"USA", "US", "UNITED STATES", "UNITED STATES OF AMERICA"})
 _ACCESS_KEY = re.compile(r"[A-Z0-9]{16,128}")
+_SELECTING = ("prefix", "beginMarker", "endMarker")
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # YAML 1.1, "b-break"
 
 
@@ -212,9 +213,10 @@ def _look_at_operation(
     if not _sound(section, "exportBucket"):
         return
     _look_at_bucket(operation.bucket, "exportBucket", section)
+    given = [name for name in _SELECTING if section.text(name)]
+    if not all(_sound(section, name) for name in given):
+        return
     if selects_nothing(operation):
-        names = ("prefix", "beginMarker", "endMarker")
-        given = [name for name in names if section.text(name)]
         message = f"no key fits {' and '.join(given)} at once"
         section.note(rules.NOTHING_SELECTED, given[-1], message)
     elif manifest.log_bucket and selects_log(

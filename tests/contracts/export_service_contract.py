@@ -37,6 +37,10 @@ class Arranged(Protocol):
 class ExportServiceContract:
     """Subclass it with a fixture ``arranged``."""
 
+    def test_the_signing_key_is_known(self, arranged: Arranged) -> None:
+        """Its id, so that a manifest can be held against it."""
+        assert arranged.service.access_key_id() == "AKIAIOSFODNN7EXAMPLE"
+
     def test_validating_creates_nothing(self, arranged: Arranged) -> None:
         """A valid manifest is accepted, and no job exists afterwards."""
         assert arranged.service.validate(MANIFEST) == ""

@@ -49,6 +49,26 @@ class ObjectStoreContract:
         with pytest.raises(NoSuchBucket, match="no-such-bucket"):
             list(arranged.store.list_objects("no-such-bucket"))
 
+    def test_a_buckets_region_is_told(self, arranged: Arranged) -> None:
+        """Of a bucket that is there."""
+        assert arranged.store.region(BUCKET) == "us-east-1"
+        with pytest.raises(NoSuchBucket, match="no-such-bucket"):
+            arranged.store.region("no-such-bucket")
+
+    def test_looking_whether_a_key_can_be_written_writes_nothing(
+        self, arranged: Arranged
+    ) -> None:
+        """Neither a new object nor another content of an old one."""
+        arranged.put("old", b"old")
+
+        arranged.store.check_writable(BUCKET, "old")
+        arranged.store.check_writable(BUCKET, "new/object")
+
+        assert [f.key for f in arranged.store.list_objects(BUCKET)] == ["old"]
+        assert b"".join(arranged.store.read(BUCKET, "old")) == b"old"
+        with pytest.raises(NoSuchBucket):
+            arranged.store.check_writable("no-such-bucket", "x")
+
     def test_a_single_part_object_has_its_md5_as_etag(self, arranged: Arranged) -> None:
         """Size and unquoted ETag are those of the content."""
         arranged.put("hello", b"hello")
