@@ -647,6 +647,13 @@ class Randomness(Protocol):
     def seed(self) -> str:
         """Return a new seed of at least 64 bits: letters and digits."""
 
+    @abstractmethod
+    def password(self) -> str:
+        """Return a new password of at least 128 bits, in ASCII, at most 64 of it.
+
+        Fit to be read to somebody and typed: no letter looks like another one.
+        """
+
 
 class Clock(Protocol):
     """The time."""

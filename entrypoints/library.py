@@ -26,14 +26,26 @@ from s3export.domain.checksum_report import (
 )
 from s3export.domain.confidence import sample_size as needed_sample_size
 from s3export.domain.containers import AS_IT_COMES, Opening
-from s3export.domain.errors import FileRefused, InputRefused, NothingToCompareWith
+from s3export.domain.errors import (
+    FileRefused,
+    InputRefused,
+    NothingToCompareWith,
+    Problem,
+)
 from s3export.domain.export_log import ExportLog, parse_export_log
 from s3export.domain.jobs import CreatedJob, JobStatus, JobSummary, ShippingLabel
 from s3export.domain.jobs import job_id as checked_job_id
-from s3export.domain.manifests import DEFAULT_RECOVERY_DIRECTORY, Manifest
+from s3export.domain.manifests import (
+    DEFAULT_RECOVERY_DIRECTORY,
+    CheckedManifest,
+    Manifest,
+)
+from s3export.domain.manifests.lints import other_serial
+from s3export.domain.manifests.writing import Draft, write
 from s3export.domain.ports import KeyRing, ObjectStore, ReportWriter
 from s3export.domain.services.create_job import CreateJob, CreateJobPlan
 from s3export.domain.services.follow_jobs import FollowJobs, UpdatedJob
+from s3export.domain.services.survey_selection import Survey, SurveySelection
 from s3export.domain.services.verify_backup import VerifyBackup
 from s3export.domain.services.verify_request import VerifyRequest, Watch
 from s3export.domain.verification import (
@@ -65,6 +77,83 @@ def open_application(settings: "Settings | None" = None) -> "Application":
     from s3export.entrypoints.container import application
 
     return application(settings)
+
+
+@dataclass(frozen=True)
+class ManifestCheck:
+    """All that is to be said about a manifest.
+
+    Attributes:
+        name: The manifest's path.
+        manifest: What it says, as far as it can be read; ``None`` if it names no
+            operation that can be carried out.
+        problems: Errors, warnings and hints, in the order of the text.
+        valid: Whether there is no error.
+        survey: What S3 has of what it selects; ``None`` if that was not asked.
+    """
+
+    name: str
+    manifest: Manifest | None
+    problems: tuple[Problem, ...]
+    valid: bool
+    survey: Survey | None = None
+
+
+def check_manifest(
+    manifest_path: str,
+    *,
+    online: bool = False,
+    device: str | None = None,
+    disk_bytes: int | None = None,
+    ignore: Sequence[str] = (),
+    application: "AnyApplication | None" = None,
+) -> ManifestCheck:
+    """Find every problem of a manifest at once.
+
+    Args:
+        online: Ask S3, too: do the buckets exist, may they be read and the log be
+            written, do they lie in one region, what is selected, and does it fit?
+        device: The disk that is meant: its serial number is compared with deviceId,
+            and its size is the one that has to suffice.
+        disk_bytes: The size of the disk, where it is not at hand.
+        ignore: Names of rules to be silent about: warnings and hints.
+
+    Raises:
+        InputRefused: The file cannot be read, or a rule cannot be ignored.
+        DeviceError: The device cannot be looked at.
+        AwsError: S3 cannot be asked.
+    """
+    app = application or open_application()
+    checked: CheckedManifest = app.adapters.manifests().read(manifest_path)
+    if device is not None:
+        facts = app.adapters.block_devices().inspect(device)
+        disk_bytes = disk_bytes or facts.size_bytes or None
+        checked = checked.with_problems(other_serial(checked, facts.serial))
+    survey = None
+    if online:
+        service: SurveySelection = app.use_cases.survey_selection()
+        checked, survey = service(checked, disk_bytes)
+    checked = checked.without({*ignore, *app.settings().ignore})
+    return ManifestCheck(
+        checked.name, checked.manifest, checked.problems, checked.valid, survey
+    )
+
+
+def new_manifest(draft: Draft) -> str:
+    """Return a commented manifest; what the draft does not say stays to be filled in.
+
+    >>> text = new_manifest(Draft(operations=[{"exportBucket": "my-bucket"}]))
+    >>> "exportBucket: my-bucket" in text, "deviceId: [fill in]" in text
+    (True, True)
+    """
+    return write(draft)
+
+
+def manifest_schema() -> dict[str, object]:
+    """Return the JSON Schema of export manifests, for editors."""
+    from s3export.domain.manifests.schema import manifest_schema as made
+
+    return made()
 
 
 def plan_job(

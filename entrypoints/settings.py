@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from s3export.domain.errors import SettingsRejected
 
@@ -24,6 +24,8 @@ class Settings(BaseModel):
         bucket: What backups are compared with where no manifest says it.
         forks: Files hashed and requests made at once; ``None`` chooses.
         sample_size: How many files a verification draws.
+        ignore: Rules of manifests to be silent about; in the environment their names
+            are joined by commas.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,6 +36,14 @@ class Settings(BaseModel):
     bucket: str | None = None
     forks: int | None = Field(default=None, ge=1, le=1024)
     sample_size: int = Field(default=100, ge=1)
+    ignore: tuple[str, ...] = ()
+
+    @field_validator("ignore", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(filter(None, map(str.strip, value.split(","))))
+        return value
 
 
 def load_settings(

@@ -96,6 +96,11 @@ class FixedRandomness(Randomness):
         self._count += 1
         return f"{self._count:016x}"
 
+    def password(self) -> str:
+        """Return the next number as a password."""
+        self._count += 1
+        return f"correct-horse-battery-{self._count:016x}"
+
 
 class InlineWorkers(Workers):
     """Runs everything in the caller's thread, one call at a time."""

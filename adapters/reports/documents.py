@@ -12,9 +12,12 @@ from typing import Any
 from s3export.domain.backup_layout import Source, shown
 from s3export.domain.containers import ContainerFacts
 from s3export.domain.devices import DeviceFacts
+from s3export.domain.errors import Problem, Severity
 from s3export.domain.jobs import CreatedJob, JobStatus, JobSummary, ShippingLabel
+from s3export.domain.manifests.rules import Rule
 from s3export.domain.services.create_job import CreateJobPlan
 from s3export.domain.services.follow_jobs import UpdatedJob
+from s3export.domain.services.survey_selection import Survey
 from s3export.domain.verification import Finding, Outcome, Profile, Report
 
 REPORT_SCHEMA = "s3export/verification-report/1"
@@ -254,3 +257,66 @@ def label_document(label: ShippingLabel) -> Document:
 def timestamp(moment: datetime) -> str:
     """Return a time as ``2026-01-01T00:00:00Z``."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def problem_document(problem: Problem) -> Document:
+    """Return one problem of a manifest."""
+    return {
+        "severity": problem.severity.value,
+        "rule": problem.rule,
+        "line": problem.line or None,
+        "column": problem.column or None,
+        "field": problem.field,
+        "message": problem.message,
+        "advice": problem.advice,
+    }
+
+
+def rule_document(rule: Rule) -> Document:
+    """Return one rule of manifests."""
+    return {
+        "name": rule.name,
+        "severity": rule.severity.value,
+        "about": rule.about,
+        "aws_error": f"{rule.code}Exception" if rule.code else None,
+    }
+
+
+def manifest_document(
+    name: str, problems: Sequence[Problem], survey: Survey | None
+) -> Document:
+    """Return what is to be said about a manifest."""
+    return {
+        "manifest": name,
+        "valid": not any(p.severity is Severity.ERROR for p in problems),
+        "problems": [problem_document(problem) for problem in problems],
+        "selection": survey and survey_document(survey),
+    }
+
+
+def survey_document(survey: Survey) -> Document:
+    """Return what S3 has of what a manifest selects."""
+    return {
+        "region": survey.region or None,
+        "operations": [
+            {
+                "bucket": selected.bucket,
+                "prefix": selected.prefix,
+                "objects": selected.objects,
+                "size_bytes": selected.size_bytes,
+            }
+            for selected in survey.operations
+        ],
+        "objects": survey.objects,
+        "size_bytes": survey.size_bytes,
+        "disk_bytes": survey.disk_bytes,
+        "disks": [
+            {
+                "operation": share.operation,
+                "begin_marker": share.begin_marker,
+                "objects": share.objects,
+                "size_bytes": share.size_bytes,
+            }
+            for share in survey.shares
+        ],
+    }

@@ -6,7 +6,7 @@ not keep `verify-backup` from knowing what was exported.
 
 import difflib
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from s3export.domain.errors import ManifestRejected, Problem, Severity
@@ -128,7 +128,7 @@ class CheckedManifest:
         kept = tuple(p for p in self.problems if p.rule not in ignored)
         return replace(self, problems=kept)
 
-    def with_problems(self, more: Collection[Problem]) -> "CheckedManifest":
+    def with_problems(self, more: Iterable[Problem]) -> "CheckedManifest":
         """Return the same with more problems."""
         return replace(self, problems=tuple(sorted((*self.problems, *more))))
 

@@ -7,9 +7,10 @@ been noted before.
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from s3export.domain.backup_layout import TreePath, directory_of
-from s3export.domain.errors import InputRefused
+from s3export.domain.errors import InputRefused, Problem
 from s3export.domain.manifests import rules
 from s3export.domain.manifests.fields import SECTIONS, Kind
 from s3export.domain.manifests.findings import Section
@@ -20,6 +21,9 @@ from s3export.domain.manifests.selection import (
     selects_log,
     selects_nothing,
 )
+
+if TYPE_CHECKING:  # which looks here for its lints
+    from s3export.domain.manifests.checking import CheckedManifest
 
 LONGEST_PASSWORD_BYTES = 64
 """TrueCrypt User's Guide: "the maximum possible password length is 64 characters";
@@ -318,3 +322,25 @@ def _address(top: Section) -> Iterator[Section]:
     node = top.node("returnAddress")
     if isinstance(node, Fields):
         yield Section(node, "returnAddress", top.findings)
+
+
+# --- the disk --------------------------------------------------------------------
+
+
+def other_serial(checked: "CheckedManifest", serial: str) -> Iterator[Problem]:
+    """Yield a problem if ``deviceId`` does not name the disk of a serial number.
+
+    The serial may stand among other text (``S/N 123``), with other capitals and signs;
+    a disk that tells no serial may have any ``deviceId``.
+    """
+    manifest = checked.manifest
+    if manifest is None or not manifest.device_id or not serial:
+        return
+    if _bare(serial) and _bare(serial) not in _bare(manifest.device_id):
+        message = f"is not the serial number of the disk, {serial}"
+        advice = "a number of your own must stand on a sticker on the disk"
+        yield checked.problem(rules.DEVICE_ID, "deviceId", message, advice)
+
+
+def _bare(text: str) -> str:
+    return "".join(filter(str.isalnum, text)).upper()

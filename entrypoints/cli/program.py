@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from s3export.adapters.interruption import Interrupted, Interruption
 from s3export.domain.errors import S3ExportError
-from s3export.entrypoints.cli import commands
+from s3export.entrypoints.cli import commands, manifest_commands
 from s3export.entrypoints.cli.arguments import build_parser
 from s3export.entrypoints.cli.exit_codes import ExitCode, of_error, of_signal
 from s3export.entrypoints.cli.terminal import Terminal, standard_terminal
@@ -21,6 +21,9 @@ _COMMANDS: dict[str, Callable[[commands.Call], int]] = {
     "get-status": commands.get_status,
     "list-jobs": commands.list_jobs,
     "get-shipping-label": commands.get_shipping_label,
+    "check-manifest": manifest_commands.check_manifest,
+    "new-manifest": manifest_commands.new_manifest,
+    "manifest-schema": manifest_commands.manifest_schema,
     "verify-backup": commands.verify_backup,
     "plan-sample": commands.plan_sample,
     "batch-checksum-manifest": commands.batch_checksum_manifest,

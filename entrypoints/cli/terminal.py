@@ -97,6 +97,14 @@ class Terminal:
         """Ask a yes-or-no question; no, where nobody can be asked."""
         return self.can_ask and self._ask(f"{question} [y/N] ").lower() in ("y", "yes")
 
+    def ask(self, question: str) -> str:
+        """Ask for a text; empty for no answer. Only where somebody can be asked."""
+        return self._ask(question)
+
+    def say(self, line: str) -> None:
+        """Show a line that belongs to a question."""
+        self._write(self.err, line)
+
     def password(self, what: str) -> Secret | None:
         """Ask for a container's password; ``None`` where nobody can be asked."""
         if not self.can_ask:

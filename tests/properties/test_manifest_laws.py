@@ -160,9 +160,7 @@ def test_one_fault_is_one_problem_at_its_line(
         line = min(n for n, s, _ in one_line_fields(faulty) if s == section) + 1
         if section == "operations":
             line = max(n for n in range(number) if "- " in faulty[n]) + 1
-    elif kind in ("twice", "import"):
-        line += 1
-    elif kind == "list":
+    elif kind in ("twice", "import") or kind == "list":
         line += 1
     assert [(p.rule, p.line) for p in found] == [(rule, line)], found
 
@@ -191,7 +189,7 @@ SECRET = "S3cr3t-S3cr3t"
 def test_no_message_repeats_a_secret_however_the_text_is_torn(
     data: st.DataObject,
 ) -> None:
-    """Characters are taken out and put in anywhere; checking ends, and tells nothing."""
+    """Characters are taken out and put in anywhere; nothing is told."""
     text = MANIFEST.replace("pinCode: 0123", f"trueCryptPassword: {SECRET}")
     for _ in range(data.draw(st.integers(1, 4))):
         place = data.draw(st.integers(0, len(text)))
@@ -227,7 +225,7 @@ _any_operation = st.builds(
 
 
 def first_keys(operation: Operation) -> set[str]:
-    """Return keys of which one is selected, if any key is: the smallest there can be."""
+    """Return keys of which one is selected if any is: the smallest there can be."""
     return {operation.prefix, operation.begin_marker + "\0"}
 
 

@@ -1,0 +1,111 @@
+"""Manifests in words, for people."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from s3export.domain.errors import Problem, Severity
+from s3export.domain.manifests.fields import Field, Kind
+from s3export.domain.services.survey_selection import Survey
+from s3export.entrypoints.cli.terminal import columns, harmless
+from s3export.entrypoints.library import ManifestCheck
+
+
+def check_lines(check: ManifestCheck, *, quiet_warnings: bool) -> Iterator[str]:
+    """Say what is wrong with a manifest, and what it selects."""
+    shown = [
+        problem
+        for problem in check.problems
+        if problem.severity is Severity.ERROR or not quiet_warnings
+    ]
+    yield f"{harmless(check.name)}: {_count(shown)}"
+    yield from (harmless(line) for line in columns([_row(p) for p in shown]))
+    if check.survey is not None:
+        yield from survey_lines(check.survey)
+    if not check.valid:
+        yield "Not valid: a job cannot be created from it."
+    elif any(p.severity is Severity.WARNING for p in shown):
+        yield "Valid. What is meant can be silenced: --ignore RULE."
+    else:
+        yield "Valid."
+
+
+def written_lines(path: str, check: ManifestCheck) -> Iterator[str]:
+    """Say what new-manifest has written, and what is left to do."""
+    yield f"Wrote {harmless(path)}; only you can read it."
+    left = [p for p in check.problems if p.rule == "placeholder"]
+    others = [p for p in check.problems if p not in left]
+    if left:
+        yield "Left to be filled in:"
+        rows = [("", f"line {p.line}", p.field, p.advice) for p in left]
+        yield from (harmless(line) for line in columns(rows))
+    yield from (harmless(line) for line in columns([_row(p) for p in others]))
+    yield f"Then: s3export check-manifest {harmless(path)}"
+
+
+def survey_lines(survey: Survey) -> Iterator[str]:
+    """Say what S3 has of what is selected."""
+    rows = [
+        (
+            f"  operations[{number}]",
+            selected.bucket,
+            f"prefix {selected.prefix}" if selected.prefix else "",
+            f"{selected.objects:,} objects",
+            _size(selected.size_bytes),
+        )
+        for number, selected in enumerate(survey.operations)
+    ]
+    yield "Selected now" + (f", in {survey.region}:" if survey.region else ":")
+    yield from (harmless(line) for line in columns(rows))
+    total = f"In all {survey.objects:,} objects, {_size(survey.size_bytes)}"
+    if survey.disk_bytes is None:
+        yield f"{total}."
+        return
+    disk = f"disks of {_size(survey.disk_bytes)}"
+    if len(survey.shares) <= 1:
+        yield f"{total}: about what fits on one of the {disk}."
+        return
+    yield f"{total}: about {len(survey.shares)} {disk}."
+    for number, share in enumerate(survey.shares, 1):
+        begin = "its beginning"
+        if share.begin_marker:
+            begin = f'beginMarker: "{share.begin_marker}"'
+        yield harmless(
+            f"  disk {number}: from operations[{share.operation}], {begin}; "
+            f"{share.objects:,} objects, {_size(share.size_bytes)}"
+        )
+
+
+def question(row: Field) -> str:
+    """Return the question for a field."""
+    about = row.about.rstrip(".")
+    if row.values:
+        about = f"{about}: {' or '.join(row.values)}" if about else ""
+    elif row.kind is Kind.YES_NO:
+        about = f"{about}: yes or no"
+    elif row.example:
+        about = f"{about}; such as {row.example}" if about else f"such as {row.example}"
+    return f"{row.name} ({about}): "
+
+
+def _count(problems: list[Problem]) -> str:
+    count = Counter(problem.severity for problem in problems)
+    told = [
+        f"{count[severity]} {severity}{'s' if count[severity] > 1 else ''}"
+        for severity in Severity
+        if count[severity]
+    ]
+    return ", ".join(told) or "no problem found"
+
+
+def _row(problem: Problem) -> tuple[str, str, str]:
+    return ("", problem.severity, f"{problem} [{problem.rule}]")
+
+
+def _size(size_bytes: int) -> str:
+    """Return a size in the decimal units of disks' labels."""
+    size = float(size_bytes)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size_bytes} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.2f} TB"

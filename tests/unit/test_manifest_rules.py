@@ -1,0 +1,294 @@
+"""Rules of manifests, one example each, and who may be silent about them."""
+
+import pytest
+from samples import CUSTOMS, MANIFEST, checked
+
+from s3export.domain.errors import InputRefused, Severity
+from s3export.domain.manifests.lints import other_serial
+from s3export.domain.manifests.rules import RULES, checked_names
+
+SOUND = MANIFEST.replace("pinCode: 0123", "trueCryptPassword: k7w-mm2-x9p-4qd-r8s-ta5")
+ABROAD = SOUND.replace("USA", "Germany").replace("206-555-1000", "+49 30 123456")
+
+
+def rules_of(text: str) -> list[str]:
+    """Return the names of the rules that a manifest breaks."""
+    return [problem.rule for problem in checked(text).problems]
+
+
+def two(one: str, other: str) -> str:
+    """Return a manifest with two operations."""
+    return TWO.format(
+        "".join(
+            f"  - {each.replace('; ', chr(10) + '    ')}\n" for each in (one, other)
+        )
+    )
+
+
+def one(operation: str) -> str:
+    """Return a manifest with one operation."""
+    return TWO.format(f"  - {operation.replace('; ', chr(10) + '    ')}\n")
+
+
+def test_nothing_is_said_of_a_sound_manifest() -> None:
+    """At home, and abroad with customs; neither warning nor hint."""
+    assert rules_of(SOUND) == []
+    assert rules_of(ABROAD + CUSTOMS) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        ("malformed", "manifest.yml"),
+        ("repeated-field", SOUND + "logPrefix: twice\n"),
+        ("missing-field", SOUND.replace("deviceId: HD001\n", "")),
+        ("missing-field", SOUND.replace("HD001", "")),
+        ("missing-field", SOUND.replace("HD001", '""')),
+        ("missing-field", one("").replace("  - \n", "")),
+        ("missing-field", one("foo-bucket")),
+        ("missing-field", SOUND.replace("- exportBucket: foo-bucket", "- prefix: a")),
+        ("no-encryption", MANIFEST.replace("pinCode: 0123\n", "")),
+        ("no-encryption", MANIFEST.replace("0123", "")),
+        ("invalid-value", SOUND + "serviceLevel: overnight\n"),
+        ("invalid-value", SOUND + "accessKeyId:\n  - a\n"),
+        ("invalid-value", SOUND.replace("- exportBucket", "exportBucket")),
+        ("invalid-value", SOUND + 'generator: "a\\x07b"\n'),
+        ("invalid-value", SOUND + "substitutions:\n  a: {b: c}\n"),
+        ("log-key-too-long", SOUND.replace("logs/", "l" * 1009)),
+        ("file-system", SOUND.replace("EXT4", "ext4")),
+        ("file-system", SOUND.replace("EXT4", "FAT32")),
+        ("address", SOUND.replace("1 Example Street", "P.O. Box 12")),
+        ("address", SOUND.replace("  stateOrProvince: WA\n", "")),
+        ("address", SOUND.replace("  city: Seattle\n", "")),
+        ("customs", ABROAD + CUSTOMS.replace("  dataDescription: Backups\n", "")),
+        ("customs", ABROAD + CUSTOMS.replace("250.00", "much")),
+        ("customs", ABROAD + CUSTOMS.replace("Data: yes", "Data: perhaps")),
+        ("customs", ABROAD + CUSTOMS.replace("  encryptionClass", "  # ")),
+        ("customs", ABROAD + CUSTOMS.replace("externalStorageDevice", "tape")),
+        ("customs", ABROAD + CUSTOMS + "  typeOfExport: forever\n"),
+        ("customs", ABROAD + "customs: none\n"),
+        ("customs", ABROAD + "customs:\n"),
+        ("placeholder", SOUND.replace("HD001", "[serial number]")),
+        ("placeholder", SOUND.replace("EXT4", "[NTFS|EXT4]")),
+        ("placeholder", SOUND.replace("EXT4", "[NTFS|EXT4")),
+        ("placeholder", SOUND.replace("HD001", "***serial***")),
+        ("placeholder", SOUND.replace("foo-bucket", "@BUCKET@")),
+        ("placeholder", SOUND.replace("Seattle", "<city>")),
+        ("placeholder", MANIFEST.replace("pinCode: 0123", "pinCode: [PIN]")),
+        ("misspelt-field", SOUND.replace("deviceId", "deviceID")),
+        ("misspelt-field", SOUND.replace("exportBucket", "exportBuket")),
+        ("misplaced-field", SOUND + "prefix: images/\n"),
+        ("misplaced-field", one("exportBucket: foo-bucket; logBucket: b")),
+        ("import-only-field", SOUND + "eraseDevice: yes\n"),
+        ("import-only-field", SOUND + "bucket: my-bucket\n"),
+        ("bucket-name", SOUND.replace("foo-bucket", "s3://foo-bucket")),
+        ("bucket-name", SOUND.replace("foo-bucket", "foo-bucket/images")),
+        ("bucket-name", SOUND.replace("foo-bucket", "ab")),
+        ("bucket-name", SOUND.replace("export-log-bucket", "a b c")),
+        (
+            "nothing-selected",
+            one("exportBucket: foo-bucket; prefix: image; endMarker: foo"),
+        ),
+        (
+            "nothing-selected",
+            one("exportBucket: foo-bucket; beginMarker: b; endMarker: a"),
+        ),
+        (
+            "nothing-selected",
+            one("exportBucket: foo-bucket; prefix: exported/; beginMarker: images/j"),
+        ),
+        ("directory", SOUND + "targetDirectory: a/../../b\n"),
+        ("directory", SOUND + f"targetDirectory: {'x' * 256}\n"),
+        ("directory", SOUND + "recoveryDirectory: /\n"),
+        ("directory", one("exportBucket: foo-bucket; targetDirectory: ..")),
+        ("password-too-long", MANIFEST + f"trueCryptPassword: {'abcdefgh' * 8}i\n"),
+        ("no-blank", SOUND.replace("deviceId: ", "deviceId:")),
+        ("unknown-field", SOUND + "colour: blue\n"),
+        ("manifest-version", SOUND.replace("2.0", "1.2")),
+        ("access-key-id", SOUND + "accessKeyId: my key\n"),
+        ("customs-needed", ABROAD),
+        ("expedited-abroad", ABROAD + CUSTOMS + "serviceLevel: expeditedShipping\n"),
+        ("email-address", SOUND.replace("operator@", "operator at ")),
+        ("email-address", SOUND.replace("operator@", "a@b.org, operator@")),
+        ("unquoted-value", SOUND.replace("98101", "02134")),
+        ("unquoted-value", SOUND.replace("Seattle", "No")),
+        ("unquoted-value", MANIFEST.replace("0123", "02746135")),
+        ("comment-in-secret", SOUND.replace("k7w", "longer-than-this-one #k7w")),
+        ("weak-secret", SOUND.replace("k7w-mm2-x9p-4qd-r8s-ta5", "apassword")),
+        ("weak-secret", SOUND.replace("k7w-mm2-x9p-4qd-r8s-ta5", "ababababababab")),
+        ("weak-secret", SOUND.replace("trueCryptPassword: k7w-", "pinCode: 1234 #")),
+        ("weak-secret", MANIFEST.replace("0123", '"1111111111"')),
+        ("weak-secret", MANIFEST.replace("0123", '"98765432"')),
+        ("password-not-ascii", SOUND.replace("k7w", "Straße")),
+        ("pin-not-digits", MANIFEST.replace("0123", "12-34-56-78")),
+        ("odd-bucket-name", SOUND.replace("foo-bucket", "Foo_bucket")),
+        ("overlap", two("exportBucket: foo-bucket", "exportBucket: foo-bucket")),
+        (
+            "overlap",
+            two(
+                "exportBucket: foo-bucket; prefix: a/b",
+                "exportBucket: foo-bucket; beginMarker: a; endMarker: a/c",
+            ),
+        ),
+        (
+            "shared-directory",
+            two(
+                "exportBucket: foo-bucket; targetDirectory: /x/",
+                "exportBucket: other-bucket; targetDirectory: x",
+            ),
+        ),
+        ("log-exported", SOUND.replace("export-log-bucket", "foo-bucket")),
+        (
+            "recovery-directory",
+            one("exportBucket: foo-bucket; targetDirectory: EXPORT-RECOVERY/x"),
+        ),
+        ("substitutions", SOUND + 'substitutions:\n  "a": "x"\n  "b": "x"\n'),
+        ("substitutions", SOUND + 'substitutions:\n  "a": "a"\n'),
+        (
+            "copied-twice",
+            two(
+                "exportBucket: foo-bucket; targetDirectory: one",
+                "exportBucket: foo-bucket; targetDirectory: two",
+            ),
+        ),
+        ("short-password", SOUND.replace("-4qd-r8s-ta5", "-4qd")),
+        ("country-code", ABROAD.replace("+49 30", "030") + CUSTOMS),
+    ],
+)
+def test_each_rule_has_an_example(rule: str, text: str) -> None:
+    """That breaks it, and says so with the severity that the rule has."""
+    found = [p for p in checked(text).problems if p.rule == rule]
+
+    assert found, checked(text).problems
+    assert all(problem.severity is RULES[rule].severity for problem in found)
+    assert checked(text).valid is (
+        not any(p.severity is Severity.ERROR for p in checked(text).problems)
+    )
+
+
+ONLINE = {
+    "no-such-bucket",
+    "regions",
+    "permission",
+    "no-objects",
+    "idle-operation",
+    "disk-full",
+    "object-too-large",
+    "device-id",
+}
+
+
+def test_no_rule_is_without_an_example() -> None:
+    """But for those that need S3 or a disk, which have tests of their own."""
+    (mark,) = (
+        mark
+        for mark in test_each_rule_has_an_example.pytestmark  # type: ignore[attr-defined]
+        if mark.name == "parametrize"
+    )
+    assert {rule for rule, _ in mark.args[1]} | ONLINE == set(RULES)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        one("exportBucket: foo-bucket; prefix: a; beginMarker: a; endMarker: ab"),
+        two(
+            "exportBucket: foo-bucket; endMarker: m",
+            "exportBucket: foo-bucket; beginMarker: m",
+        ),
+        two("exportBucket: foo-bucket", "exportBucket: other-bucket"),
+        SOUND.replace("export-log-bucket", "foo-bucket").replace(
+            "exportBucket: foo-bucket", "exportBucket: foo-bucket\n    prefix: data/"
+        ),
+        SOUND.replace("EXT4", "NTFS"),
+        SOUND.replace("operator@example.com", "a@example.com;b@example.com"),
+        SOUND.replace("logs/", "l" * 1008),
+        ABROAD + CUSTOMS.replace("yes", "Yes").replace(": no", ": No"),
+        ABROAD + CUSTOMS.replace("yes", "no").replace("  encryptionClass", "  # "),
+        SOUND + "generator: manifest:writer\n",
+        SOUND + "generator: |\n  name:x\n  deviceId:y\n",
+        SOUND + 'generator: "a\n  name:x"\n',
+        SOUND.replace("2.0", '"2.0"').replace("EXT4", "'EXT4'"),
+        SOUND + "substitutions:\n",
+        SOUND + "  street2:\n  street3: ''\n",
+        SOUND.replace("k7w-mm2-x9p-4qd-r8s-ta5", '"[k7w mm2 x9p 4qd #r8s: ta5]"'),
+    ],
+)
+def test_what_is_right_is_not_complained_of(text: str) -> None:
+    """Forms that look like mistakes and are none."""
+    assert rules_of(text) == []
+
+
+def test_awss_own_form_is_one_warning() -> None:
+    """However many colons have no blank, it is told once, with their number."""
+    text = SOUND.replace(": ", ":")
+
+    (problem,) = checked(text).problems
+
+    assert problem.rule == "no-blank"
+    assert f"in {text.count(':') - 3} more lines" in problem.message
+    assert checked(text).accepted() == checked(SOUND).accepted()
+    assert checked(text).accepted().text == text
+
+
+def test_an_address_without_indentation_is_one_problem() -> None:
+    """The fields that stand beside their section are told together."""
+    flat = SOUND.replace("\n  ", "\n").replace("- exportBucket", "  - exportBucket")
+
+    (problem,) = checked(flat).problems
+
+    assert problem.field == "returnAddress"
+    assert "indent its fields: city, country, name" in problem.advice
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("EXT3", "EXT4"), ("ext4", "EXT4"), ("ntfs", "NTFS")],
+)
+def test_a_value_that_is_nearly_right_is_named(written: str, meant: str) -> None:
+    """What to write instead."""
+    (problem,) = checked(SOUND.replace("EXT4", written)).problems
+
+    assert problem.advice == f"did you mean {meant}?"
+
+
+def test_a_silenced_rule_is_not_told() -> None:
+    """Warnings and hints are silenced by name, and leave the rest."""
+    text = ABROAD.replace("2.0", "1.2")
+
+    quiet = checked(text).without(["customs-needed"])
+
+    assert [p.rule for p in quiet.problems] == ["manifest-version"]
+
+
+@pytest.mark.parametrize("name", ["file-system", "placeholder", "no-such-rule", ""])
+def test_what_costs_the_job_cannot_be_silenced(name: str) -> None:
+    """Errors are told, and a name that is none is no silence."""
+    with pytest.raises(InputRefused) as refused:
+        checked_names([name])
+    assert refused.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("device_id", "serial", "same"),
+    [
+        ("HD001", "HD001", True),
+        ("S/N 123XXXY1934883", "123xxxy1934883", True),
+        ("S/N 123-XXX-Y", "123XXXY", True),
+        ("HD001", "HD002", False),
+        ("MyCompany489732", "WD-WX12D345", False),
+        ("anything", "", True),
+        ("anything", "---", True),
+    ],
+)
+def test_the_disks_serial_is_looked_for_in_device_id(
+    device_id: str, serial: str, same: bool
+) -> None:
+    """Among other text, in any case; a disk without one may have any."""
+    manifest = checked(SOUND.replace("HD001", device_id))
+
+    found = list(other_serial(manifest, serial))
+
+    assert (found == []) is same
+    for problem in found:
+        assert (problem.rule, problem.line) == ("device-id", 2)
