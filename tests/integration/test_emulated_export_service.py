@@ -116,11 +116,11 @@ def create(client: Any, manifest: str = MANIFEST, **more: object) -> Any:
         ("foo-bucket", "no-such-bucket", "NoSuchBucket"),
         ("logBucket: export-log", "logBucket: no-such", "NoSuchBucket"),
         ("foo-bucket", "far-away-bucket", "MultipleRegions"),
-        ("  city: Seattle\n", "", "InvalidAddress"),
-        ("  stateOrProvince: WA\n", "", "InvalidAddress"),
+        ("  city: Seattle\n", "", "MissingManifestField"),
+        ("  stateOrProvince: WA\n", "", "MissingManifestField"),
         ("1 Example Street", "P.O. Box 12", "InvalidAddress"),
         ("USA", "Germany", "MissingCustoms"),
-        ("pinCode", "customs:\n  deviceType: tape\npinCode", "InvalidCustoms"),
+        ("pinCode", "customs:\n  deviceType: tape\npinCode", "MissingCustoms"),
         ("pinCode", "customs: none\npinCode", "InvalidCustoms"),
         ("pinCode", "accessKeyId: AKIAOTHEROTHEROTHER0\npinCode", "InvalidAccessKeyId"),
     ],
@@ -152,8 +152,6 @@ ABROAD = MANIFEST.replace("USA", "Germany") + CUSTOMS
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("  dataDescription: Backups\n", ""),
-        ("  encryptionClassification: 5D992\n", ""),
         ("encryptedData: yes", "encryptedData: perhaps"),
         ("encryptedData: yes", "encryptedData: [yes]"),
         ("requiresExportLicense: no", "requiresExportLicense: none"),

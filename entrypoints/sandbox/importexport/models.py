@@ -13,11 +13,21 @@ from moto.moto_api._internal import mock_random
 from moto.s3.models import s3_backends
 
 from s3export.entrypoints.sandbox.importexport.exceptions import refused
-from s3export.entrypoints.sandbox.importexport.manifest import accept, check_address
+from s3export.entrypoints.sandbox.importexport.manifest import (
+    AcceptedManifest,
+    accept,
+)
+from s3export.entrypoints.sandbox.importexport.permissions import (
+    ALL_OBJECTS,
+    BucketPolicy,
+)
+from s3export.entrypoints.sandbox.importexport.refusals import Refusals
+from s3export.entrypoints.sandbox.importexport.return_address import check_address
 
 JOBS_A_DAY = 50  # Developer Guide, limits
 DAYS_TO_ARRIVE = 30  # Developer Guide, "Creating an export job"
 _ID_ALPHABET = "123456789ABCDEFGHIJKLMNPQRSTUVWXYZ"  # five of them; no zero, no O
+ANY_JOB = "XXXXX"  # in the name of a log whose job has no id yet
 _ENDS = {
     "Pending": ("MissingSignature", "InvalidSignature", "DeviceError"),
     "InProgress": ("Success", "SuccessWithErrors", "DeviceError"),
@@ -100,6 +110,7 @@ class ImportExportBackend(BaseBackend):
 
     Attributes:
         now: Tells the time; tests put another clock here.
+        refusals: Asked for beforehand by tests and demonstrations.
     """
 
     def __init__(self, region_name: str, account_id: str) -> None:
@@ -107,6 +118,7 @@ class ImportExportBackend(BaseBackend):
         self.jobs: dict[str, Job] = {}
         self.secret = mock_random.get_random_hex(40).encode()
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self.refusals = Refusals()
 
     def create_job(
         self, job_type: str, manifest: str, validate_only: bool, access_key: str
@@ -125,7 +137,7 @@ class ImportExportBackend(BaseBackend):
 
     def update_job(
         self,
-        job_id: str,
+        job_id: str | None,
         job_type: str,
         manifest: str,
         validate_only: bool,
@@ -140,14 +152,14 @@ class ImportExportBackend(BaseBackend):
             job.manifest = manifest
         return warning
 
-    def cancel_job(self, job_id: str) -> None:
+    def cancel_job(self, job_id: str | None) -> None:
         """Cancel a job whose transfer has not started."""
         job = self._alive(job_id)
         if job.progress != "Pending":
             raise refused("UnableToCancelJobId", f"job {job_id} is {job.progress}")
         job.progress = "Canceled"
 
-    def get_status(self, job_id: str) -> Job:
+    def get_status(self, job_id: str | None) -> Job:
         """Return a job; cancelled and expired ones, too, show their state."""
         return self._known(job_id)
 
@@ -169,7 +181,7 @@ class ImportExportBackend(BaseBackend):
         for job_id in job_ids:
             self._alive(job_id)
         if address:
-            check_address(address)
+            check_address(address, missing="InvalidAddress")
         bucket = accept(self.jobs[job_ids[0]].manifest).log_bucket
         return f"https://s3.amazonaws.com/{bucket}/shipping-label-{job_ids[0]}.pdf"
 
@@ -229,15 +241,24 @@ class ImportExportBackend(BaseBackend):
     # --- rules --------------------------------------------------------------------
 
     def _check(self, job_type: str, manifest: str, access_key: str) -> str:
-        if job_type == "Import":
+        """Refuse what is wrong; return a warning, or nothing.
+
+        AWS's CLI samples write ``import``, so the type's case is not looked at. An
+        export bucket without objects is accepted: AWS's SDK tests speak of a refusal,
+        but no source names its code.
+        """
+        if job_type.lower() == "import":
             raise refused("InvalidParameter", "this service emulates exports only")
-        if job_type != "Export":
+        if job_type.lower() != "export":
             raise refused("InvalidParameter", f"JobType {job_type!r}: Import or Export")
         accepted = accept(manifest)
         if accepted.access_key_id and accepted.access_key_id != access_key:
             raise refused(
                 "InvalidAccessKeyId", "accessKeyId is not the key of this request"
             )
+        return self._check_buckets(accepted)
+
+    def _check_buckets(self, accepted: AcceptedManifest) -> str:
         known = s3_backends[self.account_id]["aws"].buckets
         fields = {
             f"operations[{number}].exportBucket": bucket
@@ -249,10 +270,25 @@ class ImportExportBackend(BaseBackend):
         wanted = dict.fromkeys(fields.values())
         if len({known[bucket].region_name for bucket in wanted}) > 1:
             raise refused("MultipleRegions", "the buckets lie in several regions")
+        for field, bucket in fields.items():
+            policy = BucketPolicy(bucket, known[bucket].policy, self.account_id)
+            if field == "logBucket":
+                log = f"/{accepted.log_prefix}export-log-{ANY_JOB}"
+                forbidden = policy.denies("s3:PutObject", log)
+            else:
+                forbidden = policy.denies("s3:ListBucket") or policy.denies(
+                    "s3:GetObject", ALL_OBJECTS
+                )
+            if forbidden:
+                raise refused(
+                    "BucketPermission", f"the policy of {field}'s bucket forbids it"
+                )
         odd = [name for name in wanted if "_" in name or name != name.lower()]
         return f"Incompatible bucket names: {', '.join(odd)}" if odd else ""
 
-    def _known(self, job_id: str) -> Job:
+    def _known(self, job_id: str | None) -> Job:
+        if not job_id:
+            raise refused("InvalidJobId", "JobId is missing")
         job = self.jobs.get(job_id)
         if job is None:
             raise refused("InvalidJobId", f"No such job {job_id} for your account")
@@ -262,7 +298,7 @@ class ImportExportBackend(BaseBackend):
             job.progress = "Expired"
         return job
 
-    def _alive(self, job_id: str) -> Job:
+    def _alive(self, job_id: str | None) -> Job:
         job = self._known(job_id)
         if job.progress == "Canceled":
             raise refused("CanceledJobId", f"job {job_id} was canceled")
