@@ -238,6 +238,12 @@ def test_an_id_that_is_missing_is_an_invalid_one(client: Any, job_id: object) ->
     assert code_of(lambda: client.update_job(**given, **update)) == "InvalidJobId"
 
 
+@pytest.mark.parametrize("most", ["many", "1.5", ""])
+def test_a_number_that_is_none_is_an_invalid_parameter(client: Any, most: str) -> None:
+    """The service answers with a code, and does not break."""
+    assert code_of(lambda: client.list_jobs(MaxJobs=most)) == "InvalidParameter"
+
+
 @pytest.mark.parametrize("job_type", ["Export", "export", "EXPORT"])
 def test_a_jobs_type_is_written_in_any_case(client: Any, job_type: str) -> None:
     """The AWS CLI's examples write it in lower case; the answer has it as modelled."""

@@ -38,11 +38,19 @@ class ImportExportResponse(BaseResponse):
     def __init__(self) -> None:
         super().__init__(service_name="importexport")
         self.automated_parameter_parsing = True
+        self._readable = True
 
     @property
     def backend(self) -> ImportExportBackend:
         """The jobs of the account that asks."""
         return importexport_backends[self.current_account]["aws"]
+
+    def parse_parameters(self, request: Any) -> None:
+        """Read the parameters by the model; a number that is none is told later."""
+        try:
+            super().parse_parameters(request)
+        except ValueError:
+            self._readable = False
 
     def call_action(self) -> TYPE_RESPONSE:
         """Answer in XML that a parser reads as it was meant.
@@ -53,6 +61,9 @@ class ImportExportResponse(BaseResponse):
         if refusal := self.backend.refusals.next_of(self._get_action()):
             xml = {"Content-Type": "text/xml"}
             return refusal.http_status, xml, refusal.body()
+        if not self._readable:
+            wrong = refused("InvalidParameter", "a parameter is not of its type")
+            return self.serialized(ActionResult(wrong))
         version = self._get_param("APIVersion", _API_VERSIONS[0])
         if version not in _API_VERSIONS:
             unknown = refused("InvalidVersion", "APIVersion is none that is known")
