@@ -15,6 +15,7 @@ pytest_plugins = [
     "fixtures.backups",
     "fixtures.uml",
     "fixtures.command_line",
+    "fixtures.aws_cli",
     "fixtures.disks",
     "fixtures.servers",
 ]

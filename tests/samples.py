@@ -1,5 +1,7 @@
 """Things that many tests need: a manifest, a disk, the original program's example."""
 
+from pathlib import Path
+
 from s3export.adapters.memory import (
     MemoryBlockDevices,
     MemoryDisk,
@@ -55,6 +57,12 @@ def problems(text: str) -> tuple[Problem, ...]:
     """Return the errors of a manifest."""
     found = checked(text).problems
     return tuple(p for p in found if p.severity is Severity.ERROR)
+
+
+def manifest_file(name: str) -> str:
+    """Return one of the manifests as they are found, line ends and all."""
+    path = Path(__file__).with_name("data") / "manifests" / name
+    return path.read_bytes().decode()
 
 
 def disk_facts(path: str = DISK, size_bytes: int = 1 << 30) -> DeviceFacts:

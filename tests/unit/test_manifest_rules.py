@@ -16,18 +16,19 @@ def rules_of(text: str) -> list[str]:
     return [problem.rule for problem in checked(text).problems]
 
 
-def two(one: str, other: str) -> str:
-    """Return a manifest with two operations."""
-    return TWO.format(
-        "".join(
-            f"  - {each.replace('; ', chr(10) + '    ')}\n" for each in (one, other)
-        )
-    )
-
-
 def one(operation: str) -> str:
-    """Return a manifest with one operation."""
-    return TWO.format(f"  - {operation.replace('; ', chr(10) + '    ')}\n")
+    """Return a manifest with one operation; its fields are joined by semicolons."""
+    return SOUND.replace("  - exportBucket: foo-bucket\n", item(operation))
+
+
+def two(first: str, second: str) -> str:
+    """Return a manifest with two operations."""
+    return one(first).replace(item(first), item(first) + item(second))
+
+
+def item(operation: str) -> str:
+    """Return an operation as lines of YAML."""
+    return "  - " + operation.replace("; ", "\n    ") + "\n"
 
 
 def test_nothing_is_said_of_a_sound_manifest() -> None:

@@ -1,9 +1,10 @@
 """AWS Import/Export for moto, which has no such service of its own.
 
-Written the way moto writes a service: ``models`` hold the jobs and their rules,
-``responses`` speak the wire protocol through botocore's own model of it, ``urls`` say
-which addresses are answered. `register` puts the service beside moto's S3, so that both
-``mock_aws()`` and a moto server answer for it.
+Written the way moto writes a service: ``models`` hold the jobs and the rules of their
+life, ``responses`` speak the wire protocol through botocore's own model of it, ``urls``
+say which addresses are answered. What a manifest is refused for is in ``manifest``,
+``return_address``, ``customs`` and ``buckets``. `register` puts the service beside
+moto's S3, so that both ``mock_aws()`` and a moto server answer for it.
 
 Source of all behaviour: AWS Import/Export Developer Guide and API Reference, botocore's
 model ``importexport/2010-06-01``, and the answers recorded in AWS's own SDK tests.

@@ -1,4 +1,7 @@
-"""The loading facility's line to the emulated service: what happened to a device."""
+"""The loading facility's line to the emulated service: what happened to a device.
+
+Tests and demonstrations have the service refuse calls to come through it, too.
+"""
 
 import json
 import urllib.error
@@ -39,7 +42,7 @@ class LoadingDock:
 
     def expected(self, job_id: JobId) -> ExpectedJob:
         """Look a job up."""
-        status = self._tell("look", job_id)
+        status = self._tell("look", job_id=job_id)
         return ExpectedJob(
             job_id=job_id,
             manifest=ManifestText(status["CurrentManifest"]),
@@ -50,11 +53,11 @@ class LoadingDock:
 
     def received(self, job_id: JobId) -> None:
         """Tell that the device has arrived."""
-        self._tell("received", job_id)
+        self._tell("received", job_id=job_id)
 
     def started(self, job_id: JobId) -> None:
         """Tell that the transfer begins."""
-        self._tell("started", job_id)
+        self._tell("started", job_id=job_id)
 
     def finished(
         self,
@@ -68,7 +71,7 @@ class LoadingDock:
         """Tell how the job ended."""
         self._tell(
             "finished",
-            job_id,
+            job_id=job_id,
             progress=progress_code,
             error_count=error_count,
             log_bucket=log_bucket,
@@ -77,9 +80,34 @@ class LoadingDock:
 
     def returned(self, job_id: JobId, carrier: str, tracking_number: str) -> None:
         """Tell that the device is on its way home."""
-        self._tell("returned", job_id, carrier=carrier, tracking_number=tracking_number)
+        self._tell(
+            "returned",
+            job_id=job_id,
+            carrier=carrier,
+            tracking_number=tracking_number,
+        )
 
-    def _tell(self, event: str, job_id: JobId, **details: object) -> dict[str, Any]:
+    def refuse(
+        self, operation: str, code: str, *, times: int = 1, http_status: int = 400
+    ) -> None:
+        """Have the service refuse an operation's next calls; a reset forgets it.
+
+        Args:
+            operation: Such as ``CreateJob``.
+            code: As on the wire: ``InvalidVersionException``, ``InvalidClientTokenId``.
+            http_status: From 400 to 599; clients may repeat calls refused with 500.
+        """
+        self._tell(
+            "refuse",
+            operation=operation,
+            code=code,
+            times=times,
+            http_status=http_status,
+        )
+
+    def _tell(
+        self, event: str, *, job_id: JobId | None = None, **details: object
+    ) -> dict[str, Any]:
         call = {"event": event, "job_id": job_id, "details": details}
         request = urllib.request.Request(
             self._url,

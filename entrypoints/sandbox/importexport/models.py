@@ -1,19 +1,18 @@
 """Jobs and the rules of their life."""
 
-import base64
-import hashlib
-import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from moto.core.base_backend import BackendDict, BaseBackend
 from moto.moto_api._internal import mock_random
 from moto.s3.models import s3_backends
 
+from s3export.entrypoints.sandbox.importexport.buckets import check_buckets
 from s3export.entrypoints.sandbox.importexport.exceptions import refused
-from s3export.entrypoints.sandbox.importexport.manifest import accept, check_address
+from s3export.entrypoints.sandbox.importexport.job import Job
+from s3export.entrypoints.sandbox.importexport.manifest import accept
+from s3export.entrypoints.sandbox.importexport.refusals import Refusals
+from s3export.entrypoints.sandbox.importexport.return_address import check_address
 
 JOBS_A_DAY = 50  # Developer Guide, limits
 DAYS_TO_ARRIVE = 30  # Developer Guide, "Creating an export job"
@@ -24,82 +23,13 @@ _ENDS = {
 }
 """How a job ends whose device is at AWS: before its transfer begins, and after."""
 
-_LOCATIONS = {
-    "NotReceived": "AWS has not received your device.",
-    "AtAWS": "Your device is at AWS.",
-    "Returned": "AWS has returned your device.",
-}
-_PROGRESS = {
-    "Pending": "The specified job has not started.",
-    "InProgress": "The specified job is in progress.",
-    "Success": "The specified job has completed.",
-    "SuccessWithErrors": "The specified job has completed with errors: see its log.",
-    "Canceled": "The specified job was canceled.",
-    "Expired": "The device did not arrive within 30 days.",
-    "DeviceError": "The device could not be used.",
-    "MissingSignature": "There is no SIGNATURE file on the device.",
-    "InvalidSignature": "The SIGNATURE file on the device is not this job's.",
-}
-
-
-@dataclass
-class Job:
-    """One job, with the attributes that GetStatus names."""
-
-    job_id: str
-    manifest: str
-    created: datetime
-    secret: bytes
-    job_type: str = "Export"
-    location: str = "NotReceived"
-    progress: str = "Pending"
-    error_count: int = 0
-    log_bucket: str | None = None
-    log_key: str | None = None
-    carrier: str | None = None
-    tracking_number: str | None = None
-
-    @property
-    def signature(self) -> str:
-        """HMAC-SHA1 over the id and the manifest, as the 2009 guide describes it."""
-        text = f"{self.job_id}\n{self.manifest}".replace("\r\n", "\n")
-        digest = hmac.new(self.secret, text.encode(), hashlib.sha1).digest()
-        return base64.b64encode(digest).decode()
-
-    @property
-    def signature_file(self) -> str:
-        """The content of SIGNATURE."""
-        return (
-            "version:2.0\nsigningMethod:HmacSHA1\n"
-            f"jobId:{self.job_id}\nsignature:{self.signature}\n"
-        )
-
-    def status(self) -> dict[str, Any]:
-        """Return GetStatus's answer; what is ``None`` is left out of it."""
-        return {
-            "JobId": self.job_id,
-            "JobType": self.job_type,
-            "LocationCode": self.location,
-            "LocationMessage": _LOCATIONS[self.location],
-            "ProgressCode": self.progress,
-            "ProgressMessage": _PROGRESS.get(self.progress, self.progress),
-            "Carrier": self.carrier,
-            "TrackingNumber": self.tracking_number,
-            "LogBucket": self.log_bucket,
-            "LogKey": self.log_key,
-            "ErrorCount": self.error_count,
-            "Signature": self.signature,
-            "SignatureFileContents": self.signature_file,
-            "CurrentManifest": self.manifest,
-            "CreationDate": self.created,
-        }
-
 
 class ImportExportBackend(BaseBackend):
     """The jobs of one account, in the order of their creation.
 
     Attributes:
         now: Tells the time; tests put another clock here.
+        refusals: Asked for beforehand by tests and demonstrations.
     """
 
     def __init__(self, region_name: str, account_id: str) -> None:
@@ -107,6 +37,7 @@ class ImportExportBackend(BaseBackend):
         self.jobs: dict[str, Job] = {}
         self.secret = mock_random.get_random_hex(40).encode()
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self.refusals = Refusals()
 
     def create_job(
         self, job_type: str, manifest: str, validate_only: bool, access_key: str
@@ -125,7 +56,7 @@ class ImportExportBackend(BaseBackend):
 
     def update_job(
         self,
-        job_id: str,
+        job_id: str | None,
         job_type: str,
         manifest: str,
         validate_only: bool,
@@ -140,14 +71,14 @@ class ImportExportBackend(BaseBackend):
             job.manifest = manifest
         return warning
 
-    def cancel_job(self, job_id: str) -> None:
+    def cancel_job(self, job_id: str | None) -> None:
         """Cancel a job whose transfer has not started."""
         job = self._alive(job_id)
         if job.progress != "Pending":
             raise refused("UnableToCancelJobId", f"job {job_id} is {job.progress}")
         job.progress = "Canceled"
 
-    def get_status(self, job_id: str) -> Job:
+    def get_status(self, job_id: str | None) -> Job:
         """Return a job; cancelled and expired ones, too, show their state."""
         return self._known(job_id)
 
@@ -169,7 +100,7 @@ class ImportExportBackend(BaseBackend):
         for job_id in job_ids:
             self._alive(job_id)
         if address:
-            check_address(address)
+            check_address(address, missing="InvalidAddress")
         bucket = accept(self.jobs[job_ids[0]].manifest).log_bucket
         return f"https://s3.amazonaws.com/{bucket}/shipping-label-{job_ids[0]}.pdf"
 
@@ -229,9 +160,13 @@ class ImportExportBackend(BaseBackend):
     # --- rules --------------------------------------------------------------------
 
     def _check(self, job_type: str, manifest: str, access_key: str) -> str:
-        if job_type == "Import":
+        """Refuse what is wrong; return a warning, or nothing.
+
+        AWS's CLI samples write ``import``, so the type's case is not looked at.
+        """
+        if job_type.lower() == "import":
             raise refused("InvalidParameter", "this service emulates exports only")
-        if job_type != "Export":
+        if job_type.lower() != "export":
             raise refused("InvalidParameter", f"JobType {job_type!r}: Import or Export")
         accepted = accept(manifest)
         if accepted.access_key_id and accepted.access_key_id != access_key:
@@ -239,20 +174,11 @@ class ImportExportBackend(BaseBackend):
                 "InvalidAccessKeyId", "accessKeyId is not the key of this request"
             )
         known = s3_backends[self.account_id]["aws"].buckets
-        fields = {
-            f"operations[{number}].exportBucket": bucket
-            for number, bucket in enumerate(accepted.export_buckets)
-        } | {"logBucket": accepted.log_bucket}
-        for field, bucket in fields.items():
-            if bucket not in known:
-                raise refused("NoSuchBucket", f"the bucket of {field} does not exist")
-        wanted = dict.fromkeys(fields.values())
-        if len({known[bucket].region_name for bucket in wanted}) > 1:
-            raise refused("MultipleRegions", "the buckets lie in several regions")
-        odd = [name for name in wanted if "_" in name or name != name.lower()]
-        return f"Incompatible bucket names: {', '.join(odd)}" if odd else ""
+        return check_buckets(accepted, known, self.account_id)
 
-    def _known(self, job_id: str) -> Job:
+    def _known(self, job_id: str | None) -> Job:
+        if not job_id:
+            raise refused("InvalidJobId", "JobId is missing")
         job = self.jobs.get(job_id)
         if job is None:
             raise refused("InvalidJobId", f"No such job {job_id} for your account")
@@ -262,7 +188,7 @@ class ImportExportBackend(BaseBackend):
             job.progress = "Expired"
         return job
 
-    def _alive(self, job_id: str) -> Job:
+    def _alive(self, job_id: str | None) -> Job:
         job = self._known(job_id)
         if job.progress == "Canceled":
             raise refused("CanceledJobId", f"job {job_id} was canceled")

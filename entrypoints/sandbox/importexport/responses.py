@@ -8,13 +8,16 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 
 from s3export.entrypoints.sandbox.importexport.exceptions import refused
-from s3export.entrypoints.sandbox.importexport.manifest import NOT_IN_XML
+from s3export.entrypoints.sandbox.importexport.manifest_text import NOT_IN_XML
 from s3export.entrypoints.sandbox.importexport.models import (
     ImportExportBackend,
     importexport_backends,
 )
 
 _DEFAULT_PAGE = 100
+_API_VERSIONS = ("2010-06-01", "2010-06-03", "2012-01-14", "2014-12-18")
+"""Of botocore's model, the Java tool, and two editions of the Developer Guide; which
+other client tools the service knew is not documented."""
 _ADDRESS_FIELDS = (
     "name",
     "company",
@@ -35,11 +38,19 @@ class ImportExportResponse(BaseResponse):
     def __init__(self) -> None:
         super().__init__(service_name="importexport")
         self.automated_parameter_parsing = True
+        self._readable = True
 
     @property
     def backend(self) -> ImportExportBackend:
         """The jobs of the account that asks."""
         return importexport_backends[self.current_account]["aws"]
+
+    def parse_parameters(self, request: Any) -> None:
+        """Read the parameters by the model; a number that is none is told later."""
+        try:
+            super().parse_parameters(request)
+        except ValueError:
+            self._readable = False
 
     def call_action(self) -> TYPE_RESPONSE:
         """Answer in XML that a parser reads as it was meant.
@@ -47,6 +58,16 @@ class ImportExportResponse(BaseResponse):
         A CR is escaped, because parsers read a bare one as LF. What XML has no escape
         for is replaced: job ids and the facility's texts are anyone's.
         """
+        if refusal := self.backend.refusals.next_of(self._get_action()):
+            xml = {"Content-Type": "text/xml"}
+            return refusal.http_status, xml, refusal.body()
+        if not self._readable:
+            wrong = refused("InvalidParameter", "a parameter is not of its type")
+            return self.serialized(ActionResult(wrong))
+        version = self._get_param("APIVersion", _API_VERSIONS[0])
+        if version not in _API_VERSIONS:
+            unknown = refused("InvalidVersion", "APIVersion is none that is known")
+            return self.serialized(ActionResult(unknown))
         status, headers, body = super().call_action()
         body = NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", str(body))
         return status, headers, body.replace("\r", "&#13;")
@@ -132,25 +153,31 @@ class ImportExportResponse(BaseResponse):
         response = cls()
         response.setup_class(request, full_url, headers)
         call = json.loads(request.data)
-        backend = response.backend
-        job_id = call["job_id"]
         try:
-            match call["event"]:
-                case "look":
-                    pass
-                case "received":
-                    backend.receive(job_id)
-                case "started":
-                    backend.start(job_id)
-                case "finished":
-                    backend.finish(job_id, **call["details"])
-                case "returned":
-                    backend.send_back(job_id, **call["details"])
-            status = backend.get_status(job_id).status()
+            if call["event"] == "refuse":
+                response.backend.refusals.ask_for(**call["details"])
+                return 200, {}, "{}"
+            status = _told(response.backend, **call)
         except ServiceException as error:
             return 400, {}, json.dumps({"error": error.message})
-        status["CreationDate"] = status["CreationDate"].isoformat()
         return 200, {}, json.dumps(status)
+
+
+def _told(
+    backend: ImportExportBackend, event: str, job_id: str, details: dict[str, Any]
+) -> dict[str, Any]:
+    """Note what happened to a job's device; return the job's status."""
+    match event:
+        case "received":
+            backend.receive(job_id)
+        case "started":
+            backend.start(job_id)
+        case "finished":
+            backend.finish(job_id, **details)
+        case "returned":
+            backend.send_back(job_id, **details)
+    status = backend.get_status(job_id).status()
+    return {**status, "CreationDate": status["CreationDate"].isoformat()}
 
 
 def _with_warning(answer: dict[str, Any], warning: str) -> dict[str, Any]:
