@@ -17,7 +17,7 @@ from s3export.domain.errors import FileRefused, ManifestRejected, Problem
 from s3export.domain.jobs import ManifestText
 from s3export.domain.manifests import rules
 from s3export.domain.manifests.checking import CheckedManifest, check
-from s3export.domain.manifests.fields import NAMES
+from s3export.domain.manifests.fields import IMPORT_ONLY, NAMES
 from s3export.domain.manifests.nodes import Fields, Items, Node, Scalar
 from s3export.domain.ports import ManifestReader
 
@@ -104,6 +104,11 @@ def nodes(name: str, text: str) -> tuple[Node, list[Problem]]:
     """
     try:
         return _compose(text.removeprefix("\ufeff"))
+    except _Anchor as error:
+        line, column = error.mark.line + 1, error.mark.column + 1
+        message = "anchors and aliases (&name, *name) have no place in manifests"
+        advice = "put a value that begins with a sign in quotes"
+        problem = Problem(line, column, "", message, advice, rules.SIGN.name)
     except yaml.MarkedYAMLError as error:
         at_start = "unexpected end of stream" in (error.problem or "")
         marks = (error.context_mark, error.problem_mark)
@@ -186,7 +191,8 @@ class _Loader(yaml.BaseLoader):
 
     def fetch_flow_sequence_start(self) -> None:
         """Let a bracket be text whose line neither ends nor goes on as a list."""
-        if not self.flow_level and _UNENDED.fullmatch(self._rest_of_line()):
+        value = not self.flow_level and not self.allow_simple_key
+        if value and _UNENDED.fullmatch(self._rest_of_line()):
             self.fetch_plain()
         else:
             super().fetch_flow_sequence_start()
@@ -204,15 +210,21 @@ class _Loader(yaml.BaseLoader):
         """Refuse anchors and aliases: text would vanish, or multiply."""
         event = super().get_event()  # type: ignore[no-untyped-call]
         if getattr(event, "anchor", None) is not None:
-            raise yaml.MarkedYAMLError(
-                problem="anchors and aliases (&name, *name) have no place in manifests",
-                problem_mark=event.start_mark,
-            )
+            raise _Anchor(event.start_mark)
         return event
 
 
-_LONGEST_NAME = max(map(len, NAMES))
-_GLUED = re.compile(rf"({'|'.join(sorted(NAMES))}):[^\s\0]")
+class _Anchor(Exception):
+    """An anchor or an alias, and where it stands."""
+
+    def __init__(self, mark: yaml.Mark) -> None:
+        super().__init__(mark.line)
+        self.mark = mark
+
+
+_KNOWN = sorted(NAMES | IMPORT_ONLY.keys())
+_LONGEST_NAME = max(map(len, _KNOWN))
+_GLUED = re.compile(rf"({'|'.join(_KNOWN)}):[^\s\0]")
 _UNENDED = re.compile(r"\[[^\]{},]*[^\]{},\[]|\[.*\][^\]{},]*[^\]{},\s]")
 
 
@@ -255,7 +267,8 @@ class _NodeReader:
         line, column = node.start_mark.line + 1, node.start_mark.column + 1
         if node.tag not in _STANDARD_TAGS:
             advice = "put a value that begins with ! in quotes"
-            self.note(rules.MALFORMED, (line, column), "a tag (!name)", advice)
+            message = "a tag (!name) has no place in manifests"
+            self.note(rules.SIGN, (line, column), message, advice)
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, line, column)
         if isinstance(node, yaml.SequenceNode):
@@ -275,7 +288,8 @@ class _NodeReader:
                 self.note(rules.REPEATED, place, message, "keep one of them")
             else:
                 fields[key.text] = (key, value)
-        return Fields(tuple(fields.values()), line, column)
+        bracketed = bool(node.flow_style)
+        return Fields(tuple(fields.values()), line, column, bracketed)
 
     def _scalar(self, node: yaml.ScalarNode, line: int, column: int) -> Scalar:
         plain = node.style is None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from s3export.domain.errors import ManifestRejected, Problem, Severity
 from s3export.domain.jobs import ManifestText
 from s3export.domain.manifests import lints, rules
+from s3export.domain.manifests.countries import has_states
 from s3export.domain.manifests.fields import (
     ADDRESS,
     CUSTOMS,
@@ -33,7 +34,7 @@ from s3export.domain.manifests.model import (
     Operation,
     Substitution,
 )
-from s3export.domain.manifests.nodes import Fields, Items, Node, Scalar
+from s3export.domain.manifests.nodes import Fields, Items, Node, Scalar, is_empty
 from s3export.domain.secret import Secret
 
 LONGEST_LOG_KEY_BYTES = 1024
@@ -47,7 +48,7 @@ _MOST_GUESSES = 200
 
 _SELECTION = ("operations", "targetDirectory", "recoveryDirectory", "substitutions")
 
-_MISSING = {"returnAddress": rules.ADDRESS, "customs": rules.CUSTOMS}
+_MISSING = {"customs": rules.CUSTOMS_MISSING}
 _WRONG = {"returnAddress": rules.ADDRESS, "customs": rules.CUSTOMS}
 
 _PLACEHOLDER = re.compile(
@@ -285,22 +286,16 @@ def _check_structure(
         return
     if row.kind is Kind.LIST and isinstance(node, Items) and node.items:
         return
-    empty = (
-        (isinstance(node, Scalar) and not node.text)
-        or (isinstance(node, Items) and not node.items)
-        or (isinstance(node, Fields) and not node.fields)
-    )
-    if empty and not row.required and row.name != "customs":
+    empty = is_empty(node)
+    if empty and not row.required:
         return
-    rule = rules.MISSING if empty else rules.INVALID
-    if row.name == "customs":
-        rule = rules.CUSTOMS
+    rule = rules.MISSING if empty else _WRONG.get(row.name, rules.INVALID)
     if empty:
         advice = _to_write(row)
         if flat and row.name != "operations":
             advice = f"indent its fields: {', '.join(sorted(flat))}"
         section.note(rule, row.name, "is empty", advice)
-    elif isinstance(node, Items) and node.bracketed:
+    elif not isinstance(node, Scalar) and node.bracketed:
         section.note(rules.PLACEHOLDER, row.name, "is still the template's")
     elif row.kind is Kind.LIST:
         section.note(
@@ -313,10 +308,10 @@ def _check_structure(
 def _report_no_text(
     section: Section, row: Field, node: Node, wrong: rules.Rule
 ) -> None:
-    if isinstance(node, Items) and node.bracketed:
+    if not isinstance(node, Scalar) and node.bracketed:
         advice = _to_write(row)
         if row.kind is Kind.SECRET:
-            advice = "a value that begins with [ must be put in quotes"
+            advice = "a value that begins with [ or { must be put in quotes"
         section.note(rules.PLACEHOLDER, row.name, "is still the template's", advice)
         return
     what = "a list" if isinstance(node, Items) else "a section"
@@ -432,20 +427,15 @@ def _report_no_encryption(top: Section) -> None:
     )
 
 
-_WITH_STATES = frozenset(
-    {"USA", "US", "UNITED STATES", "UNITED STATES OF AMERICA", "CANADA"}
-)
-"""Countries as people write them; the guide has no list, its samples say USA."""
-
-_PO_BOX = re.compile(r"\bP\.?\s*O\.?\s*BOX\b", re.IGNORECASE)
+_PO_BOX = re.compile(r"\b(P\.?\s*O\.?|POST\s+OFFICE)\s*BOX\b", re.IGNORECASE)
 
 
 def _check_address(section: Section) -> None:
     _check_fields(section, ADDRESS)
     country = section.text("country")
-    if country.upper() in _WITH_STATES and not section.text("stateOrProvince"):
+    if has_states(country) and not section.text("stateOrProvince"):
         name = "stateOrProvince"
-        section.note(rules.ADDRESS, name, f"is missing, and {country} needs it")
+        section.note(rules.MISSING, name, f"is missing, and {country} needs it")
     for name in ("street1", "street2", "street3"):
         if _PO_BOX.search(section.text(name)):
             advice = "parcels need a street"
@@ -457,7 +447,7 @@ def _check_customs(section: Section) -> None:
     encrypted = section.text("encryptedData").lower() == "yes"
     if encrypted and not section.text("encryptionClassification"):
         section.note(
-            rules.CUSTOMS,
+            rules.CUSTOMS_MISSING,
             "encryptionClassification",
             "is missing, and encrypted data needs it",
             "such as 5D992",

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from s3export.domain.backup_layout import TreePath, directory_of
 from s3export.domain.errors import InputRefused, Problem
 from s3export.domain.manifests import rules
+from s3export.domain.manifests.countries import is_usa
 from s3export.domain.manifests.fields import SECTIONS, Kind
 from s3export.domain.manifests.findings import Section
 from s3export.domain.manifests.model import Manifest, Operation
-from s3export.domain.manifests.nodes import Fields, Scalar
+from s3export.domain.manifests.nodes import Fields, Scalar, is_empty
 from s3export.domain.manifests.selection import (
     pairs_of_the_same,
     selects_log,
@@ -40,7 +41,6 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 """Amazon S3 User Guide, "Bucket naming rules", those before March 2018 included."""
 _BUCKET_TODAY = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _EMAIL = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]+")
-_AT_HOME = frozenset({"USA", "US", "UNITED STATES", "UNITED STATES OF AMERICA"})
 _ACCESS_KEY = re.compile(r"[A-Z0-9]{16,128}")
 _SELECTING = ("prefix", "beginMarker", "endMarker")
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # YAML 1.1, "b-break"
@@ -297,11 +297,12 @@ def _directory(operation: Operation) -> TreePath | None:
 
 def _look_at_journey(manifest: Manifest, top: Section) -> None:
     country = manifest.return_address.country
-    if not country or country.upper() in _AT_HOME:
+    if not country or is_usa(country):
         return
     if "returnAddress.country" in top.findings.wrong:
         return
-    if top.node("customs") is None:
+    customs = top.node("customs")
+    if customs is None or is_empty(customs):
         message = "there is no customs section, and the disk goes abroad"
         advice = (
             "AWS needs none only between its facility in the EU and addresses in the "

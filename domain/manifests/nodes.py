@@ -42,11 +42,28 @@ class Items:
 
 @dataclass(frozen=True)
 class Fields:
-    """A mapping, in the order of the text; no key occurs twice."""
+    """A mapping, in the order of the text; no key occurs twice.
+
+    Attributes:
+        bracketed: Written ``{…}``, and not as lines.
+
+    """
 
     fields: tuple[tuple[Scalar, "Node"], ...]
     line: int
     column: int
+    bracketed: bool = False
 
 
 Node = Scalar | Items | Fields
+
+
+def is_empty(node: Node) -> bool:
+    """Say whether there is nothing in a node: an empty field counts as absent."""
+    match node:
+        case Scalar():
+            return not node.text
+        case Items():
+            return not node.items
+        case Fields():
+            return not node.fields

@@ -83,15 +83,29 @@ FILE_SYSTEM = _rule(
 ADDRESS = _rule(
     "address",
     _ERROR,
-    "The return address is incomplete, or a PO box.",
+    "The return address is a PO box, or no address.",
     "InvalidAddress",
 )
 CUSTOMS = _rule(
-    "customs", _ERROR, "The customs section is incomplete or wrong.", "InvalidCustoms"
+    "customs",
+    _ERROR,
+    "A value for customs is not one of those allowed.",
+    "InvalidCustoms",
+)
+CUSTOMS_MISSING = _rule(
+    "missing-customs",
+    _ERROR,
+    "A required field of the customs section is missing or empty.",
+    "MissingCustoms",
 )
 
 # --- what AWS would carry out, and nobody wants ----------------------------------
 
+SIGN = _rule(
+    "sign",
+    _ERROR,
+    "A value begins with a sign of YAML's (&, *, !), and parsers drop what follows it.",
+)
 PLACEHOLDER = _rule(
     "placeholder",
     _ERROR,
