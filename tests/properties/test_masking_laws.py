@@ -94,7 +94,7 @@ def test_no_secret_is_shown(form: str, name: str, secret: str) -> None:
         name=name, plain=secret, double=double(secret), single=single(secret)
     )
     text += AFTER
-    rest = masked(text.replace(secret, "").replace(double(secret), '"wxyz"'))
+    rest = MASK + masked(text.replace(secret, "").replace(double(secret), '"wxyz"'))
     assume(secret.strip(" \t") == secret and secret not in rest)
 
     shown = masked(text)
@@ -102,7 +102,6 @@ def test_no_secret_is_shown(form: str, name: str, secret: str) -> None:
     assert secret not in shown
     assert MASK in shown
     assert len(re.findall(r"\r\n|\r|\n", shown)) == len(re.findall(r"\r\n|\r|\n", text))
-    assert shown.startswith(BEFORE)
 
 
 @pytest.mark.parametrize("form", ONE_LINE)
