@@ -12,9 +12,10 @@ from typing import Any
 from s3export.domain.backup_layout import Source, shown
 from s3export.domain.containers import ContainerFacts
 from s3export.domain.devices import DeviceFacts
+from s3export.domain.job_states import Situation
 from s3export.domain.jobs import CreatedJob, JobStatus, JobSummary, ShippingLabel
 from s3export.domain.services.create_job import CreateJobPlan
-from s3export.domain.services.follow_jobs import UpdatedJob
+from s3export.domain.services.follow_jobs import JobDetails, UpdatedJob
 from s3export.domain.verification import Finding, Outcome, Profile, Report
 
 REPORT_SCHEMA = "s3export/verification-report/1"
@@ -210,11 +211,12 @@ def updated_document(updated: UpdatedJob, *, dry_run: bool) -> Document:
         "job_id": updated.job_id,
         "dry_run": dry_run,
         "signature_written": updated.signature_written,
+        "difference": list(updated.difference),
         "warning": updated.warning,
     }
 
 
-def status_document(status: JobStatus) -> Document:
+def status_document(status: JobStatus, situation: Situation) -> Document:
     """Return a job's status; the manifest, which holds a password, is left out."""
     return {
         "job_id": status.job_id,
@@ -233,7 +235,29 @@ def status_document(status: JobStatus) -> Document:
         "log": {"bucket": status.log_bucket, "key": status.log_key},
         "error_count": status.error_count,
         "signature_file": status.signature_file,
+        "situation": situation_document(situation),
     }
+
+
+def situation_document(situation: Situation) -> Document:
+    """Return how a job stands."""
+    deadline = situation.deadline
+    return {
+        "meaning": situation.meaning,
+        "turn": situation.turn.value,
+        "next_step": situation.next_step,
+        "deadline": timestamp(deadline) if deadline else None,
+        "final": situation.is_final,
+    }
+
+
+def details_document(job: JobDetails) -> Document:
+    """Return one job of a list with its status, or with why there is none."""
+    if job.status and job.situation:
+        told = {"status": status_document(job.status, job.situation)}
+    else:
+        told = {"error": {"message": job.error.message if job.error else ""}}
+    return {**summary_document(job.summary), **told}
 
 
 def summary_document(job: JobSummary) -> Document:
