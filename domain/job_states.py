@@ -88,7 +88,7 @@ _PROGRESS: Mapping[str, _Progress] = {
     jobs.SUCCESS: _Progress(_Phase.DONE, "all data was transferred"),
     jobs.COMPLETE: _Progress(_Phase.DONE, "all data was transferred"),
     jobs.SUCCESS_WITH_ERRORS: _Progress(
-        _Phase.DONE, "the data was transferred, but for some objects"
+        _Phase.DONE, "the data was transferred, with errors for some objects"
     ),
     jobs.CANCELED: _Progress(
         _Phase.GIVEN_UP, "the job was cancelled, by its owner or by AWS"
@@ -290,7 +290,7 @@ def _where_the_log_is(status: JobStatus) -> str:
     if status.progress_code != jobs.SUCCESS_WITH_ERRORS:
         return ""
     log = _log(status)
-    return f"; which ones, says the log: {log}" if log else "; the log says which ones"
+    return f"; the log says for which: {log}" if log else "; the log says for which"
 
 
 def _wait(status: JobStatus) -> str:

@@ -44,6 +44,7 @@ from s3export.domain.services.follow_jobs import (
     DETAILS_AT_ONCE,
     FollowJobs,
     JobDetails,
+    JobWithoutStatus,
     UpdatedJob,
 )
 from s3export.domain.services.job_watch import NoAnswer, Observation
@@ -242,10 +243,10 @@ def list_jobs(*, application: "AnyApplication | None" = None) -> tuple[JobSummar
 
 def list_job_details(
     *, forks: int | None = None, application: "AnyApplication | None" = None
-) -> tuple[JobDetails, ...]:
+) -> tuple[JobDetails | JobWithoutStatus, ...]:
     """Return the account's jobs with their statuses, newest first.
 
-    A status that cannot be had is an ``error`` in its job's place.
+    A job whose status cannot be had is a `JobWithoutStatus`, with the reason.
 
     Args:
         forks: Statuses asked for at once; by default what the settings say, or 8.

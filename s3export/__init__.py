@@ -36,7 +36,11 @@ from s3export.domain.ports import (
 )
 from s3export.domain.secret import Secret
 from s3export.domain.services.create_job import CreateJobPlan
-from s3export.domain.services.follow_jobs import JobDetails, UpdatedJob
+from s3export.domain.services.follow_jobs import (
+    JobDetails,
+    JobWithoutStatus,
+    UpdatedJob,
+)
 from s3export.domain.services.job_watch import NoAnswer, Observation
 from s3export.domain.services.verify_request import Watch
 from s3export.domain.verification import Finding, Outcome, Report, Verdict
@@ -82,6 +86,7 @@ __all__ = [
     "JobId",
     "JobStatus",
     "JobSummary",
+    "JobWithoutStatus",
     "KeyRing",
     "ManifestReader",
     "ManifestRejected",

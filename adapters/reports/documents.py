@@ -15,7 +15,11 @@ from s3export.domain.devices import DeviceFacts
 from s3export.domain.job_states import Situation
 from s3export.domain.jobs import CreatedJob, JobStatus, JobSummary, ShippingLabel
 from s3export.domain.services.create_job import CreateJobPlan
-from s3export.domain.services.follow_jobs import JobDetails, UpdatedJob
+from s3export.domain.services.follow_jobs import (
+    JobDetails,
+    JobWithoutStatus,
+    UpdatedJob,
+)
 from s3export.domain.verification import Finding, Outcome, Profile, Report
 
 REPORT_SCHEMA = "s3export/verification-report/1"
@@ -251,13 +255,13 @@ def situation_document(situation: Situation) -> Document:
     }
 
 
-def details_document(job: JobDetails) -> Document:
+def details_document(job: JobDetails | JobWithoutStatus) -> Document:
     """Return one job of a list with its status, or with why there is none."""
-    if job.status and job.situation:
-        told = {"status": status_document(job.status, job.situation)}
-    else:
-        told = {"error": {"message": job.error.message if job.error else ""}}
-    return {**summary_document(job.summary), **told}
+    summary = summary_document(job.summary)
+    if isinstance(job, JobDetails):
+        return {**summary, "status": status_document(job.status, job.situation)}
+    error = {"message": job.error.message, "next_step": job.error.next_step}
+    return {**summary, "error": error}
 
 
 def summary_document(job: JobSummary) -> Document:

@@ -69,18 +69,19 @@ class UpdatedJob:
 
 @dataclass(frozen=True)
 class JobDetails:
-    """One job of a list, with its status.
-
-    Attributes:
-        status, situation: ``None`` where the status could not be had.
-        error: Why it could not be had; ``None`` where it could.
-
-    """
+    """One job of a list, with its status and what that means."""
 
     summary: JobSummary
-    status: JobStatus | None = None
-    situation: Situation | None = None
-    error: S3ExportError | None = None
+    status: JobStatus
+    situation: Situation
+
+
+@dataclass(frozen=True)
+class JobWithoutStatus:
+    """One job of a list whose status could not be had, and why."""
+
+    summary: JobSummary
+    error: S3ExportError
 
 
 @dataclass(frozen=True)
@@ -96,10 +97,12 @@ class FollowJobs:
         """Yield the account's jobs, newest first."""
         return self.export.jobs()
 
-    def details(self, *, at_once: int = DETAILS_AT_ONCE) -> Iterator[JobDetails]:
+    def details(
+        self, *, at_once: int = DETAILS_AT_ONCE
+    ) -> Iterator[JobDetails | JobWithoutStatus]:
         """Yield the account's jobs with their statuses, newest first.
 
-        A status that cannot be had is an error in its job's place, and nothing else.
+        A job whose status cannot be had is yielded with the reason, in its place.
 
         Args:
             at_once: Statuses asked for at the same time.
@@ -107,11 +110,11 @@ class FollowJobs:
         """
         now = self.clock.now()
 
-        def look(job: JobSummary, stop: Stop) -> JobDetails:
+        def look(job: JobSummary, stop: Stop) -> JobDetails | JobWithoutStatus:
             try:
                 status = self.export.status(job.job_id)
             except S3ExportError as error:
-                return JobDetails(job, error=error)
+                return JobWithoutStatus(job, error)
             return JobDetails(job, status, situation_of(status, now))
 
         return self.workers.map(look, self.export.jobs(), at_once=at_once)

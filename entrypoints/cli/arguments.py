@@ -106,9 +106,8 @@ def _add_jobs(command: Callable[..., argparse.ArgumentParser]) -> None:
     update = command(
         "update-job",
         "replace a job's manifest",
-        "Shows how the manifest differs from the one that AWS holds, passwords and "
-        "PINs\nhidden; AWS validates it first. A disk whose SIGNATURE names another "
-        "job is refused.",
+        "Shows how it differs from the one that AWS holds,\npasswords and PINs hidden; "
+        "AWS validates it first. A disk whose SIGNATURE names another\njob is refused.",
     )
     update.add_argument("job_id", metavar="<job-id>")
     update.add_argument("manifest", metavar="<manifest-path>")
@@ -131,7 +130,7 @@ def _add_jobs(command: Callable[..., argparse.ArgumentParser]) -> None:
     status = command(
         "get-status",
         "show what AWS tells of a job",
-        "And what it means, whose turn it is, and what to do next.",
+        "Says what it means, whose turn it is, and what to do next.",
     )
     status.add_argument("job_id", metavar="<job-id>")
     status.add_argument(

@@ -226,6 +226,7 @@ def _write_signature(call: Call, status: JobStatus) -> str:
 
 def _status_lines(call: Call, status: JobStatus, written: str) -> Iterator[str]:
     yield from job_wording.status_lines(status, call.situation_of(status))
+    yield from job_wording.signature_lines(status)
     if call.arguments.show_manifest:
         yield from job_wording.manifest_lines(status)
     if written:

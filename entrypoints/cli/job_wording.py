@@ -6,7 +6,11 @@ from s3export.adapters.reports.documents import timestamp
 from s3export.domain.job_states import Change, Situation
 from s3export.domain.jobs import JobStatus, JobSummary
 from s3export.domain.masking import masked
-from s3export.domain.services.follow_jobs import JobDetails, UpdatedJob
+from s3export.domain.services.follow_jobs import (
+    JobDetails,
+    JobWithoutStatus,
+    UpdatedJob,
+)
 from s3export.domain.services.job_watch import Observation
 from s3export.entrypoints.cli.terminal import columns, harmless
 
@@ -30,6 +34,13 @@ def status_lines(status: JobStatus, situation: Situation) -> Iterator[str]:
         rows.append(("errors", str(status.error_count)))
     rows += _situation_rows(situation)
     yield from _aligned(rows)
+
+
+def signature_lines(status: JobStatus) -> Iterator[str]:
+    """Show what SIGNATURE of a job holds."""
+    if not status.signature_file:
+        yield "AWS's answer holds no signature."
+        return
     yield "signature file:"
     for line in status.signature_file.splitlines():
         yield f"  {harmless(line)}"
@@ -55,7 +66,7 @@ def job_lines(jobs: Sequence[JobSummary]) -> Iterator[str]:
     yield from _table(_LIST_HEADER, [_summary_row(job) for job in jobs])
 
 
-def detail_lines(jobs: Sequence[JobDetails]) -> Iterator[str]:
+def detail_lines(jobs: Sequence[JobDetails | JobWithoutStatus]) -> Iterator[str]:
     """List jobs with their statuses, or why there is none."""
     yield from _table(_DETAILS_HEADER, [_details_row(job) for job in jobs])
 
@@ -95,13 +106,12 @@ def _summary_row(job: JobSummary) -> tuple[str, ...]:
     return (job.job_id, timestamp(job.created_at), job.job_type, cancelled)
 
 
-def _details_row(job: JobDetails) -> tuple[str, ...]:
+def _details_row(job: JobDetails | JobWithoutStatus) -> tuple[str, ...]:
     row = _summary_row(job.summary)
-    if job.status and job.situation:
-        status, turn = job.status, job.situation.turn.value
-        return (*row, status.location_code, status.progress_code, turn)
-    reason = job.error.message if job.error else "no reason is known"
-    return (*row, "?", "?", f"no status: {reason}")
+    if isinstance(job, JobWithoutStatus):
+        return (*row, "?", "?", f"no status: {job.error.message}")
+    status, turn = job.status, job.situation.turn.value
+    return (*row, status.location_code, status.progress_code, turn)
 
 
 def _change(change: Change) -> str:

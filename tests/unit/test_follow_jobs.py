@@ -18,7 +18,11 @@ from s3export.domain import errors
 from s3export.domain.backup_layout import TreePath
 from s3export.domain.jobs import JobId, JobStatus, job_named_in, same_manifest
 from s3export.domain.manifests import Manifest
-from s3export.domain.services.follow_jobs import FollowJobs
+from s3export.domain.services.follow_jobs import (
+    FollowJobs,
+    JobDetails,
+    JobWithoutStatus,
+)
 from s3export.domain.services.job_watch import NoAnswer, Observation
 
 SIGNATURE = TreePath(b"SIGNATURE")
@@ -153,17 +157,15 @@ def test_a_watch_begins_with_an_answer(scene: Scene) -> None:
 def test_a_job_whose_status_cannot_be_had_does_not_stop_the_others(
     scene: Scene,
 ) -> None:
-    """Its error is in its place, in the order of the list."""
+    """It is there with the reason, in the order of the list."""
     other = scene.export.create(MANIFEST)
     scene.export.script = [errors.Throttled("slower"), STILL]
 
     first, second = scene.follow.details()
 
     assert first.summary.job_id == other.job_id
-    assert first.error is not None and first.error.message == "slower"
-    assert first.status is None and first.situation is None
-    assert second.status is not None and second.situation is not None
-    assert second.error is None
+    assert isinstance(first, JobWithoutStatus) and first.error.message == "slower"
+    assert isinstance(second, JobDetails) and second.status.progress_code == "Pending"
 
 
 def test_an_update_shows_what_it_changes(scene: Scene) -> None:

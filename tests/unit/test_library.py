@@ -61,7 +61,7 @@ def test_an_embedder_sees_how_jobs_stand(
     status = s3export.cancellable_job(job.job_id, application=app)
     written = s3export.write_signature_file(status, str(tmp_path))
 
-    assert listed.status == status
+    assert isinstance(listed, s3export.JobDetails) and listed.status == status
     situation = s3export.situation_of(status, status.created_at)
     assert situation.turn is s3export.Turn.OPERATOR
     assert written == str(tmp_path / "SIGNATURE")
