@@ -7,6 +7,7 @@ added nor removed.
 """
 
 import difflib
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ SHORTEST_VALUE = 4
 """Shorter secrets are hidden in their own place only: elsewhere they are chance."""
 
 _CONTEXT_LINES = 2
+_MOST_CUTS = 32  # of one text: more commas than that are no part of a password
 _GAP = r"[\s_-]*"
 
 
@@ -47,9 +49,10 @@ _BLANKS_AND_BREAKS = " \t\r\n"
 _PREFIX = re.compile(r"[\ufeff\s#]*(?:[-?]\s+)*")
 _PROPERTIES = re.compile(r"[ \t]*(?:[!&]\S*[ \t]+)*")
 _ALIAS = re.compile(r"\*([^\s,\[\]{}]+)")
-_OTHER_NAME = re.compile(r"""\s*(?:[-?]\s+|[\[{,]\s*)*(["']?)\w[\w .-]*\1\s*:""")
+_OTHER_NAME = re.compile(r"""[ \t]*(?:[-?]\s+|[\[{,]\s*)*(["']?)\w[\w .-]*\1\s*:""")
+_LATER_QUOTED = re.compile(r"""[:=][ \t]*(?=["'])""")
 _NOTHING = re.compile(r"\s*(?:#.*)?$")
-_CLOSING = re.compile(r"[\s\]},]*$|---|\.\.\.\s*$")
+_CLOSING = re.compile(r"[ \t\]},]+$|---|\.\.\.\s*$")
 _BRACKET = re.compile(r"(?:(?:^|[:,\[{-])\s*(?=[\[{]))|[\]}]", re.MULTILINE)
 _ENDS_OF_PLAIN = re.compile(r"\s#|[,\]}]")
 _DOUBLE_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -187,6 +190,8 @@ def _hide_value(
     in_comment = _is_comment(lines[number])
     limit = _last_comment(lines, number) if in_comment else len(lines) - 1
     last = _last_line_of_quoted(lines, number, start)
+    for quoted in _LATER_QUOTED.finditer(value):
+        last = max(last, _last_line_of_quoted(lines, number, begin + quoted.end()))
     if in_flow:
         last = max(last, _last_line_in_flow(lines, number, start))
     last = _last_deeper_line(lines, min(last, limit), limit, depth, value, in_comment)
@@ -248,9 +253,9 @@ def _last_deeper_line(
             continue
         item = missing and content.startswith("-")
         if _indentation(text) <= depth and not item:
-            if content.startswith("#") or _CLOSING.match(content):
-                break
-            if _OTHER_NAME.match(content):
+            if content.startswith("#"):
+                continue  # part of it only if another part follows
+            if _CLOSING.match(content) or _OTHER_NAME.match(content):
                 break
         last = line
     return last
@@ -322,7 +327,7 @@ def _values(parts: Sequence[str]) -> Iterator[str]:
         for written in (text, _PROPERTIES.sub("", text, count=1), text.rstrip(",]} ")):
             yield written
             yield from _unquoted(written)
-            for cut in _ENDS_OF_PLAIN.finditer(written):
+            for cut in itertools.islice(_ENDS_OF_PLAIN.finditer(written), _MOST_CUTS):
                 yield written[: cut.start()].strip(_BLANKS)
 
 

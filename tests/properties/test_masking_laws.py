@@ -4,7 +4,8 @@ import json
 import re
 
 import pytest
-from hypothesis import assume, example, given
+import yaml
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from strategies import SETTINGS
 
@@ -78,6 +79,7 @@ SEVERAL_LINES = {
     "JSON": '{{\n"{name}":\n"{first} {second}"\n}}\n',
     "flow": "x: {{{name}: {first}\n{second}: y, z: a}}\n",
     "alias": "x: &a {first}{second}\n{name}: *a\n",
+    "behind a comment": "{name}:\n# why\n  {first} {second}\n",
     "as a list": "{name}:\n- {first}\n- {second}\n",
 }
 
@@ -135,6 +137,56 @@ def test_no_part_of_a_long_secret_is_shown(
     assert first not in shown and second not in shown
     assert shown.startswith(BEFORE) and shown.endswith(AFTER)
     assert shown.count("\n") == (BEFORE + text + AFTER).count("\n")
+
+
+words_of_yaml = ["trueCryptPassword", "pinCode", '"pinCode"', "k", "x: ", "SECRET", "a"]
+blanks = [":", ": ", ":\n", " ", "  ", "\n", "\n  ", "\n    ", "\r\n", "\t", "\x85"]
+marks = ["- ", "? ", "\n: ", "{", "}", "[", "]", ",", ", ", "|", "|-", ">", "|2"]
+others = ["#", " # ", "# ", '"', "'", "\\", "''", "!!str ", "&a ", "*a", "---\n", "="]
+pieces = st.lists(
+    st.one_of(
+        st.sampled_from(words_of_yaml),
+        st.sampled_from(blanks),
+        st.sampled_from(marks),
+        st.sampled_from(others),
+    ),
+    min_size=2,
+    max_size=16,
+)
+beginnings = st.sampled_from(["", "x: 1\n", "{ a: b, ", "- ", " "])
+values = st.sampled_from([":", ": ", ":\n", ": |\n ", ": >\n  ", ": '", ': "'])
+
+
+def secrets_of(node: yaml.Node, under: bool = False) -> list[str]:
+    """Return the scalars below the names of secrets, as PyYAML reads them."""
+    if isinstance(node, yaml.ScalarNode):
+        return [node.value] if under else []
+    if isinstance(node, yaml.SequenceNode):
+        return [text for item in node.value for text in secrets_of(item, under)]
+    found = []
+    for name, value in node.value:
+        key = name.value.lower() if isinstance(name, yaml.ScalarNode) else ""
+        secret = under or "password" in key or "pincode" in key
+        found += secrets_of(value, secret)
+    return found
+
+
+@settings(SETTINGS, max_examples=600)
+@given(beginnings, st.sampled_from(["pinCode", '"pinCode"']), values, pieces)
+def test_what_a_yaml_parser_takes_for_a_secret_is_hidden(
+    beginning: str, name: str, value: str, rest: list[str]
+) -> None:
+    """However oddly it is written, in blocks, in brackets, quoted or in between."""
+    text = beginning + name + value + "".join(rest)
+    try:
+        root = yaml.compose(text)
+        found = secrets_of(root) if root else []
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return
+
+    for secret in found:
+        if 0 < secret.count("SECRET") == text.count("SECRET"):
+            assert "SECRET" not in masked(text)
 
 
 @SETTINGS
