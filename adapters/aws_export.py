@@ -133,6 +133,10 @@ class AwsExportService(ExportService):
         """Call GetStatus."""
         with translated(f"job {job_id}", CODES):
             answer = self._client.get_status(JobId=job_id)
+        if not answer.get("JobId") or not answer.get("CreationDate"):
+            raise errors.AwsFailed(
+                f"job {job_id}: AWS's answer names no job or no date"
+            )
         return JobStatus(
             job_id=checked_job_id(answer["JobId"]),
             job_type=_text(answer, "JobType"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NewType
 
-from s3export.domain.errors import InputRefused
+from s3export.domain.errors import AwsFailed, InputRefused
 
 JobId = NewType("JobId", str)
 """The service's name for a job, such as ``53TX4``. Opaque, but safe in a file name."""
@@ -23,11 +23,19 @@ RETURNED = "Returned"
 
 PENDING = "Pending"
 IN_PROGRESS = "InProgress"
+STARTED = "Started"
 SUCCESS = "Success"
+COMPLETE = "Complete"
 SUCCESS_WITH_ERRORS = "SuccessWithErrors"
+CANCELED = "Canceled"
+EXPIRED = "Expired"
+MISSING_DEVICE = "MissingDevice"
 MISSING_SIGNATURE = "MissingSignature"
 INVALID_SIGNATURE = "InvalidSignature"
 DEVICE_ERROR = "DeviceError"
+UNSUPPORTED_DEVICE_TYPE = "UnsupportedDeviceType"
+UNSUPPORTED_FILE_FORMAT = "UnsupportedFileFormat"
+UNSUPPORTED_POWER_SUPPLY = "UnsupportedPowerSupply"
 
 
 def job_id(text: str) -> JobId:
@@ -109,6 +117,44 @@ class ManifestText(str):
 
     def __repr__(self) -> str:
         return f"<manifest of {len(self)} characters>"
+
+
+def same_manifest(one: str, other: str) -> bool:
+    """Say whether two manifests are equal but for what a transport may change.
+
+    A byte order mark, the kind of the line ends, and blanks at the end of lines and of
+    the text do not count.
+    """
+    return _essence(one) == _essence(other)
+
+
+def _essence(manifest: str) -> str:
+    text = manifest.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return "\n".join(line.rstrip() for line in text.split("\n")).rstrip()
+
+
+def signature_of(status: JobStatus) -> bytes:
+    """Return what SIGNATURE of a job holds, byte for byte.
+
+    Raises:
+        AwsFailed: AWS's answer has no signature.
+
+    """
+    if not status.signature_file:
+        raise AwsFailed(
+            f"job {status.job_id}: AWS's answer holds no signature",
+            next_step="ask again later; if it stays so, ask AWS or create a new job",
+        )
+    return status.signature_file.encode()
+
+
+def job_named_in(signature_file: bytes) -> str:
+    """Return which job a SIGNATURE file is for; empty where it names none."""
+    for line in signature_file.decode("utf-8-sig", "replace").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip().lower() == "jobid":
+            return value.strip()
+    return ""
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,8 @@ class ExportService(Protocol):
     def status(self, job_id: JobId) -> JobStatus:
         """Return all that the service tells of a job, cancelled ones included.
 
+        May be called from several threads at once.
+
         Raises:
             errors.UnknownJob: There is none, or another account's.
 
@@ -661,6 +663,13 @@ class Clock(Protocol):
     @abstractmethod
     def now(self) -> datetime:
         """Return the time now, in UTC, aware."""
+
+    @abstractmethod
+    def wait(self, seconds: float) -> None:
+        """Return when so many seconds have passed; at once for 0 or less.
+
+        A signal that ends the program ends the waiting.
+        """
 
 
 class Stage(Protocol):

@@ -150,10 +150,17 @@ class UseCases(containers.DeclarativeContainer):
     adapters = providers.DependenciesContainer()
 
     create_job = providers.Factory(
-        CreateJob, export=adapters.export_service, devices=adapters.block_devices
+        CreateJob,
+        export=adapters.export_service,
+        devices=adapters.block_devices,
+        clock=adapters.clock,
     )
     follow_jobs = providers.Factory(
-        FollowJobs, export=adapters.export_service, devices=adapters.block_devices
+        FollowJobs,
+        export=adapters.export_service,
+        devices=adapters.block_devices,
+        clock=adapters.clock,
+        workers=adapters.workers,
     )
     survey_selection = providers.Factory(
         SurveySelection,

@@ -5,7 +5,7 @@ default the real parts, wired from the settings file and the environment) and ra
 subclasses of `S3ExportError`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -33,7 +33,14 @@ from s3export.domain.errors import (
     Problem,
 )
 from s3export.domain.export_log import ExportLog, parse_export_log
-from s3export.domain.jobs import CreatedJob, JobStatus, JobSummary, ShippingLabel
+from s3export.domain.jobs import (
+    SIGNATURE_FILE_NAME,
+    CreatedJob,
+    JobStatus,
+    JobSummary,
+    ShippingLabel,
+    signature_of,
+)
 from s3export.domain.jobs import job_id as checked_job_id
 from s3export.domain.manifests import (
     DEFAULT_RECOVERY_DIRECTORY,
@@ -44,7 +51,14 @@ from s3export.domain.manifests.lints import other_serial
 from s3export.domain.manifests.writing import Draft, write
 from s3export.domain.ports import KeyRing, ObjectStore, ReportWriter
 from s3export.domain.services.create_job import CreateJob, CreateJobPlan
-from s3export.domain.services.follow_jobs import FollowJobs, UpdatedJob
+from s3export.domain.services.follow_jobs import (
+    DETAILS_AT_ONCE,
+    FollowJobs,
+    JobDetails,
+    JobWithoutStatus,
+    UpdatedJob,
+)
+from s3export.domain.services.job_watch import NoAnswer, Observation
 from s3export.domain.services.survey_selection import Survey, SurveySelection
 from s3export.domain.services.verify_backup import VerifyBackup
 from s3export.domain.services.verify_request import VerifyRequest, Watch
@@ -192,7 +206,8 @@ def create_job(
     Raises:
         DeviceChanged, DeviceRefused: The device is not what was planned for any more;
             nothing was changed.
-        AwsError: No job was created, nothing was written (`ReplyLost`: perhaps a job).
+        AwsError: No job was created, nothing was written. `ReplyLost`: perhaps one was;
+            it was looked for and not found, or found more than once.
         DiskNotReady: The job exists, the disk is not ready.
     """
     app = application or open_application()
@@ -208,7 +223,18 @@ def update_job(
     dry_run: bool = False,
     application: "AnyApplication | None" = None,
 ) -> UpdatedJob:
-    """Replace a job's manifest; rewrite SIGNATURE on its device if that changed."""
+    """Replace a job's manifest; rewrite SIGNATURE on its device if that changed.
+
+    Args:
+        device: The job's disk, a partition or an image file.
+        dry_run: End after AWS has validated the manifest.
+
+    Raises:
+        ManifestRejected: With every problem of the manifest.
+        JobCancelled, JobExpired, JobNotUpdatable: The job has ended, or has started.
+        DeviceRefused: Writing to the device would be unsafe, or SIGNATURE on it names
+            another job. Neither job nor device was changed.
+    """
     app = application or open_application()
     manifest = app.adapters.manifests().read(manifest_path).accepted()
     return _following(app).update(
@@ -217,23 +243,109 @@ def update_job(
 
 
 def cancel_job(job_id: str, *, application: "AnyApplication | None" = None) -> None:
-    """Cancel a job."""
+    """Cancel a job, without asking anybody.
+
+    Raises:
+        JobCancelled, JobExpired, JobNotCancellable: It has ended, or AWS does not
+            cancel it; the message says how it stands.
+    """
     app = application or open_application()
     _following(app).cancel(checked_job_id(job_id))
+
+
+def cancellable_job(
+    job_id: str, *, application: "AnyApplication | None" = None
+) -> JobStatus:
+    """Return the status of a job that may be cancelled; changes nothing.
+
+    A job whose transfer is under way is returned, too: AWS alone knows whether it can
+    still be cancelled.
+
+    Raises:
+        JobCancelled, JobExpired, JobNotCancellable: It has ended; the message says how.
+    """
+    app = application or open_application()
+    return _following(app).cancellable(checked_job_id(job_id))
 
 
 def get_status(
     job_id: str, *, application: "AnyApplication | None" = None
 ) -> JobStatus:
-    """Return all that AWS tells of a job."""
+    """Return all that AWS tells of a job; `situation_of` says what it means."""
     app = application or open_application()
     return _following(app).status(checked_job_id(job_id))
 
 
+def watch_job(
+    job_id: str,
+    *,
+    interval_seconds: float = 300,
+    application: "AnyApplication | None" = None,
+) -> Iterator[Observation | NoAnswer]:
+    """Yield a job's status, then every change, until nothing can change any more.
+
+    Waits between two looks. Where AWS cannot be reached meanwhile, that is yielded,
+    and the watch goes on.
+
+    Args:
+        interval_seconds: Between two looks, at least 1.
+
+    Raises:
+        InputRefused: The id or the interval cannot be used.
+        AwsError: The first question was not answered, or AWS refuses to answer.
+    """
+    if interval_seconds < 1:
+        raise InputRefused("a job is looked at once a second at most")
+    app = application or open_application()
+    return _following(app).watch(checked_job_id(job_id), interval_seconds)
+
+
+def write_signature_file(status: JobStatus, path: str) -> str:
+    """Write a job's SIGNATURE file, byte for byte; return where it was written.
+
+    Args:
+        path: A file, replaced in one step, or a directory to make SIGNATURE in.
+
+    Raises:
+        AwsFailed: AWS's answer held no signature.
+        FileRefused: Nothing can be written there.
+    """
+    from s3export.adapters.whole_files import write_whole
+
+    content = signature_of(status)
+    if path and Path(path).is_dir():
+        path = str(Path(path, SIGNATURE_FILE_NAME))
+    elif not path or path.endswith("/"):
+        raise FileRefused(
+            f"{path or 'an empty name'} is no file, and no directory that is there",
+            next_step="name a file, or a directory that is there",
+        )
+    write_whole(path, content)
+    return path
+
+
 def list_jobs(*, application: "AnyApplication | None" = None) -> tuple[JobSummary, ...]:
-    """Return the account's jobs, newest first."""
+    """Return the account's jobs, newest first; `list_job_details` with statuses."""
     app = application or open_application()
     return tuple(_following(app).jobs())
+
+
+def list_job_details(
+    *, forks: int | None = None, application: "AnyApplication | None" = None
+) -> tuple[JobDetails | JobWithoutStatus, ...]:
+    """Return the account's jobs with their statuses, newest first.
+
+    A job whose status cannot be had is a `JobWithoutStatus`, with the reason.
+
+    Args:
+        forks: Statuses asked for at once; by default what the settings say, or 8.
+
+    Raises:
+        AwsError: The jobs cannot be listed.
+    """
+    app = application or open_application()
+    at_once = forks or app.settings().forks or DETAILS_AT_ONCE
+    return tuple(_following(app).details(at_once=at_once))
 
 
 def get_shipping_label(

@@ -15,6 +15,7 @@ from s3export.domain.errors import (
     Problem,
     S3ExportError,
 )
+from s3export.domain.job_states import Change, Situation, Turn, situation_of
 from s3export.domain.jobs import CreatedJob, JobId, JobStatus, JobSummary, ShippingLabel
 from s3export.domain.ports import (
     BlockDevices,
@@ -35,28 +36,38 @@ from s3export.domain.ports import (
 )
 from s3export.domain.secret import Secret
 from s3export.domain.services.create_job import CreateJobPlan
-from s3export.domain.services.follow_jobs import UpdatedJob
+from s3export.domain.services.follow_jobs import (
+    JobDetails,
+    JobWithoutStatus,
+    UpdatedJob,
+)
+from s3export.domain.services.job_watch import NoAnswer, Observation
 from s3export.domain.services.verify_request import Watch
 from s3export.domain.verification import Finding, Outcome, Report, Verdict
 from s3export.entrypoints.library import (
     ALL_FILES,
     batch_checksum_manifest,
     cancel_job,
+    cancellable_job,
     create_job,
     get_shipping_label,
     get_status,
+    list_job_details,
     list_jobs,
     open_application,
     plan_job,
     plan_sample,
     update_job,
     verify_backup,
+    watch_job,
+    write_signature_file,
 )
 
 __all__ = [
     "ALL_FILES",
     "AwsError",
     "BlockDevices",
+    "Change",
     "Clock",
     "ContainerKey",
     "Containers",
@@ -71,13 +82,17 @@ __all__ = [
     "GivenKeys",
     "HashFunctions",
     "InputRefused",
+    "JobDetails",
     "JobId",
     "JobStatus",
     "JobSummary",
+    "JobWithoutStatus",
     "KeyRing",
     "ManifestReader",
     "ManifestRejected",
+    "NoAnswer",
     "ObjectStore",
+    "Observation",
     "OpenWith",
     "Opening",
     "Outcome",
@@ -90,6 +105,8 @@ __all__ = [
     "Scratch",
     "Secret",
     "ShippingLabel",
+    "Situation",
+    "Turn",
     "UpdatedJob",
     "Verdict",
     "Watch",
@@ -97,13 +114,18 @@ __all__ = [
     "WritableTree",
     "batch_checksum_manifest",
     "cancel_job",
+    "cancellable_job",
     "create_job",
     "get_shipping_label",
     "get_status",
+    "list_job_details",
     "list_jobs",
     "open_application",
     "plan_job",
     "plan_sample",
+    "situation_of",
     "update_job",
     "verify_backup",
+    "watch_job",
+    "write_signature_file",
 ]

@@ -36,6 +36,10 @@ class FixedClock(Clock):
         self._next += timedelta(seconds=1)
         return self._next - timedelta(seconds=1)
 
+    def wait(self, seconds: float) -> None:
+        """Let the time pass, and return at once."""
+        self._next += timedelta(seconds=max(0.0, seconds))
+
 
 class MemoryScratchFile(ScratchFile):
     """A scratch file that never leaves memory."""

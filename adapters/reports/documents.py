@@ -13,10 +13,15 @@ from s3export.domain.backup_layout import Source, shown
 from s3export.domain.containers import ContainerFacts
 from s3export.domain.devices import DeviceFacts
 from s3export.domain.errors import Problem, Severity
+from s3export.domain.job_states import Situation
 from s3export.domain.jobs import CreatedJob, JobStatus, JobSummary, ShippingLabel
 from s3export.domain.manifests.rules import Rule
 from s3export.domain.services.create_job import CreateJobPlan
-from s3export.domain.services.follow_jobs import UpdatedJob
+from s3export.domain.services.follow_jobs import (
+    JobDetails,
+    JobWithoutStatus,
+    UpdatedJob,
+)
 from s3export.domain.services.survey_selection import Survey
 from s3export.domain.verification import Finding, Outcome, Profile, Report
 
@@ -213,11 +218,12 @@ def updated_document(updated: UpdatedJob, *, dry_run: bool) -> Document:
         "job_id": updated.job_id,
         "dry_run": dry_run,
         "signature_written": updated.signature_written,
+        "difference": list(updated.difference),
         "warning": updated.warning,
     }
 
 
-def status_document(status: JobStatus) -> Document:
+def status_document(status: JobStatus, situation: Situation) -> Document:
     """Return a job's status; the manifest, which holds a password, is left out."""
     return {
         "job_id": status.job_id,
@@ -236,7 +242,29 @@ def status_document(status: JobStatus) -> Document:
         "log": {"bucket": status.log_bucket, "key": status.log_key},
         "error_count": status.error_count,
         "signature_file": status.signature_file,
+        "situation": situation_document(situation),
     }
+
+
+def situation_document(situation: Situation) -> Document:
+    """Return how a job stands."""
+    deadline = situation.deadline
+    return {
+        "meaning": situation.meaning,
+        "turn": situation.turn.value,
+        "next_step": situation.next_step,
+        "deadline": timestamp(deadline) if deadline else None,
+        "final": situation.is_final,
+    }
+
+
+def details_document(job: JobDetails | JobWithoutStatus) -> Document:
+    """Return one job of a list with its status, or with why there is none."""
+    summary = summary_document(job.summary)
+    if isinstance(job, JobDetails):
+        return {**summary, "status": status_document(job.status, job.situation)}
+    error = {"message": job.error.message, "next_step": job.error.next_step}
+    return {**summary, "error": error}
 
 
 def summary_document(job: JobSummary) -> Document:

@@ -1,17 +1,14 @@
 """Reports as files: JSON, CSV or HTML, by the ending of the name."""
 
-import contextlib
 import csv
 import io
 import json
-import os
-import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO
 
 from s3export.adapters.reports.documents import finding_document, report_document
 from s3export.adapters.reports.html import report_html
+from s3export.adapters.whole_files import check_writable, write_whole
 from s3export.domain.errors import FileRefused
 from s3export.domain.ports import ReportWriter
 from s3export.domain.verification import Report
@@ -43,17 +40,12 @@ class ReportFiles(ReportWriter):
         _form_of(path)
         if Path(path).is_dir():
             raise FileRefused(f"{path} is a directory, not a report")
-        with _written_beside(path):
-            pass
+        check_writable(path)
 
     def write(self, report: Report, path: str) -> None:
         """Write a report."""
         text = _form_of(path)(report)
-        with _written_beside(path) as file:
-            file.write(text.encode("utf-8", "backslashreplace"))
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).replace(path)
+        write_whole(path, text.encode("utf-8", "backslashreplace"))
 
 
 def report_json(report: Report) -> str:
@@ -89,24 +81,6 @@ def _form_of(path: str) -> Callable[[Report], str]:
             next_step=f"choose one of {', '.join(_FORMS)}",
         )
     return _FORMS[ending]
-
-
-@contextlib.contextmanager
-def _written_beside(path: str) -> Iterator[IO[bytes]]:
-    """Open a file in the directory of the path; removed unless it was renamed."""
-    beside = Path(path).with_name(f".{Path(path).name}.{secrets.token_hex(4)}")
-    try:
-        with beside.open("xb") as file:
-            try:
-                yield file
-            finally:
-                beside.unlink(missing_ok=True)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = getattr(error, "strerror", None) or error
-        raise FileRefused(
-            f"{path}: {reason}",
-            next_step="name a file in a directory that is there and can be written to",
-        ) from error
 
 
 def _harmless(text: str) -> str:

@@ -5,22 +5,35 @@ Two halves: `CreateJob.plan` looks and asks and changes nothing anywhere;
 first half alone.
 """
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from s3export.domain.backup_layout import TreePath
 from s3export.domain.devices import DeviceFacts, DeviceKind, refusals_to_write
 from s3export.domain.errors import (
+    AwsError,
     DeviceChanged,
     DeviceError,
     DeviceFailed,
     DeviceRefused,
     DiskNotReady,
+    ReplyLost,
 )
-from s3export.domain.jobs import SIGNATURE_FILE_NAME, CreatedJob
+from s3export.domain.job_states import has_ended
+from s3export.domain.jobs import (
+    SIGNATURE_FILE_NAME,
+    CreatedJob,
+    JobId,
+    JobStatus,
+    same_manifest,
+)
 from s3export.domain.manifests import Manifest
-from s3export.domain.ports import BlockDevices, ExportService, FileTree
+from s3export.domain.ports import BlockDevices, Clock, ExportService, FileTree
 
 FILE_SYSTEM_LABEL = "s3export"
+
+PAUSES_SECONDS = (0, 2, 5)
+"""How long to wait before each look for a job whose reply was lost."""
 
 SIGNATURE_PATH = TreePath(SIGNATURE_FILE_NAME.encode())
 
@@ -62,6 +75,7 @@ class CreateJob:
 
     export: ExportService
     devices: BlockDevices
+    clock: Clock
 
     def plan(
         self, manifest: Manifest, device: str, *, skip_format: bool = False
@@ -83,16 +97,21 @@ class CreateJob:
     def carry_out(self, plan: CreateJobPlan) -> CreatedJob:
         """Create the job, then prepare the disk.
 
+        If the reply to the creation is lost, the job is looked for among those that
+        were not there before; a second one is never created. The job that holds this
+        manifest, if there is exactly one, is gone on with, and its warning says so.
+
         Raises:
             DeviceChanged, DeviceRefused: The device is not what was judged any more.
                 No job was created, nothing was written.
-            AwsError: No job was created (`ReplyLost`: perhaps one was). Nothing was
-                written to the device.
+            AwsError: No job was created. Nothing was written to the device.
+            ReplyLost: Perhaps a job was created; the message says what was looked at.
+                Nothing was written to the device.
             DiskNotReady: The job exists; the message says its id and how to go on.
 
         """
         facts = self._still_the_same(plan.facts)
-        job = self.export.create(plan.manifest.text)
+        job = self._created(plan.manifest.text)
         try:
             if plan.erase:
                 self.devices.prepare(facts, FILE_SYSTEM_LABEL)
@@ -109,6 +128,53 @@ class CreateJob:
             ) from error
         return job
 
+    def _created(self, manifest: str) -> CreatedJob:
+        before = frozenset(job.job_id for job in self.export.jobs())
+        try:
+            return self.export.create(manifest)
+        except ReplyLost as lost:
+            try:
+                return self._found_again(manifest, before, lost)
+            except ReplyLost:
+                raise
+            except AwsError as error:
+                raise ReplyLost(
+                    f"{lost.message}; looking for it failed, too: {error.message}",
+                    next_step=(
+                        "look for a new job with: s3export list-jobs, before you "
+                        "create one again"
+                    ),
+                ) from error
+
+    def _found_again(
+        self, manifest: str, before: Collection[JobId], lost: ReplyLost
+    ) -> CreatedJob:
+        """Return the one new job that holds the manifest.
+
+        Raises:
+            ReplyLost: There is none, or more than one.
+            AwsError: The jobs cannot be looked at.
+
+        """
+        others: list[JobId] = []
+        for pause in PAUSES_SECONDS:
+            self.clock.wait(pause)
+            new = self._new_jobs(before)
+            found = [job for job in new if _is_of(job, manifest)]
+            if len(found) > 1:
+                raise _several(found, lost)
+            if found:
+                return _adopted(found[0], lost)
+            others = [job.job_id for job in new]
+        raise _none(others, lost)
+
+    def _new_jobs(self, before: Collection[JobId]) -> list[JobStatus]:
+        return [
+            self.export.status(job.job_id)
+            for job in self.export.jobs()
+            if job.job_id not in before and not job.cancelled
+        ]
+
     def _still_the_same(self, judged: DeviceFacts) -> DeviceFacts:
         now = self.devices.inspect(judged.path)
         if now.identity() != judged.identity():
@@ -118,6 +184,60 @@ class CreateJob:
             )
         refuse_unsafe(now)
         return now
+
+
+def _is_of(job: JobStatus, manifest: str) -> bool:
+    return (
+        job.manifest is not None
+        and same_manifest(job.manifest, manifest)
+        and not has_ended(job)
+    )
+
+
+def _adopted(job: JobStatus, lost: ReplyLost) -> CreatedJob:
+    if not job.signature_file:
+        raise ReplyLost(
+            f"{lost.message}; it is job {job.job_id}, but AWS tells no signature of it",
+            next_step=(
+                f"ask for it with: s3export get-status {job.job_id}; give the job up "
+                f"with: s3export cancel-job {job.job_id}"
+            ),
+        )
+    return CreatedJob(
+        job.job_id,
+        job.signature_file,
+        warning=(
+            f"AWS's reply was lost; job {job.job_id} is the only new one with this "
+            "manifest, and was taken for it: no second job was created"
+        ),
+    )
+
+
+def _several(found: Sequence[JobStatus], lost: ReplyLost) -> ReplyLost:
+    ids = ", ".join(job.job_id for job in found)
+    return ReplyLost(
+        f"{lost.message}; {len(found)} jobs that were not there before hold this "
+        f"manifest: {ids}",
+        next_step=(
+            "keep one of them and cancel the others with: s3export cancel-job JOB; "
+            "format the disk and sign it for the one with: s3export update-job JOB "
+            "MANIFEST DEVICE"
+        ),
+    )
+
+
+def _none(others: Sequence[JobId], lost: ReplyLost) -> ReplyLost:
+    seconds = sum(PAUSES_SECONDS)
+    new = f"the new jobs are of other manifests, or have ended: {', '.join(others)}"
+    return ReplyLost(
+        f"{lost.message}; in {len(PAUSES_SECONDS)} looks at the list of jobs within "
+        f"{seconds} seconds there was no new one with this manifest"
+        + (f"; {new}" if others else ""),
+        next_step=(
+            "look again in some minutes with: s3export list-jobs; create the job again "
+            "only if there is none of it then"
+        ),
+    )
 
 
 def refuse_unsafe(facts: DeviceFacts) -> None:

@@ -105,7 +105,12 @@ def _add_jobs(command: Callable[..., argparse.ArgumentParser]) -> None:
         help="confirm for scripts: the disk's serial, or its path if it has none",
     )
 
-    update = command("update-job", "replace a job's manifest")
+    update = command(
+        "update-job",
+        "replace a job's manifest",
+        "Shows how it differs from the one that AWS holds,\npasswords and PINs hidden; "
+        "AWS validates it first. A disk whose SIGNATURE names another\njob is refused.",
+    )
     update.add_argument("job_id", metavar="<job-id>")
     update.add_argument("manifest", metavar="<manifest-path>")
     update.add_argument(
@@ -114,15 +119,50 @@ def _add_jobs(command: Callable[..., argparse.ArgumentParser]) -> None:
         nargs="?",
         help="rewrite SIGNATURE there if it changed",
     )
-    update.add_argument("--dry-run", action="store_true", help="validate only")
+    update.add_argument("--dry-run", action="store_true", help="show and validate only")
 
-    for name, summary in (
-        ("cancel-job", "cancel a job"),
-        ("get-status", "show what AWS tells of a job"),
-    ):
-        one = command(name, summary)
-        one.add_argument("job_id", metavar="<job-id>")
-    command("list-jobs", "list the account's jobs, newest first")
+    cancel = command(
+        "cancel-job", "cancel a job", "Shows how the job stands, and asks before."
+    )
+    cancel.add_argument("job_id", metavar="<job-id>")
+    cancel.add_argument(
+        "--yes", action="store_true", help="do not ask; needed by scripts"
+    )
+
+    status = command(
+        "get-status",
+        "show what AWS tells of a job",
+        "Says what it means, whose turn it is, and what to do next.",
+    )
+    status.add_argument("job_id", metavar="<job-id>")
+    status.add_argument(
+        "--watch",
+        action="store_true",
+        help="ask again and again, and tell what changes, until nothing can change",
+    )
+    status.add_argument(
+        "--interval",
+        type=_seconds,
+        metavar="SECONDS",
+        help="between two looks of --watch; default: 300",
+    )
+    status.add_argument(
+        "--signature",
+        metavar="FILE",
+        help="write the job's SIGNATURE there; in a directory, as SIGNATURE",
+    )
+    status.add_argument(
+        "--show-manifest",
+        action="store_true",
+        help="the manifest that AWS holds, passwords and PINs hidden",
+    )
+
+    listing = command("list-jobs", "list the account's jobs, newest first")
+    listing.add_argument(
+        "--details",
+        action="store_true",
+        help="location, progress and whose turn it is, too: one more request a job",
+    )
 
     label = command("get-shipping-label", "print where a parcel's label is")
     label.add_argument("job_ids", metavar="<job-id>", nargs="+")
@@ -445,6 +485,14 @@ def _count(text: str) -> int:
     number = int(text)
     if not 1 <= number <= 1024:
         raise argparse.ArgumentTypeError("a number from 1 to 1024")
+    return number
+
+
+@_saying("a number of seconds from 1 to 86400")
+def _seconds(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 86_400:
+        raise argparse.ArgumentTypeError("a number of seconds from 1 to 86400")
     return number
 
 

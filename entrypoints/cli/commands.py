@@ -3,7 +3,7 @@
 import argparse
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -14,13 +14,17 @@ from s3export.adapters.keys import GivenKeys
 from s3export.adapters.reports import documents
 from s3export.domain.backup_layout import directory_of
 from s3export.domain.containers import Opening, OpenWith
-from s3export.domain.errors import DeviceError, InputRefused
+from s3export.domain.errors import ConfirmationMissing, DeviceError, InputRefused
+from s3export.domain.job_states import Situation, situation_of
+from s3export.domain.jobs import JobStatus
+from s3export.domain.masking import masked
 from s3export.domain.ports import KeyRing, Leftover
 from s3export.domain.secret import Secret
+from s3export.domain.services.job_watch import NoAnswer
 from s3export.domain.services.verify_request import Watch
 from s3export.domain.verification import Finding, Report, ReportNotWritten, Verdict
 from s3export.entrypoints import library
-from s3export.entrypoints.cli import wording
+from s3export.entrypoints.cli import job_wording, wording
 from s3export.entrypoints.cli.exit_codes import ExitCode, of_verdict
 from s3export.entrypoints.cli.terminal import Terminal, harmless
 
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
     from s3export.entrypoints.container import Application
 
 PASSWORD_VARIABLE = "S3EXPORT_TRUECRYPT_PASSWORD"
+
+DEFAULT_INTERVAL_SECONDS = 300
 
 _SETTINGS = ("profile", "region", "endpoint_url", "forks", "sample_size")
 
@@ -63,6 +69,10 @@ class Call:
             progress=providers.Object(self.terminal.progress()),
             interruption=providers.Object(self.interruption),
         )
+
+    def situation_of(self, status: JobStatus) -> Situation:
+        """Say how a job stands now."""
+        return situation_of(status, self.application.adapters.clock().now())
 
     def offer_cleaning(self) -> None:
         """Name what killed runs left mounted or attached, and offer to release it."""
@@ -131,43 +141,119 @@ def update_job(call: Call) -> int:
         application=call.application,
     )
     terminal.warn(updated.warning)
-    if arguments.dry_run:
-        line = (
-            f"AWS accepts the manifest for job {updated.job_id}; nothing was changed."
-        )
-    elif updated.signature_written:
-        line = f"Updated job {updated.job_id} and SIGNATURE on its disk."
-    else:
-        line = f"Updated job {updated.job_id}."
-    document = documents.updated_document(updated, dry_run=arguments.dry_run)
-    terminal.result([line], document)
+    terminal.result(
+        job_wording.update_lines(updated, dry_run=arguments.dry_run),
+        documents.updated_document(updated, dry_run=arguments.dry_run),
+    )
     return ExitCode.DONE
 
 
 def cancel_job(call: Call) -> int:
-    """Cancel a job."""
-    library.cancel_job(call.arguments.job_id, application=call.application)
-    job_id = call.arguments.job_id
-    call.terminal.result(
-        [f"Cancelled job {job_id}."], {"job_id": job_id, "cancelled": True}
-    )
+    """Show how a job stands, ask, and cancel it."""
+    terminal, job_id = call.terminal, call.arguments.job_id
+    status = library.cancellable_job(job_id, application=call.application)
+    for line in job_wording.status_lines(status, call.situation_of(status)):
+        terminal.tell(line)
+    if not call.arguments.yes:
+        _agree_to_cancel(terminal, job_id)
+    library.cancel_job(job_id, application=call.application)
+    terminal.result([f"Cancelled job {job_id}."], {"job_id": job_id, "cancelled": True})
     return ExitCode.DONE
+
+
+def _agree_to_cancel(terminal: Terminal, job_id: str) -> None:
+    if not terminal.can_ask:
+        raise ConfirmationMissing(
+            f"nobody can be asked whether job {job_id} shall be cancelled; it was not",
+            next_step="confirm it with --yes",
+        )
+    if not terminal.agrees(f"Cancel job {job_id}? It cannot be taken back."):
+        raise ConfirmationMissing(f"not confirmed: job {job_id} was not cancelled")
 
 
 def get_status(call: Call) -> int:
-    """Show a job."""
+    """Show a job; with --watch also how it goes on."""
+    if call.arguments.watch:
+        return _watch(call)
+    if call.arguments.interval is not None:
+        raise InputRefused(
+            "--interval is how often --watch looks", next_step="add --watch"
+        )
     status = library.get_status(call.arguments.job_id, application=call.application)
+    written = _write_signature(call, status)
     call.terminal.result(
-        wording.status_lines(status), documents.status_document(status)
+        _status_lines(call, status, written), _status_document(call, status, written)
     )
     return ExitCode.DONE
+
+
+def _watch(call: Call) -> int:
+    """Show a job and every change, until nothing can change; as JSON its end alone."""
+    arguments, terminal = call.arguments, call.terminal
+    interval = arguments.interval or DEFAULT_INTERVAL_SECONDS
+    written, last = "", None
+    for seen in library.watch_job(
+        arguments.job_id, interval_seconds=interval, application=call.application
+    ):
+        if isinstance(seen, NoAnswer):
+            terminal.warn(f"{seen.error.message}; asking again in {interval} s")
+            continue
+        if last is None:
+            written = _write_signature(call, seen.status)
+            if not terminal.as_json:
+                terminal.result(_status_lines(call, seen.status, written), None)
+            if not seen.situation.is_final:
+                terminal.tell(f"Asking every {interval} s; Ctrl-C ends it.")
+        for line in job_wording.change_lines(seen):
+            if terminal.as_json:
+                terminal.tell(line)
+            else:
+                terminal.result([line], None)
+        last = seen
+    if last is not None and terminal.as_json:
+        terminal.result([], _status_document(call, last.status, written))
+    elif last is not None and last.changed:
+        terminal.result(job_wording.situation_lines(last.situation), None)
+    return ExitCode.DONE
+
+
+def _write_signature(call: Call, status: JobStatus) -> str:
+    """Write SIGNATURE where that was asked for; return where, or nothing."""
+    if call.arguments.signature is None:
+        return ""
+    return library.write_signature_file(status, call.arguments.signature)
+
+
+def _status_lines(call: Call, status: JobStatus, written: str) -> Iterator[str]:
+    yield from job_wording.status_lines(status, call.situation_of(status))
+    yield from job_wording.signature_lines(status)
+    if call.arguments.show_manifest:
+        yield from job_wording.manifest_lines(status)
+    if written:
+        yield f"Wrote the signature file to {harmless(written)}"
+
+
+def _status_document(call: Call, status: JobStatus, written: str) -> documents.Document:
+    document = dict(documents.status_document(status, call.situation_of(status)))
+    if call.arguments.show_manifest:
+        document["manifest"] = masked(status.manifest or "")
+    if written:
+        document["signature_written_to"] = written
+    return document
 
 
 def list_jobs(call: Call) -> int:
     """Show all jobs."""
+    if call.arguments.details:
+        details = library.list_job_details(application=call.application)
+        call.terminal.result(
+            job_wording.detail_lines(details),
+            [documents.details_document(job) for job in details],
+        )
+        return ExitCode.DONE
     jobs = library.list_jobs(application=call.application)
     call.terminal.result(
-        wording.job_lines(jobs), [documents.summary_document(job) for job in jobs]
+        job_wording.job_lines(jobs), [documents.summary_document(job) for job in jobs]
     )
     return ExitCode.DONE
 

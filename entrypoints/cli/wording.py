@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 from s3export.adapters.reports.documents import timestamp
 from s3export.domain.backup_layout import shown
-from s3export.domain.jobs import JobStatus, JobSummary
 from s3export.domain.services.create_job import CreateJobPlan, describe
 from s3export.domain.verification import Finding, Outcome, Report, Verdict
-from s3export.entrypoints.cli.terminal import columns, harmless
+from s3export.entrypoints.cli.terminal import harmless
 
 _VERDICTS = {
     Verdict.VERIFIED: "VERIFIED: no file that was looked at differs from S3.",
@@ -26,47 +25,6 @@ def plan_lines(plan: CreateJobPlan) -> Iterator[str]:
         yield f"  on it now: {', '.join(plan.facts.signatures)}"
     for number, step in enumerate(plan.steps(), 1):
         yield f"  {number}. {harmless(step)}"
-
-
-def status_lines(status: JobStatus) -> Iterator[str]:
-    """Say what AWS tells of a job."""
-    rows = [
-        ("job", f"{status.job_id} ({status.job_type})"),
-        ("created", timestamp(status.created_at)),
-        ("location", f"{status.location_code}: {status.location_message}"),
-        ("progress", f"{status.progress_code}: {status.progress_message}"),
-    ]
-    if status.carrier:
-        rows.append(("parcel", f"{status.carrier} {status.tracking_number}"))
-    if status.log_key:
-        rows.append(("log", f"s3://{status.log_bucket}/{status.log_key}"))
-    if status.error_count is not None:
-        rows.append(("errors", str(status.error_count)))
-    yield from (harmless(line) for line in columns(rows))
-    yield "signature file:"
-    for line in status.signature_file.splitlines():
-        yield f"  {harmless(line)}"
-
-
-def job_lines(jobs: tuple[JobSummary, ...]) -> Iterator[str]:
-    """List jobs."""
-    if not jobs:
-        yield "There are no jobs."
-        return
-    yield from columns(
-        [
-            ("JOB", "CREATED", "TYPE", ""),
-            *(
-                (
-                    job.job_id,
-                    timestamp(job.created_at),
-                    job.job_type,
-                    "cancelled" if job.cancelled else "",
-                )
-                for job in jobs
-            ),
-        ]
-    )
 
 
 def summary_lines(report: Report) -> Iterator[str]:

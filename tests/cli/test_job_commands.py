@@ -89,33 +89,57 @@ def test_a_job_is_listed_shown_updated_labelled_and_cancelled(
         "job_id": job_id,
         "dry_run": False,
         "signature_written": False,
+        "difference": [],
         "warning": "",
     }
     label = run("get-shipping-label", job_id, "--manifest", manifest)
     assert label.out.startswith("https://")
-    assert run("cancel-job", job_id).code == 0
+    assert run("cancel-job", job_id, "--yes").code == 0
     assert run("get-status", job_id, "--json").document()["progress"]["code"] == (
         "Canceled"
     )
-    again = run("cancel-job", job_id)
+    again = run("cancel-job", job_id, "--yes")
     assert again.code == 6
-    assert "canceled" in again.err
+    assert "the job was cancelled" in again.err
 
 
 def test_no_output_holds_the_pin(run: Run, s3: Any, manifest: str, image: str) -> None:
-    """The manifest's PIN is in no output, at any verbosity."""
+    """The manifest's PIN is in no output of any job command, nor in an error's."""
     text = MANIFEST.replace("0123", "98765432")
     Path(manifest).write_text(text)
     job_id = create(s3, text)
 
-    for arguments in (
-        ("create-job", manifest, image, "--dry-run", "--json", "--verbose"),
-        ("update-job", job_id, manifest, "--verbose"),
-        ("get-status", job_id, "--json", "--verbose"),
+    other = str(Path(manifest).with_name("other.yml"))
+    Path(other).write_text(text.replace("98765432", "12349876") + "generator: g\n")
+    damaged = str(Path(manifest).with_name("damaged.yml"))
+    Path(damaged).write_text(text.replace("fileSystem: EXT4", "fileSystem: [98765432"))
+    for arguments, code in (
+        (("create-job", manifest, image, "--dry-run"), 0),
+        (("create-job", manifest, image), 4),
+        (("create-job", damaged, image, "--dry-run"), 4),
+        (("update-job", job_id, manifest, "--dry-run"), 0),
+        (("update-job", job_id, other, "--dry-run"), 0),
+        (("update-job", job_id, damaged), 4),
+        (("update-job", "ZZZZZ", other), 6),
+        (("get-status", job_id), 0),
+        (("get-status", job_id, "--show-manifest"), 0),
+        (("list-jobs",), 0),
+        (("list-jobs", "--details"), 0),
+        (("get-shipping-label", job_id, "--manifest", manifest), 0),
+        (("update-job", job_id, other), 0),
+        (("cancel-job", job_id), 4),
+        (("cancel-job", job_id, "--yes"), 0),
+        (("cancel-job", job_id, "--yes"), 6),
+        (("update-job", job_id, other), 6),
+        (("get-status", job_id, "--watch", "--show-manifest"), 0),
     ):
-        ran = run(*arguments)
-        assert ran.code == 0
-        assert "98765432" not in ran.out + ran.err
+        for more in (("--verbose",), ("--verbose", "--json")):
+            if arguments[0] == "cancel-job" and code == 0 and "--json" in more:
+                continue  # it is cancelled once
+            ran = run(*arguments, *more)
+            assert ran.code == code, (arguments, ran.err)
+            assert "98765432" not in ran.out + ran.err
+            assert "12349876" not in ran.out + ran.err
 
 
 @pytest.mark.parametrize(

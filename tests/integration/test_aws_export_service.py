@@ -1,5 +1,6 @@
 """The export service through boto3: the emulated service over HTTP, and bad ones."""
 
+import http.client
 import http.server
 import threading
 from collections.abc import Iterator
@@ -14,12 +15,20 @@ import pytest
 from botocore.stub import Stubber
 from contracts.export_service_contract import SENDER, ExportServiceContract
 from moto.core.base_backend import BackendDict
-from samples import MANIFEST
+from samples import DISK, MANIFEST, disk_facts
 
 from s3export.adapters import aws_export
 from s3export.adapters.aws_export import AwsExportService
+from s3export.adapters.memory import (
+    FixedClock,
+    MemoryBlockDevices,
+    MemoryDisk,
+    MemoryManifests,
+)
 from s3export.domain import errors
+from s3export.domain.backup_layout import TreePath
 from s3export.domain.jobs import JobId
+from s3export.domain.services.create_job import CreateJob
 from s3export.entrypoints.container import application
 from s3export.entrypoints.sandbox.actions import s3_client
 from s3export.entrypoints.sandbox.server import SandboxServer, running
@@ -331,6 +340,88 @@ def test_creating_is_never_tried_twice(answer: Answer | None) -> None:
         assert "ValidateOnly=false" in seen[0]
     assert "\n" not in lost.value.message
     assert "list-jobs" in lost.value.next_step
+
+
+@contextmanager
+def losing_replies(to: str, lost: str) -> Iterator[tuple[str, list[str]]]:
+    """Run a proxy that passes everything on but hangs up in place of some answers.
+
+    Args:
+        to: The address (URL) of the server behind it.
+        lost: Requests whose body holds this get no answer.
+
+    Yields:
+        The proxy's address (URL), and the bodies of the requests whose answer was lost.
+    """
+    unanswered: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            behind = http.client.HTTPConnection(to.removeprefix("http://"))
+            behind.request("POST", self.path, body, dict(self.headers))
+            answer = behind.getresponse()
+            content = answer.read()
+            behind.close()
+            if lost in body.decode():
+                unanswered.append(body.decode())
+                return
+            self.send_response(answer.status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as proxy:
+        threading.Thread(target=proxy.serve_forever, args=[0.01], daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{proxy.server_address[1]}", unanswered
+        finally:
+            proxy.shutdown()
+
+
+@pytest.mark.parametrize(
+    "text", [MANIFEST, MANIFEST.replace("\n", "\r\n"), "\ufeff" + MANIFEST]
+)
+def test_a_job_whose_reply_was_lost_on_the_way_is_found_again(
+    server: SandboxServer, arranged: Arranged, text: str
+) -> None:
+    """There is one job in the end, its disk is signed, and it was asked for once."""
+    disk = MemoryDisk(disk_facts())
+    earlier = arranged.service.create(MANIFEST)
+    manifest = MemoryManifests({"m": text}).read("m").accepted()
+    with losing_replies(server.endpoint_url, "ValidateOnly=false") as (url, lost):
+        through_the_proxy = application(Settings(endpoint_url=url))
+        create = CreateJob(
+            through_the_proxy.adapters.export_service(),
+            MemoryBlockDevices(disk),
+            FixedClock(),
+        )
+
+        job = create.carry_out(create.plan(manifest, DISK))
+
+    assert len(lost) == 1
+    assert [j.job_id for j in arranged.service.jobs()] == [job.job_id, earlier.job_id]
+    assert arranged.service.status(job.job_id).signature_file == job.signature_file
+    assert "reply was lost" in job.warning
+    assert disk.tree is not None
+    assert disk.tree.files[TreePath(b"SIGNATURE")] == job.signature_file.encode()
+
+
+@pytest.mark.parametrize("left_out", ["JobId", "CreationDate"])
+def test_a_status_without_an_id_or_a_date_is_an_error(
+    stubbed: tuple[AwsExportService, Stubber], left_out: str
+) -> None:
+    """Nothing is made up in their place."""
+    service, stubber = stubbed
+    answer = {"JobId": "X452D", "CreationDate": datetime(2026, 1, 1, tzinfo=UTC)}
+    del answer[left_out]
+    stubber.add_response("get_status", answer)
+
+    with pytest.raises(errors.AwsFailed, match="job X452D"):
+        service.status(JobId("X452D"))
 
 
 def test_a_refusal_is_not_a_lost_reply() -> None:

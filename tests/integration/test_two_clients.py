@@ -72,15 +72,11 @@ class Clients:
         return {
             "CreateJob": ["create-job", str(path), str(image), "--dry-run"],
             "UpdateJob": ["update-job", self.job_id, str(path), "--dry-run"],
-            "CancelJob": ["cancel-job", self.job_id, *self._yes()],
+            "CancelJob": ["cancel-job", self.job_id, "--yes"],
             "GetStatus": ["get-status", self.job_id, "--json"],
             "ListJobs": ["list-jobs", "--json"],
             "GetShippingLabel": ["get-shipping-label", self.job_id, "--json"],
         }[operation]
-
-    # TEMPORARY: once cancel-job has --yes, write it where this is called.
-    def _yes(self) -> list[str]:
-        return ["--yes"] if "--yes" in self.ours("cancel-job", "--help").out else []
 
 
 @pytest.fixture

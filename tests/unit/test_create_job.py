@@ -1,11 +1,14 @@
 """The order of create-job: look, ask, and only then change anything."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 from samples import DISK, MANIFEST, disk_facts
 
 from s3export.adapters.memory import (
+    FixedClock,
+    InlineWorkers,
     MemoryBlockDevices,
     MemoryDisk,
     MemoryExportService,
@@ -13,7 +16,7 @@ from s3export.adapters.memory import (
 )
 from s3export.domain import errors
 from s3export.domain.backup_layout import TreePath
-from s3export.domain.jobs import JobId
+from s3export.domain.jobs import CreatedJob, JobId, JobSummary
 from s3export.domain.manifests import Manifest
 from s3export.domain.services.create_job import CreateJob
 from s3export.domain.services.follow_jobs import FollowJobs
@@ -28,8 +31,9 @@ class Scene:
         self.export = MemoryExportService()
         self.disk = MemoryDisk(disk_facts())
         self.devices = MemoryBlockDevices(self.disk)
-        self.create = CreateJob(self.export, self.devices)
-        self.follow = FollowJobs(self.export, self.devices)
+        self.clock = FixedClock()
+        self.create = CreateJob(self.export, self.devices, self.clock)
+        self.follow = FollowJobs(self.export, self.devices, self.clock, InlineWorkers())
         self.manifest: Manifest = MemoryManifests({"m": MANIFEST}).read("m").accepted()
 
     def jobs(self) -> list[JobId]:
@@ -88,18 +92,179 @@ def test_a_job_that_is_refused_leaves_the_disk_alone(scene: Scene) -> None:
     assert scene.untouched()
 
 
-def test_a_lost_reply_leaves_the_disk_alone_and_creates_no_second_job(
-    scene: Scene,
-) -> None:
-    """A job may exist; it is not asked for again."""
-    plan = scene.create.plan(scene.manifest, DISK)
-    scene.export.fail_after_create = errors.ReplyLost("the reply was lost")
+class Losing(MemoryExportService):
+    """A service whose reply to one creation is lost; what others do is arranged.
 
-    with pytest.raises(errors.ReplyLost):
+    Attributes:
+        arrives: Whether the request created a job.
+        shows_after: The look at the list of jobs that shows new ones first.
+        meanwhile: Manifests of which others created jobs at the same time.
+        held: What the service makes of the manifest that it was sent.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arrives = True
+        self.shows_after = 0
+        self.meanwhile: list[str] = []
+        self.held: Callable[[str], str] = str
+        self.lost: list[JobId] = []
+        self.looks = 0
+        self.fail_the_look: errors.AwsError | None = None
+        self.creations = 0
+
+    def create(self, manifest: str) -> CreatedJob:
+        self.creations += 1
+        made = [super(Losing, self).create(other) for other in self.meanwhile]
+        if self.arrives:
+            made.append(super().create(self.held(manifest)))
+        self.lost = [job.job_id for job in made]
+        raise errors.ReplyLost("the reply was lost; the job may exist")
+
+    def jobs(self) -> Iterator[JobSummary]:
+        if not self.creations:
+            return super().jobs()
+        self.looks += 1
+        if self.fail_the_look:
+            raise self.fail_the_look
+        hidden = [] if self.looks > self.shows_after else self.lost
+        return (job for job in super().jobs() if job.job_id not in hidden)
+
+
+@pytest.fixture
+def losing(scene: Scene) -> Losing:
+    """The scene's service, which loses its next reply."""
+    losing = Losing()
+    scene.export = losing
+    scene.create = CreateJob(losing, scene.devices, scene.clock)
+    return losing
+
+
+def windows(manifest: str) -> str:
+    return "\ufeff" + manifest.replace("\n", " \r\n") + "\r\n\r\n"
+
+
+@pytest.mark.parametrize("held", [str, windows])
+@pytest.mark.parametrize("others", [[], [MANIFEST.replace("HD001", "HD002")]])
+def test_a_job_whose_reply_was_lost_is_found_and_gone_on_with(
+    scene: Scene, losing: Losing, held: Callable[[str], str], others: list[str]
+) -> None:
+    """By its manifest, whatever line ends it has there; a warning says so."""
+    earlier = MemoryExportService.create(losing, MANIFEST)
+    losing.held, losing.meanwhile = held, others
+
+    job = scene.create.carry_out(scene.create.plan(scene.manifest, DISK))
+
+    assert job.job_id == losing.lost[-1] != earlier.job_id
+    assert "reply was lost" in job.warning and job.job_id in job.warning
+    assert scene.signature() == job.signature_file.encode()
+    assert losing.creations == 1
+
+
+@pytest.mark.parametrize("shows_after", [0, 1, 2])
+def test_a_job_may_take_some_seconds_to_be_listed(
+    scene: Scene, losing: Losing, shows_after: int
+) -> None:
+    """It is looked for three times, within seven seconds by the clock."""
+    losing.shows_after = shows_after
+    plan = scene.create.plan(scene.manifest, DISK)
+    before = scene.clock.now()
+
+    job = scene.create.carry_out(plan)
+
+    assert job.job_id == losing.lost[0]
+    assert (scene.clock.now() - before).seconds >= (0, 2, 7)[shows_after]
+
+
+@pytest.mark.parametrize("others", [[], [MANIFEST.replace("HD001", "HD002")]])
+def test_a_job_that_is_not_found_is_not_created_again(
+    scene: Scene, losing: Losing, others: list[str]
+) -> None:
+    """The disk stays as it is; the error says what was looked at and what to do."""
+    losing.arrives, losing.meanwhile = False, others
+    plan = scene.create.plan(scene.manifest, DISK)
+
+    with pytest.raises(errors.ReplyLost, match="3 looks") as lost:
         scene.create.carry_out(plan)
 
     assert scene.untouched()
-    assert len(scene.jobs()) == 1
+    assert losing.creations == 1
+    assert all(job_id in lost.value.message for job_id in losing.lost)
+    assert "list-jobs" in lost.value.next_step
+
+
+def test_of_several_new_jobs_with_the_manifest_none_is_taken(
+    scene: Scene, losing: Losing
+) -> None:
+    """The error names them all, and how to go on with one of them."""
+    losing.meanwhile = [MANIFEST]
+    plan = scene.create.plan(scene.manifest, DISK)
+
+    with pytest.raises(errors.ReplyLost) as lost:
+        scene.create.carry_out(plan)
+
+    assert scene.untouched()
+    assert all(job_id in lost.value.message for job_id in losing.lost)
+    assert "update-job" in lost.value.next_step
+
+
+@pytest.mark.parametrize("changes", [{"progress_code": "Expired"}, {"manifest": None}])
+def test_a_new_job_that_cannot_be_the_lost_one_is_not_taken(
+    scene: Scene, losing: Losing, changes: dict[str, str]
+) -> None:
+    """It has ended already, or AWS tells no manifest of it."""
+    plan = scene.create.plan(scene.manifest, DISK)
+    real = losing.status
+    losing.status = lambda job_id: replace(  # type: ignore[method-assign]
+        real(job_id),
+        **changes,  # type: ignore[arg-type]
+    )
+
+    with pytest.raises(errors.ReplyLost, match="of other manifests, or have ended"):
+        scene.create.carry_out(plan)
+
+    assert scene.untouched()
+
+
+def test_a_job_without_a_signature_is_not_signed_for(
+    scene: Scene, losing: Losing
+) -> None:
+    """AWS tells none of the job that was found: the error names the job."""
+    plan = scene.create.plan(scene.manifest, DISK)
+    real = losing.status
+    losing.status = lambda job_id: replace(  # type: ignore[method-assign]
+        real(job_id), signature_file=""
+    )
+
+    with pytest.raises(errors.ReplyLost, match="J0001"):
+        scene.create.carry_out(plan)
+
+    assert scene.untouched()
+
+
+def test_a_failure_while_looking_leaves_the_reply_lost(
+    scene: Scene, losing: Losing
+) -> None:
+    """Nothing is written, and the error says both what was lost and what failed."""
+    plan = scene.create.plan(scene.manifest, DISK)
+    losing.fail_the_look = errors.Unreachable("no route")
+
+    with pytest.raises(errors.ReplyLost, match=r"reply was lost.*no route"):
+        scene.create.carry_out(plan)
+
+    assert scene.untouched()
+    assert losing.creations == 1
+
+
+def test_without_a_list_of_the_jobs_there_were_none_is_created(scene: Scene) -> None:
+    """A lost reply could not be found again: AWS's refusal comes first."""
+    plan = scene.create.plan(scene.manifest, DISK)
+    scene.export.fail_with = errors.PermissionMissing("ListJobs is not allowed")
+
+    with pytest.raises(errors.PermissionMissing):
+        scene.create.carry_out(plan)
+
+    assert scene.untouched() and scene.jobs() == []
 
 
 @pytest.mark.parametrize("step", ["partition", "format", "mount"])

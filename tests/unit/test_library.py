@@ -1,6 +1,7 @@
 """s3export embedded in another program, with every port in memory."""
 
 import importlib
+from pathlib import Path
 
 import pytest
 from dependency_injector import providers
@@ -46,6 +47,50 @@ def test_an_embedder_creates_follows_and_cancels_a_job(app: MemoryApplication) -
     assert not updated.signature_written
     s3export.cancel_job(job.job_id, application=app)
     assert s3export.list_jobs(application=app)[0].cancelled
+
+
+def test_an_embedder_sees_how_jobs_stand(
+    app: MemoryApplication, tmp_path: Path
+) -> None:
+    """Statuses of all jobs, what they mean, and the signature as a file."""
+    job = s3export.create_job(
+        s3export.plan_job("m.yml", DISK, application=app), application=app
+    )
+
+    (listed,) = s3export.list_job_details(application=app)
+    status = s3export.cancellable_job(job.job_id, application=app)
+    written = s3export.write_signature_file(status, str(tmp_path))
+
+    assert isinstance(listed, s3export.JobDetails) and listed.status == status
+    situation = s3export.situation_of(status, status.created_at)
+    assert situation.turn is s3export.Turn.OPERATOR
+    assert written == str(tmp_path / "SIGNATURE")
+    assert Path(written).read_bytes() == job.signature_file.encode()
+
+
+def test_an_embedder_watches_a_job(
+    app: MemoryApplication, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Until nothing can change any more; nothing is printed."""
+    job = s3export.create_job(
+        s3export.plan_job("m.yml", DISK, application=app), application=app
+    )
+    seen = s3export.watch_job(job.job_id, application=app)
+
+    first = next(seen)
+    s3export.cancel_job(job.job_id, application=app)
+    (last,) = seen
+
+    assert isinstance(first, s3export.Observation) and first.changed == ()
+    assert isinstance(last, s3export.Observation) and last.situation.is_final
+    assert last.changed == (s3export.Change("progress", "Pending", "Canceled"),)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_job_is_not_watched_without_a_pause(app: MemoryApplication) -> None:
+    """AWS is asked once a second at most."""
+    with pytest.raises(s3export.InputRefused):
+        s3export.watch_job("J0001", interval_seconds=0.5, application=app)
 
 
 def test_planning_alone_changes_nothing(app: MemoryApplication) -> None:

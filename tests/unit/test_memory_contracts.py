@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from contracts.block_devices_contract import BlockDevicesContract
+from contracts.clock_contract import ClockContract
 from contracts.containers_contract import ContainersContract
 from contracts.export_service_contract import ExportServiceContract
 from contracts.file_tree_contract import (
@@ -18,7 +19,9 @@ from contracts.scratch_contract import ScratchContract
 from contracts.workers_contract import WorkersContract
 from samples import DISK, disk_facts
 
+from s3export.adapters.clock import SystemClock
 from s3export.adapters.memory import (
+    FixedClock,
     InlineWorkers,
     MemoryBlockDevices,
     MemoryContainers,
@@ -31,7 +34,7 @@ from s3export.adapters.memory import (
     MemoryWritableTree,
 )
 from s3export.adapters.workers import ThreadWorkers
-from s3export.domain.ports import Scratch, Workers
+from s3export.domain.ports import Clock, Scratch, Workers
 
 
 @dataclass
@@ -103,6 +106,18 @@ class TestMemoryContainers(ContainersContract):
     @pytest.fixture
     def arranged(self) -> Sealed:
         return Sealed(MemoryContainers(), MemoryWritableTree(room_bytes=48 << 20))
+
+
+class TestFixedClock(ClockContract):
+    @pytest.fixture
+    def clock(self) -> Clock:
+        return FixedClock()
+
+
+class TestSystemClock(ClockContract):
+    @pytest.fixture
+    def clock(self) -> Clock:
+        return SystemClock()
 
 
 class TestInlineWorkers(WorkersContract):
