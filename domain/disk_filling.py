@@ -19,6 +19,8 @@ _BYTES_AN_INODE = ((512 * _MIB, 4096), (4 << 40, 16384), (16 << 40, 32768))
 _BYTES_AN_INODE_HUGE = 65536
 
 _JOURNALS = (
+    (256 * _MIB, 4 * _MIB),
+    (512 * _MIB, 8 * _MIB),
     (1 << 30, 16 * _MIB),
     (2 << 30, 32 * _MIB),
     (16 << 30, 64 * _MIB),
@@ -26,7 +28,8 @@ _JOURNALS = (
     (64 << 30, 256 * _MIB),
     (128 << 30, 512 * _MIB),
 )
-"""e2fsprogs, ``ext2fs_default_journal_size``, with blocks of 4 KiB; then 1 GiB."""
+"""e2fsprogs, ``ext2fs_default_journal_size``; 1 GiB beyond. Blocks are of 4 KiB, and of
+1 KiB below 512 MiB."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def capacity_of(disk_bytes: int) -> Capacity:
     )
     journal = next((size for below, size in _JOURNALS if disk_bytes < below), 1 << 30)
     inodes = disk_bytes // per_inode
-    bitmaps = min(disk_bytes // 256, 64 * _MIB) + disk_bytes // 8000
+    bitmaps = _MIB + min(disk_bytes // 128, 64 * _MIB) + disk_bytes // 8000
     taken = inodes * _INODE + journal + bitmaps
     return Capacity(max(0, disk_bytes - taken), max(0, inodes - 16))
 

@@ -147,10 +147,20 @@ def check_manifest(
     if online:
         service: SurveySelection = app.use_cases.survey_selection()
         checked, survey = service(checked, disk_bytes)
-    checked = checked.without({*ignore, *app.settings().ignore})
+    checked = _quieted(app, checked, ignore)
     return ManifestCheck(
         checked.name, checked.manifest, checked.problems, checked.valid, survey
     )
+
+
+def _read(app: "AnyApplication", path: str, ignore: Sequence[str]) -> CheckedManifest:
+    return _quieted(app, app.adapters.manifests().read(path), ignore)
+
+
+def _quieted(
+    app: "AnyApplication", checked: CheckedManifest, ignore: Sequence[str]
+) -> CheckedManifest:
+    return checked.without({*ignore, *app.settings().ignore})
 
 
 def new_manifest(draft: Draft) -> str:
@@ -175,6 +185,7 @@ def plan_job(
     device: str,
     *,
     skip_format: bool = False,
+    ignore: Sequence[str] = (),
     application: "AnyApplication | None" = None,
 ) -> CreateJobPlan:
     """Check everything that `create_job` needs, AWS's consent included.
@@ -184,6 +195,7 @@ def plan_job(
     Args:
         device: A disk, a partition or an image file.
         skip_format: Keep the file system that is on the device.
+        ignore: Names of rules of manifests that the plan's remarks leave out.
 
     Raises:
         ManifestRejected: With every problem of the manifest.
@@ -191,9 +203,11 @@ def plan_job(
         AwsError: AWS refuses the manifest or cannot be reached.
     """
     app = application or open_application()
-    manifest = app.adapters.manifests().read(manifest_path).accepted()
+    checked = _read(app, manifest_path, ignore)
     service: CreateJob = app.use_cases.create_job()
-    return service.plan(manifest, device, skip_format=skip_format)
+    plan = service.plan(checked.accepted(), device, skip_format=skip_format)
+    checked = checked.with_problems(other_serial(checked, plan.facts.serial))
+    return replace(plan, remarks=_quieted(app, checked, ignore).remarks)
 
 
 def create_job(
@@ -221,6 +235,7 @@ def update_job(
     device: str | None = None,
     *,
     dry_run: bool = False,
+    ignore: Sequence[str] = (),
     application: "AnyApplication | None" = None,
 ) -> UpdatedJob:
     """Replace a job's manifest; rewrite SIGNATURE on its device if that changed.
@@ -228,6 +243,7 @@ def update_job(
     Args:
         device: The job's disk, a partition or an image file.
         dry_run: End after AWS has validated the manifest.
+        ignore: Names of rules of manifests that the remarks leave out.
 
     Raises:
         ManifestRejected: With every problem of the manifest.
@@ -236,10 +252,11 @@ def update_job(
             another job. Neither job nor device was changed.
     """
     app = application or open_application()
-    manifest = app.adapters.manifests().read(manifest_path).accepted()
-    return _following(app).update(
-        checked_job_id(job_id), manifest, device, dry_run=dry_run
+    checked = _read(app, manifest_path, ignore)
+    updated = _following(app).update(
+        checked_job_id(job_id), checked.accepted(), device, dry_run=dry_run
     )
+    return replace(updated, remarks=checked.remarks)
 
 
 def cancel_job(job_id: str, *, application: "AnyApplication | None" = None) -> None:
@@ -441,6 +458,7 @@ def verify_backup(
     manifest = None
     if manifest_path:
         manifest = app.adapters.manifests().read(manifest_path).selection()
+        _refuse_substitutions(manifest_path, manifest)
     layout = _layout(app, bucket, manifest, target_directory)
     if sample_size is not None and sample_size < 1:
         raise InputRefused("a sample holds at least one file")
@@ -490,6 +508,15 @@ def verify_backup(
     if failed:
         raise ReportNotWritten(report, failed)
     return report
+
+
+def _refuse_substitutions(path: str, manifest: Manifest) -> None:
+    if manifest.substitutions:
+        raise InputRefused(
+            f"{path}: its substitutions gave files other names than the keys of their "
+            "objects, and verify-backup cannot undo that",
+            next_step="verify what was exported without substitutions",
+        )
 
 
 def plan_sample(

@@ -187,6 +187,7 @@ def plan_document(plan: CreateJobPlan) -> Document:
         "erase": plan.erase,
         "steps": list(plan.steps()),
         "warning": plan.service_warning,
+        "remarks": [problem_document(problem) for problem in plan.remarks],
     }
 
 
@@ -220,6 +221,7 @@ def updated_document(updated: UpdatedJob, *, dry_run: bool) -> Document:
         "signature_written": updated.signature_written,
         "difference": list(updated.difference),
         "warning": updated.warning,
+        "remarks": [problem_document(problem) for problem in updated.remarks],
     }
 
 

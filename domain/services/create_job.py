@@ -17,6 +17,7 @@ from s3export.domain.errors import (
     DeviceFailed,
     DeviceRefused,
     DiskNotReady,
+    Problem,
     ReplyLost,
 )
 from s3export.domain.job_states import has_ended
@@ -45,6 +46,7 @@ class CreateJobPlan:
     Attributes:
         erase: The disk will be partitioned and formatted; False keeps what is on it.
         service_warning: What AWS finds odd about the manifest; may be empty.
+        remarks: What we find odd about it: warnings and hints.
 
     """
 
@@ -52,6 +54,7 @@ class CreateJobPlan:
     facts: DeviceFacts
     erase: bool
     service_warning: str
+    remarks: tuple[Problem, ...] = ()
 
     def steps(self) -> tuple[str, ...]:
         """Return the steps in order, one line each."""

@@ -13,6 +13,7 @@ from s3export.domain.errors import (
     JobNotCancellable,
     JobNotUpdatable,
     JobRefused,
+    Problem,
     S3ExportError,
     Throttled,
     Unreachable,
@@ -58,6 +59,7 @@ class UpdatedJob:
         warning: What AWS finds odd about the manifest; may be empty.
         difference: Between the manifest that AWS held and the new one: lines of a
             unified diff, passwords and PINs hidden; empty where they are equal.
+        remarks: What we find odd about the manifest: warnings and hints.
 
     """
 
@@ -65,6 +67,7 @@ class UpdatedJob:
     signature_written: bool
     warning: str = ""
     difference: tuple[str, ...] = ()
+    remarks: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -103,9 +103,10 @@ class SurveySelection:
             shares=tuple(filling.shares) if filling else (),
         )
         found += _fitting(checked, survey, filling)
-        if not survey.objects and not found:
+        idle = all(problem.rule == rules.NO_OBJECTS_HERE.name for problem in found)
+        if idle and not survey.objects:
             message = "no object at all is selected"
-            found.append(checked.problem(rules.NO_OBJECTS, "operations", message))
+            found = [checked.problem(rules.NO_OBJECTS, "operations", message)]
         return checked.with_problems(found), survey
 
     def _key(self, checked: CheckedManifest, manifest: Manifest) -> Iterator[Problem]:

@@ -105,6 +105,8 @@ def _add_jobs(command: Callable[..., argparse.ArgumentParser]) -> None:
         help="confirm for scripts: the disk's serial, or its path if it has none",
     )
 
+    _add_ignore(create)
+
     update = command(
         "update-job",
         "replace a job's manifest",
@@ -120,6 +122,7 @@ def _add_jobs(command: Callable[..., argparse.ArgumentParser]) -> None:
         help="rewrite SIGNATURE there if it changed",
     )
     update.add_argument("--dry-run", action="store_true", help="show and validate only")
+    _add_ignore(update)
 
     cancel = command(
         "cancel-job", "cancel a job", "Shows how the job stands, and asks before."

@@ -14,7 +14,13 @@ from s3export.adapters.keys import GivenKeys
 from s3export.adapters.reports import documents
 from s3export.domain.backup_layout import directory_of
 from s3export.domain.containers import Opening, OpenWith
-from s3export.domain.errors import ConfirmationMissing, DeviceError, InputRefused
+from s3export.domain.errors import (
+    ConfirmationMissing,
+    DeviceError,
+    InputRefused,
+    Problem,
+    Severity,
+)
 from s3export.domain.job_states import Situation, situation_of
 from s3export.domain.jobs import JobStatus
 from s3export.domain.masking import masked
@@ -99,8 +105,10 @@ def create_job(call: Call) -> int:
         arguments.manifest,
         arguments.device,
         skip_format=arguments.skip_format,
+        ignore=arguments.ignore,
         application=call.application,
     )
+    _warn(terminal, arguments.manifest, plan.remarks)
     terminal.warn(plan.service_warning)
     if arguments.dry_run:
         lines = [*wording.plan_lines(plan), "Dry run: nothing was changed."]
@@ -128,6 +136,12 @@ def create_job(call: Call) -> int:
     return ExitCode.DONE
 
 
+def _warn(terminal: Terminal, name: str, remarks: Sequence[Problem]) -> None:
+    for problem in remarks:
+        if problem.severity is Severity.WARNING:
+            terminal.warn(f"{name}: {problem} [{problem.rule}]")
+
+
 def update_job(call: Call) -> int:
     """Replace a job's manifest."""
     arguments, terminal = call.arguments, call.terminal
@@ -138,8 +152,10 @@ def update_job(call: Call) -> int:
         arguments.manifest,
         arguments.device,
         dry_run=arguments.dry_run,
+        ignore=arguments.ignore,
         application=call.application,
     )
+    _warn(terminal, arguments.manifest, updated.remarks)
     terminal.warn(updated.warning)
     terminal.result(
         job_wording.update_lines(updated, dry_run=arguments.dry_run),

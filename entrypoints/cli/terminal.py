@@ -12,7 +12,9 @@ from s3export.domain.errors import (
     ConfirmationMissing,
     FileRefused,
     ManifestRejected,
+    Problem,
     S3ExportError,
+    Severity,
 )
 from s3export.domain.ports import Progress
 from s3export.domain.secret import Secret
@@ -69,9 +71,16 @@ class Terminal:
         self._write(self.err, f"s3export: {harmless(error.message)}")
         if isinstance(error, ManifestRejected):
             for problem in error.problems:
-                self._write(self.err, f"  {harmless(str(problem))}")
+                self._fail_with(problem)
         if error.next_step:
             self._write(self.err, f"  next: {harmless(error.next_step)}")
+
+    def _fail_with(self, problem: Problem) -> None:
+        if problem.severity is Severity.ERROR:
+            self._write(self.err, f"  {harmless(str(problem))}")
+        elif not self.quiet_warnings:
+            told = f"{problem.severity}: {problem} [{problem.rule}]"
+            self._write(self.err, f"  {harmless(told)}")
 
     def confirm(self, question: str, expected: str, given: str | None) -> None:
         """Have a destructive step confirmed by typing a name.

@@ -156,7 +156,7 @@ def test_a_server_that_does_not_answer_is_no_finding(scene: Scene) -> None:
 def test_an_export_of_nothing_is_an_error(scene: Scene) -> None:
     """A single operation of several without objects is a warning."""
     found, _ = scene.survey(operation("prefix: z/"))
-    assert [p.rule for p in found] == ["idle-operation"]
+    assert [(p.rule, p.field) for p in found] == [("no-objects", "operations")]
 
     both = SOUND.replace(
         "  - exportBucket: foo-bucket\n",
