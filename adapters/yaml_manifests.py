@@ -25,6 +25,7 @@ _QUOTED = re.compile(r"(?P<mark>['\"])(?!<).{2,}(?P=mark)")
 """PyYAML's messages quote the text, which may be the password; tokens such as
 ``'<block end>'`` are its own words."""
 
+_DEEPEST = 20  # brackets in brackets; manifests need three
 _TAB = re.compile(r" *\t")
 
 LARGEST_MANIFEST_BYTES = 1 << 18
@@ -180,22 +181,25 @@ class _Loader(yaml.BaseLoader):
 
     def check_plain(self) -> bool:
         """Let ``@NAME@`` be text."""
-        return self.peek() == "@" or bool(super().check_plain())
+        return (self.peek() == "@" and self._at_value()) or bool(super().check_plain())
 
     def fetch_alias(self) -> None:
         """Let ``***name***`` be text."""
-        if self.peek(1) == "*":
+        if self.peek(1) == "*" and self._at_value():
             self.fetch_plain()
         else:
             super().fetch_alias()
 
     def fetch_flow_sequence_start(self) -> None:
         """Let a bracket be text whose line neither ends nor goes on as a list."""
-        value = not self.flow_level and not self.allow_simple_key
-        if value and _UNENDED.fullmatch(self._rest_of_line()):
+        if self._at_value() and _UNENDED.fullmatch(self._rest_of_line()):
             self.fetch_plain()
         else:
             super().fetch_flow_sequence_start()
+
+    def _at_value(self) -> bool:
+        """Say whether what comes is a field's value, on the line of its name."""
+        return not self.flow_level and not self.allow_simple_key
 
     def _rest_of_line(self) -> str:
         length = 0
@@ -205,6 +209,14 @@ class _Loader(yaml.BaseLoader):
         return re.split(r"\s#", rest)[0].strip()
 
     # --- what manifests do not have
+
+    def fetch_flow_collection_start(self, token: Any) -> None:
+        """Refuse brackets in brackets in brackets, which take PyYAML a long time."""
+        if self.flow_level >= _DEEPEST:
+            raise yaml.MarkedYAMLError(
+                problem="brackets are nested too deeply", problem_mark=self.get_mark()
+            )
+        super().fetch_flow_collection_start(token)
 
     def get_event(self) -> Any:
         """Refuse anchors and aliases: text would vanish, or multiply."""

@@ -1,5 +1,6 @@
 """Notes what is wrong with a manifest, each thing once, without giving secrets away."""
 
+import re
 from dataclasses import dataclass, field
 
 from s3export.domain.errors import Problem, Severity
@@ -7,6 +8,7 @@ from s3export.domain.manifests.fields import NAMES, SECRETS
 from s3export.domain.manifests.nodes import Fields, Items, Node, Scalar
 from s3export.domain.manifests.rules import Rule
 
+_OF_SECRETS = re.compile("password|pincode|truecrypt", re.IGNORECASE)
 _LONGEST_QUOTE = 60  # characters of a value that a message repeats
 
 
@@ -42,8 +44,13 @@ class Findings:
         )
 
     def quoted(self, value: str) -> str:
-        """Return a value for a message, or what to call it if it may be secret."""
-        if any(secret and secret in value for secret in self.secrets):
+        """Return a value for a message, or what to call it if it may be secret.
+
+        Where no password or PIN is where it belongs, any value may be one.
+        """
+        if not self.secrets or _OF_SECRETS.search(value):
+            return "another value"
+        if any(secret in value for secret in self.secrets):
             return "another value"
         if len(value) > _LONGEST_QUOTE:
             value = f"{value[:_LONGEST_QUOTE]}…"

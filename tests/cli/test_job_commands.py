@@ -184,7 +184,7 @@ def test_a_manifest_with_many_problems_shows_them_all(
     ran = run("create-job", manifest, image, "--dry-run")
 
     assert ran.code == 4
-    assert "line 3, column 13: fileSystem: is 'FAT' (write EXT4 or NTFS)" in ran.err
+    assert "line 3, column 13: fileSystem: is another value (write EXT4" in ran.err
     assert "did you mean exportBucket?" in ran.err
     assert "returnAddress.city: is missing" in ran.err
     assert "neither trueCryptPassword nor pinCode" in ran.err

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fuzz import trees
 from fuzz.documents import ChecksumReports, ExportLogs, PartitionTables, Reports
+from fuzz.manifests import Manifests
 from fuzz.running import Corpora, Totals, case_from, run_workers
 from fuzz.targets import Target, corpora
 from fuzz.trees import ExtTrees, NtfsTrees
@@ -26,6 +27,7 @@ TARGETS: tuple[Target, ...] = (
     ExportLogs(),
     ChecksumReports(),
     Reports(),
+    Manifests(),
 )
 
 

@@ -7,39 +7,14 @@ first thing wrong, the product's names all of them.
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from manifest_agreement import assert_agreement
 from manifest_faults import KINDS, lines_of, one_line_fields, spoilt
 from manifest_strategies import manifests
-from moto.core.exceptions import ServiceException
 from samples import CUSTOMS, MANIFEST, checked, manifest_file
 from strategies import SETTINGS
 
-from s3export.domain.errors import Severity
 from s3export.domain.manifests import Manifest
-from s3export.domain.manifests.rules import RULES
 from s3export.domain.manifests.writing import draft_of, write
-from s3export.entrypoints.sandbox.importexport.manifest import accept
-
-
-def refusal(text: str) -> str:
-    """Return the code that the service refuses a manifest with; empty for none."""
-    try:
-        accept(text)
-    except ServiceException as error:
-        assert error.code is not None
-        return error.code.removesuffix("Exception")
-    return ""
-
-
-def assert_agreement(text: str) -> None:
-    """Both refuse for the same reason, or the product's is one of its own."""
-    found = checked(text).problems
-    codes = {RULES[p.rule].code for p in found}
-    errors = {RULES[p.rule].code for p in found if p.severity is Severity.ERROR}
-    code = refusal(text)
-    if code:
-        assert code in codes or "" in errors, (code, found)
-    else:
-        assert errors <= {""}, found
 
 
 @given(manifests(), st.data())

@@ -281,3 +281,24 @@ def test_no_message_repeats_a_secret(before: str, text: str) -> None:
 
     assert found
     assert not any("S3cr3t" in str(problem) for problem in found)
+
+
+@pytest.mark.parametrize(
+    "torn",
+    [
+        "logBucket: export-lotrueCryptPassword: S3cr3t\n",
+        "logBucket: export-logtrueCryptPassword:S3cr3t\n",
+        'manifestVersion: 2.0S3cr3t"\n',
+        "fileSystem: EXT4S3cr3t\nserviceLevel: S3cr3t\n",
+    ],
+)
+def test_no_message_repeats_a_secret_that_has_lost_its_name(torn: str) -> None:
+    """Where no password is where it belongs, any value may be one."""
+    sound = MANIFEST.replace("pinCode: 0123\n", "").splitlines()
+    names = [line.partition(":")[0] for line in torn.splitlines()]
+    rest = [line for line in sound if line.partition(":")[0] not in names]
+
+    found = checked(torn + "\n".join(rest) + "\n").problems
+
+    assert found
+    assert not any("S3cr3t" in str(problem) for problem in found)
