@@ -14,9 +14,19 @@ from s3export.domain.errors import (
     ManifestRejected,
     Problem,
     S3ExportError,
+    Severity,
 )
 from s3export.domain.job_states import Change, Situation, Turn, situation_of
 from s3export.domain.jobs import CreatedJob, JobId, JobStatus, JobSummary, ShippingLabel
+from s3export.domain.manifests import (
+    Address,
+    CheckedManifest,
+    Customs,
+    Manifest,
+    Operation,
+    Substitution,
+)
+from s3export.domain.manifests.writing import Draft
 from s3export.domain.ports import (
     BlockDevices,
     Clock,
@@ -42,18 +52,23 @@ from s3export.domain.services.follow_jobs import (
     UpdatedJob,
 )
 from s3export.domain.services.job_watch import NoAnswer, Observation
+from s3export.domain.services.survey_selection import Selected, Survey
 from s3export.domain.services.verify_request import Watch
 from s3export.domain.verification import Finding, Outcome, Report, Verdict
 from s3export.entrypoints.library import (
     ALL_FILES,
+    ManifestCheck,
     batch_checksum_manifest,
     cancel_job,
     cancellable_job,
+    check_manifest,
     create_job,
     get_shipping_label,
     get_status,
     list_job_details,
     list_jobs,
+    manifest_schema,
+    new_manifest,
     open_application,
     plan_job,
     plan_sample,
@@ -65,17 +80,21 @@ from s3export.entrypoints.library import (
 
 __all__ = [
     "ALL_FILES",
+    "Address",
     "AwsError",
     "BlockDevices",
     "Change",
+    "CheckedManifest",
     "Clock",
     "ContainerKey",
     "Containers",
     "CreateJobPlan",
     "CreatedJob",
+    "Customs",
     "DeviceError",
     "DeviceFacts",
     "DeviceKind",
+    "Draft",
     "ExportService",
     "FileTree",
     "Finding",
@@ -88,6 +107,8 @@ __all__ = [
     "JobSummary",
     "JobWithoutStatus",
     "KeyRing",
+    "Manifest",
+    "ManifestCheck",
     "ManifestReader",
     "ManifestRejected",
     "NoAnswer",
@@ -95,6 +116,7 @@ __all__ = [
     "Observation",
     "OpenWith",
     "Opening",
+    "Operation",
     "Outcome",
     "Problem",
     "Progress",
@@ -104,8 +126,12 @@ __all__ = [
     "S3ExportError",
     "Scratch",
     "Secret",
+    "Selected",
+    "Severity",
     "ShippingLabel",
     "Situation",
+    "Substitution",
+    "Survey",
     "Turn",
     "UpdatedJob",
     "Verdict",
@@ -115,11 +141,14 @@ __all__ = [
     "batch_checksum_manifest",
     "cancel_job",
     "cancellable_job",
+    "check_manifest",
     "create_job",
     "get_shipping_label",
     "get_status",
     "list_job_details",
     "list_jobs",
+    "manifest_schema",
+    "new_manifest",
     "open_application",
     "plan_job",
     "plan_sample",

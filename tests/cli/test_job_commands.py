@@ -85,7 +85,12 @@ def test_a_job_is_listed_shown_updated_labelled_and_cancelled(
     assert status["location"]["code"] == "NotReceived"
     assert "jobId:" + job_id in run("get-status", job_id).out
     assert run("update-job", job_id, manifest, "--dry-run").code == 0
-    assert run("update-job", job_id, manifest, "--json").document() == {
+    updated = run("update-job", job_id, manifest, "--json").document()
+    assert [remark["rule"] for remark in updated.pop("remarks")] == [
+        "weak-secret",
+        "unquoted-value",
+    ]
+    assert updated == {
         "job_id": job_id,
         "dry_run": False,
         "signature_written": False,
