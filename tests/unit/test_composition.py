@@ -30,7 +30,13 @@ PORTS = {
     "clock": ports.Clock,
     "progress": ports.Progress,
 }
-USE_CASES = ("create_job", "follow_jobs", "load_device", "verify_backup")
+USE_CASES = (
+    "create_job",
+    "follow_jobs",
+    "load_device",
+    "survey_selection",
+    "verify_backup",
+)
 
 
 def wired(name: str) -> Application | MemoryApplication:
