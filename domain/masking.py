@@ -21,6 +21,7 @@ SHORTEST_VALUE = 4
 
 _CONTEXT_LINES = 2
 _MOST_CUTS = 32  # of one text: more commas than that are no part of a password
+_MOST_NAMES = 32  # in one line that are looked at; more are no manifest
 _GAP = r"[\s_-]*"
 
 
@@ -160,8 +161,11 @@ def _scan(text: str) -> _Scanned:
 def _names(lines: Sequence[str]) -> Iterator[tuple[int, int, int]]:
     """Yield line, how deep the line begins, and the column where a value begins."""
     for number, line in enumerate(lines):
-        for found in _NAME.finditer(line):
-            yield number, _depth(line), found.end()
+        ends = [found.end() for found in _NAME.finditer(line)]
+        if len(ends) > _MOST_NAMES:  # all hidden by the first; the last may go on
+            ends = ends[: _MOST_NAMES // 2] + ends[-_MOST_NAMES // 2 :]
+        for end in ends:
+            yield number, _depth(line), end
         if _NAME_ALONE.search(line.rstrip("\r\n")):
             follower = _next_not_blank(lines, number + 1)
             if follower is not None:
