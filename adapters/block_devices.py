@@ -1,7 +1,6 @@
 """Disks, partitions and images of this system, through its own tools."""
 
 import contextlib
-import errno
 import os
 import stat
 import time
@@ -10,27 +9,33 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from s3export.adapters import command_lines, mappings
+from s3export.adapters import command_lines, disk_backups, mappings
 from s3export.adapters.byte_sources import ByteSource, FileSource, Slice
 from s3export.adapters.commands import Commands
 from s3export.adapters.device_facts import (
     LoopDevice,
     Partition,
-    parse_block_device,
-    parse_loop_devices,
     parse_partition_table,
     parse_probe,
-    parse_signatures,
 )
 from s3export.adapters.file_trees.mounted import MountedTree, MountedWritableTree
 from s3export.adapters.file_trees.userspace import UserspaceTree
 from s3export.adapters.gpt import primary_partitions
 from s3export.adapters.loop_devices import LoopDevices, Shield
+from s3export.adapters.mount_users import users_of
 from s3export.adapters.privileges import may_administer
 from s3export.adapters.sessions import RUN_DIRECTORY, Held, Session, dead_sessions
-from s3export.domain.devices import DeviceFacts, DeviceKind, partition_name
+from s3export.adapters.system_devices import SystemGraph
+from s3export.domain.devices import (
+    DeviceFacts,
+    DeviceKind,
+    describe,
+    partition_name,
+)
+from s3export.domain.devices.preparation import DiskState, Preparation, Reached
 from s3export.domain.errors import (
     DeviceAbsent,
+    DeviceChanged,
     DeviceFailed,
     DeviceUnreadable,
     NoFileSystem,
@@ -41,6 +46,9 @@ from s3export.domain.ports import BlockDevices, FileTree, Leftover, WritableTree
 MOUNTABLE_FILE_SYSTEMS = ("ext2", "ext3", "ext4")
 READABLE_FILE_SYSTEMS = (*MOUNTABLE_FILE_SYSTEMS, "ntfs")
 
+BACKUP_DIRECTORY = "/var/lib/s3export/erased-disks"
+
+_LONGEST_LABEL = 16  # bytes of ext4's s_volume_name
 _UNMOUNT_TRIES = 10
 _UNMOUNT_PAUSE_SECONDS = 0.3
 _NODE_WAIT_SECONDS = 5.0
@@ -68,6 +76,7 @@ class SystemBlockDevices(BlockDevices):
         shield: Entered around each step that acquires or releases something, so that
             an interruption never comes between doing it and writing it down.
         run_directory: Where mount points and the notes of what is attached are kept.
+        backup_directory: Where `back_up` writes its files.
     """
 
     def __init__(
@@ -76,12 +85,15 @@ class SystemBlockDevices(BlockDevices):
         *,
         shield: Shield = contextlib.nullcontext,
         run_directory: str = RUN_DIRECTORY,
+        backup_directory: str = BACKUP_DIRECTORY,
     ) -> None:
         self._commands = commands
+        self._backup_directory = backup_directory
         self._shield = shield
         self._run_directory = run_directory
         self._session = Session.of_this_process(run_directory)
         self._loop_devices = LoopDevices(commands, self._session, shield)
+        self._graph = SystemGraph(commands)
 
     # --- looking ------------------------------------------------------------------
 
@@ -98,71 +110,119 @@ class SystemBlockDevices(BlockDevices):
         if stat.S_ISREG(mode):
             return self._inspect_image(path)
         if stat.S_ISBLK(mode):
-            return self._inspect_block_device(os.path.realpath(path))
+            return self._inspect_block_device(path)
         return DeviceFacts(path, DeviceKind.OTHER)
 
     def _inspect_image(self, path: str) -> DeviceFacts:
         real = os.path.realpath(path)
-        attached = [loop for loop in self._loops() if loop.backing_file == real]
-        parts = (self._inspect_block_device(loop.path) for loop in attached)
+        loops = self._graph.loops()
+        attached = [loop.path for loop in loops if loop.backing_file == real]
+        _need_reading(path)
+        system = (
+            self._graph.looked_at(self._graph.read(), attached) if attached else None
+        )
+        parts = (system.facts(loop) for loop in attached) if system else ()
         return DeviceFacts(
             path=path,
             kind=DeviceKind.IMAGE,
             size_bytes=Path(real).stat().st_size,
             removable=True,
+            virtual=True,
             read_only=not os.access(real, os.W_OK),
-            signatures=self._signatures(real),
-            parts=tuple(replace(part, kind=DeviceKind.OTHER) for part in parts),
+            signatures=self._graph.signatures(real),
+            parts=tuple(replace(part, kind=DeviceKind.OTHER) for part in parts if part),
+            number=f"inode {Path(real).stat().st_ino}",
         )
 
     def _inspect_block_device(self, path: str) -> DeviceFacts:
-        facts = parse_block_device(
-            self._lsblk(path),
-            loops=self._loops(),
-            signatures=self._signatures,
-            held=_is_held,
-            again=self._lsblk,
-        )
+        system, found = self._graph.read_from(path)
+        facts = system.facts(found) if found else None
         if facts is None or not facts.size_bytes:
             raise DeviceAbsent(f"{path} has no medium: nothing is attached to it")
+        _need_reading(path)
         return facts
 
-    def _lsblk(self, path: str) -> str:
-        return self._commands.run(command_lines.list_block_devices(path)).stdout
-
-    def _loops(self) -> tuple[LoopDevice, ...]:
-        listed = self._commands.run(command_lines.list_loop_devices())
-        return parse_loop_devices(listed.stdout)
-
-    def _signatures(self, path: str) -> tuple[str, ...]:
-        _need_reading(path)
-        try:
-            listed = self._commands.run(command_lines.list_signatures(path))
-        except DeviceFailed:
-            return ()  # unknown, as for a device without any
-        return parse_signatures(listed.stdout)
+    def disks(self) -> Sequence[DeviceFacts]:
+        """Return every disk of this system; without root less is known of each."""
+        system = self._graph.read()
+        disks = [disk.path for disk in system.disks()]
+        system = self._graph.looked_at(system, disks)
+        found = (system.facts(disk) for disk in disks)
+        return [facts for facts in found if facts]
 
     # --- preparing ----------------------------------------------------------------
 
-    def prepare(self, facts: DeviceFacts, label: str) -> None:
+    @contextmanager
+    def hold(self, facts: DeviceFacts) -> Iterator[DeviceFacts]:
+        """Keep the device open, so that no other disk gets its name, and look anew.
+
+        The kernel frees a disk's name when the last descriptor of it is closed. The
+        descriptor is not exclusive: mkfs and sfdisk demand the disk for themselves.
+        """
+        path = facts.lasting_path
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError as error:
+            raise DeviceChanged(
+                f"{facts.path} cannot be opened any more: {error.strerror}"
+            ) from error
+        try:
+            now = self.inspect(path)
+            if facts.kind is DeviceKind.IMAGE:
+                now = replace(now, path=facts.path)
+            if now.identity() != facts.identity():
+                raise DeviceChanged(
+                    f"{facts.path} is not the device that was confirmed: it was "
+                    f"{describe(facts)}, now it is {describe(now)}"
+                )
+            yield now
+        finally:
+            os.close(descriptor)
+
+    def back_up(self, facts: DeviceFacts) -> str:
+        """Save the partition table and the ends of everything."""
+        run = self._commands.run
+        try:
+            partitions = self._partitions(facts.path)
+        except DeviceFailed:
+            partitions = ()  # a table that no tool can read is saved as bytes
+        return disk_backups.save(
+            facts,
+            self._backup_directory,
+            table=run(command_lines.dump_partition_table(facts.path)).stdout,
+            signatures=run(command_lines.list_signatures(facts.path)).stdout,
+            partitions=partitions,
+        )
+
+    def prepare(
+        self,
+        facts: DeviceFacts,
+        preparation: Preparation,
+        reached: Reached = lambda state: None,
+    ) -> None:
         """Erase a device and make an ext4 file system on it."""
         _need_root("formatting a disk")
         run = self._commands.run
-        if facts.kind is DeviceKind.PARTITION:
-            with _step(f"wiping the old signatures of {facts.path}"):
-                run(command_lines.wipe_signatures(facts.path))
-            place = Place(facts.path, "")
-        else:
+        table = facts.kind is not DeviceKind.PARTITION and not preparation.whole_disk
+        reached(DiskState.BEING_ERASED)
+        if table:
             with _step(f"writing a partition table to {facts.path}"):
                 run(command_lines.make_partition_table(facts.path))
             (partition,) = self._partitions(facts.path)
             self._await_node(facts, partition)
             place = self._place(facts, partition, "")
+            reached(DiskState.PARTITIONED)
+        else:
+            with _step(f"wiping the old signatures of {facts.path}"):
+                run(command_lines.wipe_signatures(facts.path))
+            place = Place(facts.path, "")
         with self._device_of(place, read_only=False) as device:
+            label = preparation.label.encode()[:_LONGEST_LABEL].decode(errors="ignore")
             with _step(f"making an ext4 file system on {facts.path}"):
-                run(command_lines.make_ext4(device, label[:16]))
+                run(command_lines.make_ext4(device, label, full=preparation.full))
             with _step(f"flushing {facts.path}"):
                 run(command_lines.flush(device))
+        reached(DiskState.FORMATTED)
 
     def _await_node(self, facts: DeviceFacts, partition: Partition) -> None:
         """Wait for udev to make the partition's node, where the kernel knows it."""
@@ -213,12 +273,17 @@ class SystemBlockDevices(BlockDevices):
         place = self._file_system(facts, MOUNTABLE_FILE_SYSTEMS)
         with ExitStack() as stack:
             device = stack.enter_context(self._device_of(place, read_only=False))
+            stack.callback(self._flush, facts, device)
             mount_point = stack.enter_context(
                 self._mounted(facts, device, place.kind, read_only=False)
             )
             tree = MountedWritableTree(mount_point)
             stack.callback(tree.sync)
             yield tree
+
+    def _flush(self, facts: DeviceFacts, device: str) -> None:
+        with _step(f"flushing {facts.path}"):
+            self._commands.run(command_lines.flush(device))
 
     def _file_system(self, facts: DeviceFacts, kinds: Sequence[str]) -> Place:
         """Find the one file system, of some kinds, that a device holds."""
@@ -289,7 +354,7 @@ class SystemBlockDevices(BlockDevices):
         """Make an ext4 file system of an image file, without a partition table."""
         _need_root("mounting an image")
         with _step(f"making an ext4 file system in {image}"):
-            self._commands.run(command_lines.make_ext4(image, label[:16]))
+            self._commands.run(command_lines.make_ext4(image, label[:_LONGEST_LABEL]))
         with self.open_for_writing(self.inspect(image)) as tree:
             yield tree
 
@@ -350,9 +415,12 @@ class SystemBlockDevices(BlockDevices):
                     self._commands.run(command_lines.unmount(mount_point))
                 except DeviceFailed as error:
                     if tries + 1 == _UNMOUNT_TRIES:
+                        users = users_of(mount_point)
+                        used = f"; it is used by {users}" if users else ""
                         raise DeviceFailed(
-                            f"{mount_point} cannot be unmounted: {error.message}",
-                            next_step=f"fuser -vm {mount_point}",
+                            f"{mount_point} cannot be unmounted: {error.message}{used}",
+                            next_step=f"end what uses it (fuser -vm {mount_point}), "
+                            f"then: umount {mount_point}",
                         ) from error
                     time.sleep(_UNMOUNT_PAUSE_SECONDS)
                 else:
@@ -365,7 +433,7 @@ class SystemBlockDevices(BlockDevices):
         dead = tuple(dead_sessions(self._run_directory))
         if not dead:
             return ()
-        loops = {loop.path: loop for loop in self._loops()}
+        loops = {loop.path: loop for loop in self._graph.loops()}
         found: list[Leftover] = []
         for session in dead:
             for held in session.held(tuple(loops.values())):
@@ -427,16 +495,6 @@ def _is_block_device(path: str) -> bool:
         return stat.S_ISBLK(os.stat(path).st_mode)  # noqa: PTH116
     except OSError:
         return False
-
-
-def _is_held(path: str) -> bool:
-    """Ask the kernel whether anyone holds a device exclusively: open(2), O_EXCL."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC)
-    except OSError as error:
-        return error.errno == errno.EBUSY
-    os.close(fd)
-    return False
 
 
 def _need_reading(path: str) -> None:

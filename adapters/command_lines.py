@@ -27,7 +27,7 @@ SECTOR_BYTES = 512
 """The unit in which sfdisk counts on disks with 512-byte sectors."""
 
 _LSBLK_COLUMNS = (
-    "NAME,PATH,TYPE,SIZE,RO,RM,HOTPLUG,TRAN,MODEL,SERIAL,MOUNTPOINTS,PKNAME"
+    "NAME,PATH,MAJ:MIN,TYPE,SIZE,RO,RM,HOTPLUG,TRAN,MODEL,SERIAL,FSTYPE,LABEL,PTTYPE"
 )
 
 
@@ -51,11 +51,9 @@ class CommandLine:
         return self.argv[0]
 
 
-def list_block_devices(device: str) -> CommandLine:
-    """Tell a device and all that stands on it, as JSON; 32 is "no such device"."""
-    return CommandLine(
-        ("lsblk", "--json", "--bytes", "-o", _LSBLK_COLUMNS, device), good=(0, 32)
-    )
+def list_block_devices() -> CommandLine:
+    """Tell all block devices and what stands on what, as JSON."""
+    return CommandLine(("lsblk", "--json", "--bytes", "--output", _LSBLK_COLUMNS))
 
 
 def list_loop_devices() -> CommandLine:
@@ -96,14 +94,25 @@ def make_partition_table(device: str) -> CommandLine:
     )
 
 
+def dump_partition_table(device: str) -> CommandLine:
+    """Tell the partition table as ``sfdisk`` takes it back; 1 where there is none."""
+    return CommandLine(("sfdisk", "--dump", device), good=(0, 1))
+
+
 def wipe_signatures(device: str) -> CommandLine:
     """Erase all signatures; refuses a device in use."""
     return CommandLine(("wipefs", "--all", "--quiet", "--lock", device))
 
 
-def make_ext4(device: str, label: str) -> CommandLine:
-    """Make an ext4 file system without reserved blocks; refuses a device in use."""
-    return CommandLine(("mkfs.ext4", "-q", "-m", "0", "-L", label, device))
+def make_ext4(device: str, label: str, *, full: bool = False) -> CommandLine:
+    """Make an ext4 file system without reserved blocks; refuses a device in use.
+
+    Args:
+        full: Write the inode tables and the journal now, and not in the background
+            after mounting (mke2fs(8), ``lazy_itable_init``): minutes on a large disk.
+    """
+    eagerly = ("-E", "lazy_itable_init=0,lazy_journal_init=0") if full else ()
+    return CommandLine(("mkfs.ext4", "-q", "-m", "0", "-L", label, *eagerly, device))
 
 
 def attach_loop(

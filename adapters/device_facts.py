@@ -1,15 +1,12 @@
 """What system tools print about devices, turned into facts: text in, facts out."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from s3export.domain.devices import DeviceFacts, DeviceKind
-
-_DISK_TYPES = ("disk", "loop")
-_MAPPING_TYPES = ("part", "crypt", "lvm", "dm", "md", "mpath", "raid")
-_CARD_OR_USB = ("usb", "mmc")
+from s3export.domain.devices.system import BlockDevice, Mount
 
 
 @dataclass(frozen=True)
@@ -92,70 +89,69 @@ def parse_probe(text: str) -> Mapping[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def parse_block_device(
-    text: str,
-    *,
-    loops: Iterable[LoopDevice],
-    signatures: Callable[[str], tuple[str, ...]],
-    held: Callable[[str], bool],
-    again: Callable[[str], str],
-) -> DeviceFacts | None:
-    """Read ``lsblk --json`` for one device.
+def parse_devices(text: str) -> tuple[BlockDevice, ...]:
+    """Read ``lsblk --json``: every device once, with all that it stands on.
 
-    ``lsblk`` does not show a loop device that is attached to another block device as
-    standing on it, and the kernel does not count the latter as busy; so these are
-    looked up among all loop devices and added.
-
-    Args:
-        loops: All loop devices of the system.
-        signatures: Tells what is recognised on a device.
-        held: Tells whether a device is held exclusively.
-        again: Returns ``lsblk --json`` for another device, a loop on this one.
-
-    Returns:
-        ``None`` where lsblk knows of no such device.
+    lsblk tells a tree; what stands on several disks (a RAID) is told below each.
+    What loop devices stand on it does not tell at all.
     """
-    known = tuple(loops)
+    found: dict[str, BlockDevice] = {}
 
-    def facts(node: Mapping[str, Any], kind: DeviceKind) -> DeviceFacts:
+    def add(node: Mapping[str, Any], parent: str) -> None:
         path = str(node["path"])
-        children = [
-            facts(child, _child_kind(str(child["type"])))
-            for child in node.get("children", [])
-        ]
-        for loop in known:
-            if loop.backing_file == path:
-                attached = json.loads(again(loop.path))["blockdevices"]
-                children += [facts(other, DeviceKind.OTHER) for other in attached]
-        return DeviceFacts(
+        known = found.get(path)
+        parents = known.parents if known else ()
+        if parent and parent not in parents:
+            parents = (*parents, parent)
+        found[path] = BlockDevice(
             path=path,
-            kind=kind,
-            size_bytes=int(node["size"] or 0),
-            serial=str(node["serial"] or "").strip(),
-            model=str(node["model"] or "").strip(),
-            transport=str(node["tran"] or ""),
-            removable=bool(node["rm"] or node["hotplug"])
-            or node["tran"] in _CARD_OR_USB,
-            read_only=bool(node["ro"]),
-            signatures=signatures(path),
-            mount_points=tuple(place for place in node["mountpoints"] if place),
-            held=held(path),
-            parts=tuple(children),
+            number=_told(node, "maj:min"),
+            type=_told(node, "type"),
+            size_bytes=int(node.get("size") or 0),
+            parents=parents,
+            read_only=bool(node.get("ro")),
+            removable=bool(node.get("rm") or node.get("hotplug")),
+            transport=_told(node, "tran"),
+            model=_told(node, "model"),
+            serial=_told(node, "serial"),
+            content=_told(node, "fstype"),
+            table=_told(node, "pttype"),
+            label=_told(node, "label"),
         )
+        for child in node.get("children", []):
+            add(child, path)
 
-    devices = json.loads(text)["blockdevices"]
-    if not devices:
-        return None
-    return facts(devices[0], _named_kind(str(devices[0]["type"])))
-
-
-def _named_kind(lsblk_type: str) -> DeviceKind:
-    if lsblk_type in _DISK_TYPES:
-        return DeviceKind.DISK
-    if lsblk_type.startswith(_MAPPING_TYPES):
-        return DeviceKind.PARTITION
-    return DeviceKind.OTHER
+    for device in json.loads(text)["blockdevices"] if text.strip() else ():
+        add(device, "")
+    return tuple(found.values())
 
 
-def _child_kind(lsblk_type: str) -> DeviceKind:
-    return DeviceKind.PARTITION if lsblk_type == "part" else DeviceKind.OTHER
+def _told(node: Mapping[str, Any], name: str) -> str:
+    return str(node.get(name) or "").strip()
+
+
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+
+
+def parse_mounts(text: str, namespace: str = "") -> tuple[Mount, ...]:
+    """Read ``/proc/PID/mountinfo`` (proc(5)); ``namespace`` says whose it is."""
+    mounts = []
+    for line in text.splitlines():
+        before, separator, after = line.partition(" - ")
+        fields, more = before.split(), after.split()
+        if separator and len(fields) >= 5 and len(more) >= 2:
+            mounts.append(
+                Mount(fields[2], _plain(more[1]), _plain(fields[4]), namespace)
+            )
+    return tuple(mounts)
+
+
+def parse_swaps(text: str) -> tuple[str, ...]:
+    """Read ``/proc/swaps``: the paths of files and devices."""
+    lines = text.splitlines()[1:]
+    return tuple(_plain(line.split()[0]) for line in lines if line.split())
+
+
+def _plain(text: str) -> str:
+    """Undo the kernel's octal escapes of blanks and backslashes."""
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 8)), text)

@@ -24,6 +24,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 from s3export.domain.backup_layout import TreePath
 from s3export.domain.containers import ContainerFacts, ContainerKey, Opening
 from s3export.domain.devices import DeviceFacts
+from s3export.domain.devices.preparation import Preparation, Reached
 from s3export.domain.digests import Hash
 from s3export.domain.evidence import ObjectFacts, PartFacts
 from s3export.domain.jobs import CreatedJob, JobId, JobStatus, JobSummary, ShippingLabel
@@ -476,19 +477,54 @@ class BlockDevices(Protocol):
         """Return what is to be seen of a device; changes nothing."""
 
     @abstractmethod
-    def prepare(self, facts: DeviceFacts, label: str) -> None:
-        """Erase a device and make an ext4 file system on it.
+    def disks(self) -> Sequence[DeviceFacts]:
+        """Return every disk of this system that has a medium; changes nothing."""
 
-        A disk or an image gets a partition table (GPT) with one partition first.
-        The caller has judged the facts and asked for confirmation.
+    @abstractmethod
+    def hold(self, facts: DeviceFacts) -> AbstractContextManager[DeviceFacts]:
+        """Keep a device from becoming another one under the same name.
 
-        Args:
-            label: Of the file system; at most 16 bytes are kept (ext4's limit).
+        It is looked at anew, by the name that does not change if it has one; what is
+        seen now is given. While it is held, the kernel gives its name to no other
+        disk, and tools that demand a device for themselves can use it.
 
         Raises:
-            errors.DeviceFailed: Naming the step. Before the first step's end the
-                device may still hold what it held; after it, it holds a part of the
-                new layout and must be prepared again.
+            errors.DeviceChanged: It is not the device that the facts are of.
+
+        """
+
+    @abstractmethod
+    def back_up(self, facts: DeviceFacts) -> str:
+        """Save what `prepare` destroys first: partition table, headers, signatures.
+
+        Returns:
+            The path of the file, which says how to put it back. Data is not saved.
+
+        Raises:
+            errors.FileRefused: It cannot be written; nothing is left of it.
+
+        """
+
+    @abstractmethod
+    def prepare(
+        self,
+        facts: DeviceFacts,
+        preparation: Preparation,
+        reached: Reached = lambda state: None,
+    ) -> None:
+        """Erase a device and make an ext4 file system on it.
+
+        A disk or an image gets a partition table (GPT) with one partition first, if
+        it is not to be one file system as a whole. The caller has judged the facts
+        and asked for confirmation.
+
+        Args:
+            reached: Told of each state of the disk in turn, from ``BEING_ERASED``,
+                before the first byte is written, to ``FORMATTED``.
+
+        Raises:
+            errors.DeviceFailed: Naming the step. The disk is in the state that was
+                told last, or on the way to the next one.
 
         """
 
@@ -517,7 +553,7 @@ class BlockDevices(Protocol):
     ) -> AbstractContextManager[WritableTree]:
         """Mount the file system of a device read-write.
 
-        On leaving it is synced, unmounted and released.
+        On leaving it is synced, unmounted, flushed to the medium and released.
 
         Raises:
             errors.DeviceUnreadable: There is none, or more than one.

@@ -108,6 +108,7 @@ class SystemAdapters(containers.DeclarativeContainer):
         providers.Factory(Commands),
         shield=interruption.provided.shield,
         run_directory=run_directory,
+        backup_directory=settings.provided.backup_directory,
     )
     cryptsetup = providers.Singleton(
         CryptsetupContainers,

@@ -26,6 +26,7 @@ from s3export.domain.checksum_report import (
 )
 from s3export.domain.confidence import sample_size as needed_sample_size
 from s3export.domain.containers import AS_IT_COMES, Opening
+from s3export.domain.devices import DeviceFacts, Refusal, refusals_to_write
 from s3export.domain.errors import (
     FileRefused,
     InputRefused,
@@ -50,7 +51,12 @@ from s3export.domain.manifests import (
 from s3export.domain.manifests.lints import other_serial
 from s3export.domain.manifests.writing import Draft, write
 from s3export.domain.ports import KeyRing, ObjectStore, ReportWriter
-from s3export.domain.services.create_job import CreateJob, CreateJobPlan
+from s3export.domain.services.create_job import (
+    AS_USUAL,
+    CreateJob,
+    CreateJobPlan,
+    DiskWishes,
+)
 from s3export.domain.services.follow_jobs import (
     DETAILS_AT_ONCE,
     FollowJobs,
@@ -91,6 +97,14 @@ def open_application(settings: "Settings | None" = None) -> "Application":
     from s3export.entrypoints.container import application
 
     return application(settings)
+
+
+@dataclass(frozen=True)
+class ListedDevice:
+    """One disk, and every reason why it may not be written to."""
+
+    facts: DeviceFacts
+    refusals: tuple[Refusal, ...]
 
 
 @dataclass(frozen=True)
@@ -184,7 +198,10 @@ def plan_job(
     manifest_path: str,
     device: str,
     *,
-    skip_format: bool = False,
+    wishes: DiskWishes = AS_USUAL,
+    resume: str | None = None,
+    online: bool = False,
+    several_disks: bool = False,
     ignore: Sequence[str] = (),
     application: "AnyApplication | None" = None,
 ) -> CreateJobPlan:
@@ -194,7 +211,11 @@ def plan_job(
 
     Args:
         device: A disk, a partition or an image file.
-        skip_format: Keep the file system that is on the device.
+        wishes: How the disk is to be taken: erased or not, with a partition table or
+            without, fixed disks or not.
+        resume: The id of a job that exists, and whose disk is not ready.
+        online: Ask S3 what is selected, and refuse a disk that is too small for it.
+        several_disks: Take it all the same: the rest goes onto other disks.
         ignore: Names of rules of manifests that the plan's remarks leave out.
 
     Raises:
@@ -204,10 +225,23 @@ def plan_job(
     """
     app = application or open_application()
     checked = _read(app, manifest_path, ignore)
+    facts = app.adapters.block_devices().inspect(device)
+    checked = checked.with_problems(other_serial(checked, facts.serial))
+    if online:
+        survey: SurveySelection = app.use_cases.survey_selection()
+        checked, found = survey(checked, facts.size_bytes or None)
+        if found and len(found.shares) > 1 and not several_disks:
+            needed = max(found.size_bytes, facts.size_bytes + 1)
+            wishes = replace(wishes, needed_bytes=needed)
     service: CreateJob = app.use_cases.create_job()
-    plan = service.plan(checked.accepted(), device, skip_format=skip_format)
-    checked = checked.with_problems(other_serial(checked, plan.facts.serial))
-    return replace(plan, remarks=_quieted(app, checked, ignore).remarks)
+    plan = service.plan(
+        checked.accepted(),
+        device,
+        wishes,
+        resume=None if resume is None else checked_job_id(resume),
+    )
+    remarks = _quieted(app, checked, ignore).remarks
+    return replace(plan, remarks=remarks, manifest_path=manifest_path)
 
 
 def create_job(
@@ -227,6 +261,20 @@ def create_job(
     app = application or open_application()
     service: CreateJob = app.use_cases.create_job()
     return service.carry_out(plan)
+
+
+def list_devices(
+    *, application: "AnyApplication | None" = None
+) -> tuple[ListedDevice, ...]:
+    """Return every disk of this system, and why some may not be chosen.
+
+    Without root less is known of what is on them.
+    """
+    app = application or open_application()
+    return tuple(
+        ListedDevice(facts, refusals_to_write(facts))
+        for facts in app.adapters.block_devices().disks()
+    )
 
 
 def update_job(

@@ -24,6 +24,8 @@ class Settings(BaseModel):
         bucket: What backups are compared with where no manifest says it.
         forks: Files hashed and requests made at once; ``None`` chooses.
         sample_size: How many files a verification draws.
+        backup_directory: Where partition tables and headers of disks are saved before
+            they are erased.
         ignore: Rules of manifests to be silent about; in the environment their names
             are joined by commas.
     """
@@ -36,6 +38,9 @@ class Settings(BaseModel):
     bucket: str | None = None
     forks: int | None = Field(default=None, ge=1, le=1024)
     sample_size: int = Field(default=100, ge=1)
+    backup_directory: str = Field(
+        default="/var/lib/s3export/erased-disks", min_length=1
+    )
     ignore: tuple[str, ...] = ()
 
     @field_validator("ignore", mode="before")

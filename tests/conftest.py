@@ -30,6 +30,7 @@ def own_environment(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+    monkeypatch.setenv("S3EXPORT_BACKUP_DIRECTORY", str(home / "erased-disks"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(Path(home, "aws-config")))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(Path(home, "aws-keys")))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

@@ -5,9 +5,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from s3export.adapters.memory.file_tree import MemoryWritableTree
-from s3export.domain.devices import DeviceFacts, DeviceKind, partition_name
+from s3export.domain.devices import (
+    DeviceFacts,
+    DeviceKind,
+    describe,
+    partition_name,
+)
+from s3export.domain.devices.preparation import DiskState, Preparation, Reached
 from s3export.domain.errors import (
     DeviceAbsent,
+    DeviceChanged,
     DeviceFailed,
     DeviceUnreadable,
 )
@@ -28,8 +35,8 @@ class MemoryDisk:
     Attributes:
         facts: As `inspect` returns them, but for what `prepare` and mounting change.
         tree: Its file system; ``None`` for none.
-        fails_at: The step at which the next `prepare` fails, once: ``partition``,
-            ``format``; or ``mount`` for the next `open_for_writing`.
+        fails_at: The step that fails, once: ``back up``; ``partition`` or ``format``
+            of `prepare`; ``mount`` of `open_for_writing`.
     """
 
     facts: DeviceFacts
@@ -39,8 +46,12 @@ class MemoryDisk:
     history: list[str] = field(default_factory=list)
 
     def fail(self, step: str) -> None:
-        """Note a step, and fail at it if told so."""
+        """Note a step that changes something, and fail at it if told so."""
         self.history.append(step)
+        self.fail_unseen(step)
+
+    def fail_unseen(self, step: str) -> None:
+        """Fail at a step that changes nothing, if told so."""
         if self.fails_at == step:
             self.fails_at = ""
             raise DeviceFailed(f"{self.facts.path}: {step} failed")
@@ -50,7 +61,7 @@ class MemoryBlockDevices(BlockDevices):
     """Holds disks by path."""
 
     def __init__(self, *disks: MemoryDisk) -> None:
-        self.disks = {disk.facts.path: disk for disk in disks}
+        self.disks_by_path = {disk.facts.path: disk for disk in disks}
         self._leftovers: list[Leftover] = []
 
     def inspect(self, path: str) -> DeviceFacts:
@@ -65,24 +76,53 @@ class MemoryBlockDevices(BlockDevices):
             return replace(disk.facts, parts=(first, *others))
         return replace(disk.facts, mount_points=mounted)
 
-    def prepare(self, facts: DeviceFacts, label: str) -> None:
+    def disks(self) -> Sequence[DeviceFacts]:
+        """Return the facts of all disks."""
+        return [self.inspect(path) for path in self.disks_by_path]
+
+    @contextmanager
+    def hold(self, facts: DeviceFacts) -> Iterator[DeviceFacts]:
+        """Compare what is there now with what was."""
+        now = self.inspect(facts.path)
+        if now.identity() != facts.identity():
+            raise DeviceChanged(
+                f"{facts.path} is not the device that was confirmed: it was "
+                f"{describe(facts)}, now it is {describe(now)}"
+            )
+        yield now
+
+    def back_up(self, facts: DeviceFacts) -> str:
+        """Save nothing, but say where."""
+        self._disk(facts.path).fail_unseen("back up")
+        return f"/memory/erased-disks/{facts.serial or 'disk'}.tar.gz"
+
+    def prepare(
+        self,
+        facts: DeviceFacts,
+        preparation: Preparation,
+        reached: Reached = lambda state: None,
+    ) -> None:
         """Forget what was on the disk."""
         disk = self._disk(facts.path)
-        if facts.kind is DeviceKind.PARTITION:
+        reached(DiskState.BEING_ERASED)
+        disk.tree = None
+        if facts.kind is DeviceKind.PARTITION or preparation.whole_disk:
             disk.fail("format")
-            disk.facts = replace(disk.facts, signatures=("ext4",))
+            disk.facts = replace(disk.facts, signatures=("ext4",), parts=())
         else:
-            disk.tree = None
             disk.fail("partition")
             part = DeviceFacts(
                 path=partition_name(facts.path, 1),
                 kind=DeviceKind.PARTITION,
                 size_bytes=max(0, facts.size_bytes - (2 << 20)),
+                removable=True,
                 signatures=("ext4",),
             )
             disk.facts = replace(disk.facts, signatures=("gpt",), parts=(part,))
+            reached(DiskState.PARTITIONED)
             disk.fail("format")
         disk.tree = MemoryWritableTree(room_bytes=facts.size_bytes)
+        reached(DiskState.FORMATTED)
 
     @contextmanager
     def open_read_only(
@@ -125,6 +165,6 @@ class MemoryBlockDevices(BlockDevices):
             disk.mounted = False
 
     def _disk(self, path: str) -> MemoryDisk:
-        if path not in self.disks:
+        if path not in self.disks_by_path:
             raise DeviceAbsent(f"{path}: there is no such device")
-        return self.disks[path]
+        return self.disks_by_path[path]

@@ -11,7 +11,7 @@ from typing import Any
 
 from s3export.domain.backup_layout import Source, shown
 from s3export.domain.containers import ContainerFacts
-from s3export.domain.devices import DeviceFacts
+from s3export.domain.devices import DeviceFacts, Refusal
 from s3export.domain.errors import Problem, Severity
 from s3export.domain.job_states import Situation
 from s3export.domain.jobs import CreatedJob, JobStatus, JobSummary, ShippingLabel
@@ -186,6 +186,8 @@ def plan_document(plan: CreateJobPlan) -> Document:
         "device": device_document(plan.facts),
         "erase": plan.erase,
         "steps": list(plan.steps()),
+        "cautions": list(plan.cautions()),
+        "job_id": plan.job.job_id if plan.job else None,
         "warning": plan.service_warning,
         "remarks": [problem_document(problem) for problem in plan.remarks],
     }
@@ -200,6 +202,24 @@ def device_document(facts: DeviceFacts) -> Document:
         "model": facts.model,
         "size_bytes": facts.size_bytes,
         "signatures": list(facts.signatures),
+        "label": facts.label,
+        "transport": facts.transport,
+        "removable": facts.removable,
+        "by_id": facts.by_id,
+        "mount_points": list(facts.mount_points),
+        "parts": [device_document(part) for part in facts.parts],
+    }
+
+
+def listed_device_document(facts: DeviceFacts, refusals: Sequence[Refusal]) -> Document:
+    """Return a disk, and why it may not be chosen."""
+    return {
+        **device_document(facts),
+        "may_be_chosen": not refusals,
+        "refusals": [
+            {"reason": refusal.reason, "way_out": refusal.way_out}
+            for refusal in refusals
+        ],
     }
 
 

@@ -38,12 +38,12 @@ from s3export.domain.jobs import (
 from s3export.domain.manifests import Address, Manifest
 from s3export.domain.masking import masked_difference
 from s3export.domain.ports import BlockDevices, Clock, ExportService, Stop, Workers
-from s3export.domain.services.create_job import (
+from s3export.domain.services.job_watch import NoAnswer, Observation
+from s3export.domain.services.ready_disk import (
     read_signature,
     refuse_unsafe,
     write_signature,
 )
-from s3export.domain.services.job_watch import NoAnswer, Observation
 
 DETAILS_AT_ONCE = 8
 """Statuses asked for at once where nothing else is said."""

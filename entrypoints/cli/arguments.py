@@ -100,12 +100,53 @@ def _add_jobs(command: Callable[..., argparse.ArgumentParser]) -> None:
         "--dry-run", action="store_true", help="end after the plan; write nothing"
     )
     create.add_argument(
+        "--resume",
+        metavar="<job-id>",
+        help="go on with a job whose disk is not ready; none is created",
+    )
+    create.add_argument(
+        "--online",
+        action="store_true",
+        help="ask S3 what is selected; refuse a disk that is too small for it",
+    )
+    create.add_argument(
+        "--several-disks",
+        action="store_true",
+        help="with --online: take it all the same, the rest goes onto others",
+    )
+    create.add_argument(
+        "--whole-disk",
+        action="store_true",
+        help="a file system without a partition table around it",
+    )
+    create.add_argument(
+        "--full-format",
+        action="store_true",
+        help="write all of the file system's tables now, which takes minutes",
+    )
+    create.add_argument(
+        "--backup-directory",
+        metavar="DIR",
+        help="save the old partition table there (/var/lib/s3export/erased-disks)",
+    )
+    create.add_argument(
+        "--allow-fixed-disk",
+        action="store_true",
+        help="for scripts: take a disk that is built in, too",
+    )
+    create.add_argument(
         "--confirm-device",
         metavar="SERIAL",
         help="confirm for scripts: the disk's serial, or its path if it has none",
     )
 
     _add_ignore(create)
+
+    command(
+        "list-devices",
+        "list disks, and why some may not be chosen",
+        "Without root less is known of what is on them. Nothing is changed.",
+    )
 
     update = command(
         "update-job",

@@ -26,11 +26,12 @@ from s3export.domain.jobs import JobStatus
 from s3export.domain.masking import masked
 from s3export.domain.ports import KeyRing, Leftover
 from s3export.domain.secret import Secret
+from s3export.domain.services.create_job import DiskWishes
 from s3export.domain.services.job_watch import NoAnswer
 from s3export.domain.services.verify_request import Watch
 from s3export.domain.verification import Finding, Report, ReportNotWritten, Verdict
 from s3export.entrypoints import library
-from s3export.entrypoints.cli import job_wording, wording
+from s3export.entrypoints.cli import device_wording, job_wording, wording
 from s3export.entrypoints.cli.exit_codes import ExitCode, of_verdict
 from s3export.entrypoints.cli.terminal import Terminal, harmless
 
@@ -41,7 +42,14 @@ PASSWORD_VARIABLE = "S3EXPORT_TRUECRYPT_PASSWORD"
 
 DEFAULT_INTERVAL_SECONDS = 300
 
-_SETTINGS = ("profile", "region", "endpoint_url", "forks", "sample_size")
+_SETTINGS = (
+    "profile",
+    "region",
+    "endpoint_url",
+    "forks",
+    "sample_size",
+    "backup_directory",
+)
 
 
 @dataclass
@@ -104,7 +112,15 @@ def create_job(call: Call) -> int:
     plan = library.plan_job(
         arguments.manifest,
         arguments.device,
-        skip_format=arguments.skip_format,
+        wishes=DiskWishes(
+            erase=not arguments.skip_format,
+            whole_disk=arguments.whole_disk,
+            full_format=arguments.full_format,
+            allow_fixed=arguments.allow_fixed_disk or _will_be_typed(call),
+        ),
+        resume=arguments.resume,
+        online=arguments.online,
+        several_disks=arguments.several_disks,
         ignore=arguments.ignore,
         application=call.application,
     )
@@ -126,12 +142,31 @@ def create_job(call: Call) -> int:
     job = library.create_job(plan, application=call.application)
     terminal.warn(job.warning)
     path = plan.facts.path
+    done = "Went on with" if plan.job else "Created"
     terminal.result(
         [
-            f"Created job {job.job_id}; {harmless(path)} is ready to be sent.",
+            f"{done} job {job.job_id}; {harmless(path)} is ready to be sent.",
             f"Follow it with: s3export get-status {job.job_id}",
         ],
         documents.created_document(job, path),
+    )
+    return ExitCode.DONE
+
+
+def _will_be_typed(call: Call) -> bool:
+    """Say whether somebody will read the cautions and type the disk's name."""
+    arguments = call.arguments
+    return arguments.dry_run or (
+        call.terminal.can_ask and arguments.confirm_device is None
+    )
+
+
+def list_devices(call: Call) -> int:
+    """Show the disks that may be chosen, and why the others may not."""
+    devices = library.list_devices(application=call.application)
+    call.terminal.result(
+        device_wording.device_lines(devices),
+        [documents.listed_device_document(d.facts, d.refusals) for d in devices],
     )
     return ExitCode.DONE
 

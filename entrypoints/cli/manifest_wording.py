@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from s3export.domain.errors import Problem, Severity
 from s3export.domain.manifests.fields import Field, Kind
 from s3export.domain.services.survey_selection import Survey
+from s3export.entrypoints.cli.sizes import size
 from s3export.entrypoints.cli.terminal import columns, harmless
 from s3export.entrypoints.library import ManifestCheck
 
@@ -50,17 +51,17 @@ def survey_lines(survey: Survey) -> Iterator[str]:
             selected.bucket,
             f"prefix {selected.prefix}" if selected.prefix else "",
             f"{selected.objects:,} objects",
-            _size(selected.size_bytes),
+            size(selected.size_bytes),
         )
         for number, selected in enumerate(survey.operations)
     ]
     yield "Selected now" + (f", in {survey.region}:" if survey.region else ":")
     yield from (harmless(line) for line in columns(rows))
-    total = f"In all {survey.objects:,} objects, {_size(survey.size_bytes)}"
+    total = f"In all {survey.objects:,} objects, {size(survey.size_bytes)}"
     if survey.disk_bytes is None:
         yield f"{total}."
         return
-    disk = f"disks of {_size(survey.disk_bytes)}"
+    disk = f"disks of {size(survey.disk_bytes)}"
     if len(survey.shares) <= 1:
         yield f"{total}: about what fits on one of the {disk}."
         return
@@ -71,7 +72,7 @@ def survey_lines(survey: Survey) -> Iterator[str]:
             begin = f'beginMarker: "{share.begin_marker}"'
         yield harmless(
             f"  disk {number}: from operations[{share.operation}], {begin}; "
-            f"{share.objects:,} objects, {_size(share.size_bytes)}"
+            f"{share.objects:,} objects, {size(share.size_bytes)}"
         )
 
 
@@ -99,13 +100,3 @@ def _count(problems: list[Problem]) -> str:
 
 def _row(problem: Problem) -> tuple[str, str, str]:
     return ("", problem.severity, f"{problem} [{problem.rule}]")
-
-
-def _size(size_bytes: int) -> str:
-    """Return a size in the decimal units of disks' labels."""
-    size = float(size_bytes)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size_bytes} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.2f} TB"

@@ -12,7 +12,7 @@ from s3export.domain.errors import S3ExportError
 from s3export.entrypoints.cli import commands, manifest_commands
 from s3export.entrypoints.cli.arguments import build_parser
 from s3export.entrypoints.cli.exit_codes import ExitCode, of_error, of_signal
-from s3export.entrypoints.cli.terminal import Terminal, standard_terminal
+from s3export.entrypoints.cli.terminal import Terminal, harmless, standard_terminal
 
 _COMMANDS: dict[str, Callable[[commands.Call], int]] = {
     "create-job": commands.create_job,
@@ -21,6 +21,7 @@ _COMMANDS: dict[str, Callable[[commands.Call], int]] = {
     "get-status": commands.get_status,
     "list-jobs": commands.list_jobs,
     "get-shipping-label": commands.get_shipping_label,
+    "list-devices": commands.list_devices,
     "check-manifest": manifest_commands.check_manifest,
     "new-manifest": manifest_commands.new_manifest,
     "manifest-schema": manifest_commands.manifest_schema,
@@ -90,12 +91,16 @@ def _run(
 
 
 def _interrupted(interrupted: Interrupted, terminal: Terminal) -> int:
-    print(
+    said = [
         f"s3export: interrupted ({interrupted}); everything mounted or attached was "
-        "released\n  next: run the same command again; a verification with --report "
-        "FILE.json goes on with --resume FILE.json",
-        file=terminal.err,
-    )
+        "released"
+    ]
+    notes = getattr(interrupted, "__notes__", [])
+    said += [f"  {harmless(note)}" for note in notes[:-1]]
+    way_on = "run the same command again; a verification with --report FILE.json goes "
+    way_on += "on with --resume FILE.json"
+    said.append(f"  next: {harmless(notes[-1]) if notes else way_on}")
+    print("\n".join(said), file=terminal.err)
     return of_signal(interrupted.signum)
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from s3export.adapters.reports.documents import timestamp
 from s3export.domain.backup_layout import shown
-from s3export.domain.services.create_job import CreateJobPlan, describe
+from s3export.domain.devices import describe
+from s3export.domain.services.create_job import CreateJobPlan
 from s3export.domain.verification import Finding, Outcome, Report, Verdict
 from s3export.entrypoints.cli.terminal import harmless
 
@@ -20,9 +21,12 @@ _VERDICTS = {
 
 def plan_lines(plan: CreateJobPlan) -> Iterator[str]:
     """Say what create-job is about to do."""
-    yield f"Disk: {harmless(plan.facts.path)}, {harmless(describe(plan.facts))}"
-    if plan.facts.signatures:
-        yield f"  on it now: {', '.join(plan.facts.signatures)}"
+    facts = plan.facts
+    yield f"Disk: {harmless(facts.path)}, {harmless(describe(facts))}"
+    if facts.by_id:
+        yield f"  also called: {harmless(facts.by_id)}"
+    for caution in plan.cautions():
+        yield f"  {harmless(caution)}"
     for number, step in enumerate(plan.steps(), 1):
         yield f"  {number}. {harmless(step)}"
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from s3export.adapters.yaml_manifests import YamlManifests
 from s3export.domain.backup_layout import TreePath
 from s3export.domain.devices import DeviceFacts
+from s3export.domain.devices.preparation import Preparation
 from s3export.domain.errors import (
     DeviceError,
     DeviceUnreadable,
@@ -23,8 +24,8 @@ from s3export.domain.jobs import (
 )
 from s3export.domain.manifests import Manifest
 from s3export.domain.ports import BlockDevices, Containers, ObjectStore, WritableTree
-from s3export.domain.services.create_job import read_signature, refuse_unsafe
 from s3export.domain.services.load_device import LoadDevice, LoadResult
+from s3export.domain.services.ready_disk import read_signature, refuse_unsafe
 from s3export.entrypoints.sandbox.importexport.dock import LoadingDock
 
 _SHARE_OF_THE_DISK = 0.9
@@ -81,7 +82,7 @@ class LoadingFacility:
         checked = YamlManifests().parse(expected.manifest, f"manifest of job {name}")
         manifest = checked.selection()
         try:
-            self.devices.prepare(facts, label=name)
+            self.devices.prepare(facts, Preparation(name))
             with self.devices.open_for_writing(self.devices.inspect(device)) as tree:
                 result = self._load(manifest, tree, name)
         except DeviceError:

@@ -6,6 +6,7 @@ import pytest
 
 from s3export.domain.backup_layout import TreePath
 from s3export.domain.devices import refusals_to_read, refusals_to_write
+from s3export.domain.devices.preparation import Preparation
 from s3export.domain.errors import DeviceAbsent, DeviceUnreadable
 from s3export.domain.ports import BlockDevices
 
@@ -46,7 +47,7 @@ class BlockDevicesContract:
     ) -> None:
         """What was written before it was released is there when it is opened anew."""
         devices = arranged.devices
-        devices.prepare(devices.inspect(arranged.path), "label")
+        devices.prepare(devices.inspect(arranged.path), Preparation("label"))
         facts = devices.inspect(arranged.path)
         with devices.open_for_writing(facts) as tree:
             tree.replace(SIGNATURE, b"signature")
@@ -62,7 +63,7 @@ class BlockDevicesContract:
         """The device is erased."""
         devices = arranged.devices
         for _ in range(2):
-            devices.prepare(devices.inspect(arranged.path), "label")
+            devices.prepare(devices.inspect(arranged.path), Preparation("label"))
             with devices.open_for_writing(devices.inspect(arranged.path)) as tree:
                 assert SIGNATURE not in tree.names(TreePath(b""))
                 tree.replace(SIGNATURE, b"signature")
@@ -70,7 +71,7 @@ class BlockDevicesContract:
     def test_a_device_in_use_is_seen_to_be_in_use(self, arranged: Arranged) -> None:
         """While it is open neither reading nor writing by others is allowed."""
         devices = arranged.devices
-        devices.prepare(devices.inspect(arranged.path), "label")
+        devices.prepare(devices.inspect(arranged.path), Preparation("label"))
         facts = devices.inspect(arranged.path)
 
         for opening in (devices.open_read_only, devices.open_for_writing):
@@ -83,7 +84,7 @@ class BlockDevicesContract:
     def test_a_failure_while_it_is_open_releases_it(self, arranged: Arranged) -> None:
         """Whatever is raised inside passes through, and the device is free."""
         devices = arranged.devices
-        devices.prepare(devices.inspect(arranged.path), "label")
+        devices.prepare(devices.inspect(arranged.path), Preparation("label"))
         facts = devices.inspect(arranged.path)
 
         for opening in (devices.open_read_only, devices.open_for_writing):

@@ -19,7 +19,7 @@ from moto.core.base_backend import BackendDict
 from samples import DISK, MANIFEST, loaded_disk
 
 from s3export.domain.jobs import JobId
-from s3export.domain.services.create_job import read_signature
+from s3export.domain.services.ready_disk import read_signature
 from s3export.entrypoints import library
 from s3export.entrypoints.cli.exit_codes import ExitCode
 from s3export.entrypoints.container import application
@@ -309,7 +309,7 @@ def test_a_job_of_ours_is_the_job_that_the_aws_cli_sees(
         library.plan_job(str(path), DISK, application=app), application=app
     )
 
-    tree = devices.disks[DISK].tree
+    tree = devices.disks_by_path[DISK].tree
     status = clients.aws("get-status", "--job-id", job.job_id).document()
     assert tree is not None
     assert read_signature(tree).decode() == status["SignatureFileContents"]

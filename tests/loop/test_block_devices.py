@@ -22,6 +22,7 @@ from s3export.domain.devices import (
     refusals_to_read,
     refusals_to_write,
 )
+from s3export.domain.devices.preparation import Preparation
 from s3export.domain.errors import DeviceAbsent, DeviceUnreadable
 from s3export.domain.ports import FileTree, WritableTree
 
@@ -121,7 +122,7 @@ class OnWritableDisk:
 class TestTreeOfADevice(FileTreeContract):
     @pytest.fixture
     def arranged(self, devices: SystemBlockDevices, image: str) -> Iterator[OnDisk]:
-        devices.prepare(devices.inspect(image), "tree")
+        devices.prepare(devices.inspect(image), Preparation("tree"))
         with devices.open_for_writing(devices.inspect(image)) as tree:
             for path, body in FILES.items():
                 tree.write(TreePath(b"root/" + path), [body])
@@ -139,7 +140,7 @@ class TestWritableDevice(WritableTreeContract):
     def writable(
         self, devices: SystemBlockDevices, image: str
     ) -> Iterator[OnWritableDisk]:
-        devices.prepare(devices.inspect(image), "tree")
+        devices.prepare(devices.inspect(image), Preparation("tree"))
         with devices.open_for_writing(devices.inspect(image)) as tree:
             yield OnWritableDisk(tree)
 
@@ -153,7 +154,7 @@ def mount_points(image: str) -> list[str]:
 
 def prepared(devices: SystemBlockDevices, path: str) -> DeviceFacts:
     """Prepare a device and put one file on it."""
-    devices.prepare(devices.inspect(path), "test")
+    devices.prepare(devices.inspect(path), Preparation("test"))
     facts = devices.inspect(path)
     with devices.open_for_writing(facts) as tree:
         tree.write(KEY, [b"content"])
@@ -399,5 +400,5 @@ def test_an_interruption_inside_releases_everything(
 def test_what_is_on_a_disk_is_told(devices: SystemBlockDevices, image: str) -> None:
     """File systems and partition tables are named by their signatures."""
     assert devices.inspect(image).signatures == ()
-    devices.prepare(devices.inspect(image), "test")
+    devices.prepare(devices.inspect(image), Preparation("test"))
     assert "gpt" in devices.inspect(image).signatures

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from s3export.domain.devices.preparation import Preparation
 from s3export.entrypoints.cli import main
 from s3export.entrypoints.cli.terminal import standard_terminal
 from s3export.entrypoints.container import application
@@ -152,7 +153,7 @@ def test_a_disk_without_the_jobs_signature_is_sent_back_unloaded(
     )
     app = application(Settings())
     devices = app.adapters.block_devices()
-    devices.prepare(devices.inspect(box.disk), "other")
+    devices.prepare(devices.inspect(box.disk), Preparation("other"))
 
     code, delivery = run(capfd, "sandbox", "deliver", box.disk, "--job", job["job_id"])
 
@@ -167,7 +168,7 @@ def test_skip_format_keeps_what_is_on_the_disk(
 ) -> None:
     """Only SIGNATURE is written, beside the files that were there."""
     devices = application(Settings()).adapters.block_devices()
-    devices.prepare(devices.inspect(box.disk), "mine")
+    devices.prepare(devices.inspect(box.disk), Preparation("mine"))
     with devices.open_for_writing(devices.inspect(box.disk)) as tree:
         tree.write(b"keep/me", [b"kept"])
 
@@ -195,7 +196,7 @@ def test_the_original_programs_example_on_a_disk(
     for key, body in (("foo/foo", b"1"), ("foo/bar", b"2"), ("bar/foo", b"other")):
         client.put_object(Bucket="original", Key=key, Body=body)
     devices = application(Settings()).adapters.block_devices()
-    devices.prepare(devices.inspect(box.disk), "original")
+    devices.prepare(devices.inspect(box.disk), Preparation("original"))
     with devices.open_for_writing(devices.inspect(box.disk)) as tree:
         for path, body in (
             (b"s3-export-bucket/foo/foo", b"1"),
@@ -296,7 +297,7 @@ def loaded_image(tmp_path: Path) -> str:
     with image.open("wb") as file:
         file.truncate(64 << 20)
     devices = application(Settings()).adapters.block_devices()
-    devices.prepare(devices.inspect(str(image)), "image")
+    devices.prepare(devices.inspect(str(image)), Preparation("image"))
     with devices.open_for_writing(devices.inspect(str(image))) as tree:
         for number in range(5):
             tree.write(b"bucket/file-%d" % number, [b"content"])

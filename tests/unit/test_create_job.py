@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import NoReturn
 
 import pytest
 from samples import DISK, MANIFEST, disk_facts
@@ -16,9 +17,11 @@ from s3export.adapters.memory import (
 )
 from s3export.domain import errors
 from s3export.domain.backup_layout import TreePath
+from s3export.domain.devices import DeviceFacts
+from s3export.domain.devices.preparation import DiskState, Preparation
 from s3export.domain.jobs import CreatedJob, JobId, JobSummary
 from s3export.domain.manifests import Manifest
-from s3export.domain.services.create_job import CreateJob
+from s3export.domain.services.create_job import CreateJob, DiskWishes
 from s3export.domain.services.follow_jobs import FollowJobs
 
 SIGNATURE = TreePath(b"SIGNATURE")
@@ -267,11 +270,18 @@ def test_without_a_list_of_the_jobs_there_were_none_is_created(scene: Scene) -> 
     assert scene.untouched() and scene.jobs() == []
 
 
-@pytest.mark.parametrize("step", ["partition", "format", "mount"])
-def test_a_disk_that_fails_after_the_job_exists_names_the_job(
-    scene: Scene, step: str
+@pytest.mark.parametrize(
+    ("step", "state"),
+    [
+        ("partition", DiskState.BEING_ERASED),
+        ("format", DiskState.PARTITIONED),
+        ("mount", DiskState.BEING_SIGNED),
+    ],
+)
+def test_a_disk_that_fails_after_the_job_exists_says_how_far_it_came(
+    scene: Scene, step: str, state: DiskState
 ) -> None:
-    """The error says that it exists and how to go on."""
+    """The job, the disk, what was saved, and the one command that goes on."""
     plan = scene.create.plan(scene.manifest, DISK)
     scene.disk.fails_at = step
 
@@ -279,23 +289,118 @@ def test_a_disk_that_fails_after_the_job_exists_names_the_job(
         scene.create.carry_out(plan)
 
     (job_id,) = scene.jobs()
-    assert job_id in failed.value.message
-    assert step in failed.value.message
-    assert f"update-job {job_id}" in failed.value.next_step
+    assert f"job {job_id} exists at AWS" in failed.value.message
+    assert state.value in failed.value.message
+    assert f"{step} failed" in failed.value.message
+    assert "S3R1AL.tar.gz" in failed.value.message
+    assert f"create-job MANIFEST {DISK} --resume {job_id}" in failed.value.next_step
 
 
-def test_the_way_on_that_the_error_names_works(scene: Scene) -> None:
-    """After the disk is formatted, update-job writes the job's SIGNATURE."""
+@pytest.mark.parametrize("step", ["partition", "format", "mount"])
+def test_the_command_that_the_error_names_goes_on(scene: Scene, step: str) -> None:
+    """With the same job: the disk is ready then, and no second job was created."""
     plan = scene.create.plan(scene.manifest, DISK)
-    scene.disk.fails_at = "mount"
-    with pytest.raises(errors.DiskNotReady):
+    scene.disk.fails_at = step
+    with pytest.raises(errors.DiskNotReady) as failed:
         scene.create.carry_out(plan)
     (job_id,) = scene.jobs()
 
-    updated = scene.follow.update(job_id, scene.manifest, DISK)
+    keep = "--skip-format" in failed.value.next_step
+    wishes = DiskWishes(erase=not keep)
+    again = scene.create.plan(scene.manifest, DISK, wishes, resume=job_id)
+    job = scene.create.carry_out(again)
 
-    assert updated.signature_written
+    assert f"go on with job {job_id}" in " ".join(again.steps())
+    assert (job.job_id, scene.jobs()) == (job_id, [job_id])
     assert scene.signature() == scene.export.status(job_id).signature_file.encode()
+    assert keep is (step == "mount")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"progress_code": "Canceled"}, "it is Canceled"),
+        ({"progress_code": "Expired"}, "it is Expired"),
+        ({"location_code": "AtAWS"}, "its device AtAWS"),
+        ({"manifest": "another: manifest"}, "created with another manifest"),
+    ],
+)
+def test_a_job_that_is_past_it_is_not_gone_on_with(
+    scene: Scene, changes: dict[str, str], said: str
+) -> None:
+    """Ended, at AWS already, or of another manifest; the disk is left alone."""
+    job_id = scene.export.create(MANIFEST).job_id
+    scene.export.move(job_id, **changes)
+
+    with pytest.raises(errors.InputRefused, match=said) as refused:
+        scene.create.plan(scene.manifest, DISK, resume=job_id)
+
+    assert job_id in refused.value.next_step
+    assert scene.untouched()
+
+
+def test_a_table_that_cannot_be_saved_is_not_destroyed(scene: Scene) -> None:
+    """Before a job is created and before anything is written."""
+    plan = scene.create.plan(scene.manifest, DISK)
+    scene.disk.fails_at = "back up"
+
+    with pytest.raises(errors.DeviceFailed, match="back up"):
+        scene.create.carry_out(plan)
+
+    assert scene.jobs() == []
+    assert scene.untouched()
+
+
+def test_an_interruption_says_how_far_the_disk_came(scene: Scene) -> None:
+    """The notes name the job, the state, and how to go on."""
+
+    class Interrupted(BaseException):
+        pass
+
+    class Interrupting(MemoryBlockDevices):
+        def open_for_writing(self, facts: DeviceFacts) -> NoReturn:
+            raise Interrupted
+
+    scene.create = CreateJob(scene.export, Interrupting(scene.disk), scene.clock)
+    plan = scene.create.plan(scene.manifest, DISK)
+
+    with pytest.raises(Interrupted) as interrupted:
+        scene.create.carry_out(plan)
+
+    (job_id,) = scene.jobs()
+    standing, way_on = interrupted.value.__notes__
+    assert job_id in standing
+    assert DiskState.BEING_SIGNED.value in standing
+    assert f"--resume {job_id} --skip-format" in way_on
+
+
+def test_a_disk_can_be_one_file_system_as_a_whole(scene: Scene) -> None:
+    """No partition table is made; the plan says so."""
+    plan = scene.create.plan(scene.manifest, DISK, DiskWishes(whole_disk=True))
+
+    scene.create.carry_out(plan)
+
+    assert "on the whole disk" in " ".join(plan.steps())
+    assert scene.disk.history == ["format", "mount"]
+
+
+@pytest.mark.parametrize(
+    ("wishes", "said"),
+    [
+        (DiskWishes(needed_bytes=2 << 30), "are needed"),
+        (DiskWishes(allow_fixed=False), "built into this machine"),
+    ],
+)
+def test_what_is_wished_is_judged_before_anything(
+    scene: Scene, wishes: DiskWishes, said: str
+) -> None:
+    """A disk too small for the selection, and one that is no removable disk."""
+    scene.disk.facts = replace(scene.disk.facts, removable=False)
+
+    with pytest.raises(errors.DeviceRefused, match=said):
+        scene.create.plan(scene.manifest, DISK, wishes)
+
+    assert scene.create.plan(scene.manifest, DISK).cautions()
 
 
 @pytest.mark.parametrize(
@@ -327,11 +432,13 @@ def test_a_disk_mounted_after_the_plan_is_refused(scene: Scene) -> None:
 
 def test_skipping_the_format_keeps_what_is_on_the_disk(scene: Scene) -> None:
     """Only SIGNATURE is written."""
-    scene.devices.prepare(scene.disk.facts, "before")
+    scene.devices.prepare(scene.disk.facts, Preparation("before"))
     assert scene.disk.tree is not None
     scene.disk.tree.write(TreePath(b"keep/me"), [b"kept"])
 
-    scene.create.carry_out(scene.create.plan(scene.manifest, DISK, skip_format=True))
+    scene.create.carry_out(
+        scene.create.plan(scene.manifest, DISK, DiskWishes(erase=False))
+    )
 
     assert scene.disk.tree.files[b"keep/me"] == b"kept"
     assert SIGNATURE in scene.disk.tree.files

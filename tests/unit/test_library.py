@@ -98,7 +98,7 @@ def test_planning_alone_changes_nothing(app: MemoryApplication) -> None:
     s3export.plan_job("m.yml", DISK, application=app)
 
     assert s3export.list_jobs(application=app) == ()
-    assert app.adapters.block_devices().disks[DISK].history == []
+    assert app.adapters.block_devices().disks_by_path[DISK].history == []
 
 
 def test_an_embedder_verifies_a_disk(app: MemoryApplication) -> None:
@@ -138,7 +138,7 @@ def test_a_target_directory_replaces_the_buckets_name(
 ) -> None:
     """With or without slashes it is where the files are, instead of /<bucket>."""
     devices, _ = original_example()
-    tree = devices.disks[DISK].tree
+    tree = devices.disks_by_path[DISK].tree
     assert tree is not None
     tree.replace(b"s3-export-bucket/a", b"content")  # type: ignore[arg-type]
     store = MemoryObjectStore("my-bucket")

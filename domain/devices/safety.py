@@ -1,16 +1,18 @@
-"""Names of disks and partitions, what was seen of a disk, and whether it may be used.
+"""The rule that decides whether a device may be used: facts in, refusals out.
 
 What is decided here is decided from facts alone, so that every layout of disks can be
-a row in a test. The facts are gathered by an adapter.
+a row in a test. The facts are gathered by an adapter. Every reason is given at once,
+each with the way out.
 """
 
-import enum
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from s3export.domain.devices.facts import DeviceFacts, DeviceKind
+
 SYSTEM_MOUNT_POINTS = frozenset(
-    {"/", "/boot", "/boot/efi", "/efi", "/usr", "/var", "/home", "/root", "/snap"}
+    {"/", "/boot", "/boot/efi", "/boot/firmware", "/efi", "/usr", "/var", "/home"}
+    | {"/root", "/snap", "/nix", "/opt", "/srv", "/etc"}
 )
 """A disk mounted at one of these carries the running system."""
 
@@ -23,103 +25,21 @@ SMALLEST_DISK_BYTES = 16 * 1024 * 1024
 LARGEST_DISK_BYTES = 16 * 10**12
 """AWS Import/Export Developer Guide, limits: devices up to 16 TB."""
 
-_PARTITION = re.compile(
-    r"^(?P<disk>(?:nvme\d+n\d+|mmcblk\d+|loop\d+|md\d+|nbd\d+|zd\d+))p(?P<digits>\d+)$"
-    r"|^(?P<letters>(?:sd|hd|vd|xvd)[a-z]+)(?P<number>\d+)$"
-)
-_DISK = re.compile(
-    r"^(?:nvme\d+n\d+|mmcblk\d+|loop\d+|md\d+|nbd\d+|zd\d+|(?:sd|hd|vd|xvd)[a-z]+)$"
-)
-
-
-def split_partition(name: str) -> tuple[str, int | None]:
-    """Split a kernel name into disk and partition number.
-
-    ``sdb1`` is partition 1 of ``sdb``; ``nvme0n1`` is a disk although it ends in a
-    digit, its first partition is ``nvme0n1p1``. The kernel's rule: a disk whose name
-    ends in a digit takes a ``p`` before the number (``disk_name`` in
-    ``block/genhd.c``).
-
-    Returns:
-        The disk's name and the number, or ``None`` in its place for a whole disk or
-        a name of no known form.
-
-    """
-    found = _PARTITION.match(name)
-    if not found:
-        return name, None
-    if found["disk"]:
-        return found["disk"], int(found["digits"])
-    return found["letters"], int(found["number"])
-
-
-def partition_name(disk: str, number: int) -> str:
-    """Return the kernel's name for a partition: the inverse of `split_partition`."""
-    if number < 1:
-        raise ValueError("partitions are counted from 1")
-    return f"{disk}{'p' if disk[-1:].isdigit() else ''}{number}"
-
-
-def is_disk_name(name: str) -> bool:
-    """Say whether a kernel name is a whole disk of a known kind."""
-    return _DISK.match(name) is not None
-
-
-class DeviceKind(enum.Enum):
-    """What the operator named."""
-
-    DISK = "disk"
-    PARTITION = "partition"
-    IMAGE = "image file"
-    DIRECTORY = "directory"
-    OTHER = "other"
-
-
-@dataclass(frozen=True)
-class DeviceFacts:
-    """What was seen of a device, an image or a directory, and of all that stands on it.
-
-    Attributes:
-        path: As the operator gave it, links resolved for block devices.
-        size_bytes: Of the device or image; 0 for a directory.
-        serial, model, transport: As the disk reports them; empty where it does not.
-        removable: The kernel calls it removable, or it hangs on USB or a card reader.
-        read_only: Writing is refused by the kernel or by the file's permissions.
-        signatures: File systems, partition tables and containers recognised on it
-            (``ext4``, ``gpt``, ``crypto_LUKS``); none recognised is not "empty".
-        mount_points: Where it is mounted now, `SWAP` included.
-        held: Another process or the kernel holds it exclusively.
-        parts: Partitions, mappings and loop devices that stand on it.
-
-    """
-
-    path: str
-    kind: DeviceKind
-    size_bytes: int = 0
-    serial: str = ""
-    model: str = ""
-    transport: str = ""
-    removable: bool = False
-    read_only: bool = False
-    signatures: tuple[str, ...] = ()
-    mount_points: tuple[str, ...] = ()
-    held: bool = False
-    parts: tuple["DeviceFacts", ...] = ()
-
-    def tree(self) -> Iterator["DeviceFacts"]:
-        """Yield this device and everything that stands on it, top down."""
-        yield self
-        for part in self.parts:
-            yield from part.tree()
-
-    @property
-    def name_to_confirm(self) -> str:
-        """What an operator types to confirm: the serial, or the path without one."""
-        return self.serial or self.path
-
-    def identity(self) -> tuple[object, ...]:
-        """Return what must not change between judging a device and writing to it."""
-        return (self.path, self.kind, self.size_bytes, self.serial, self.model)
+MEMBERS = {
+    "LVM2_member": "an LVM volume group",
+    "LVM1_member": "an LVM volume group",
+    "linux_raid_member": "a RAID",
+    "isw_raid_member": "a RAID (Intel)",
+    "ddf_raid_member": "a RAID",
+    "lsi_mega_raid_member": "a RAID (LSI)",
+    "zfs_member": "a ZFS pool",
+    "mpath_member": "a multipath device",
+    "bcache": "a bcache set",
+    "drbd": "a DRBD resource",
+    "VMFS_volume_member": "a VMFS volume",
+    "ceph_bluestore": "a Ceph cluster",
+}
+"""Signatures by which a disk belongs to something larger, as libblkid names them."""
 
 
 @dataclass(frozen=True)
@@ -133,11 +53,18 @@ class Refusal:
         return f"{self.reason} ({self.way_out})" if self.way_out else self.reason
 
 
-def refusals_to_write(facts: DeviceFacts) -> tuple[Refusal, ...]:
+def refusals_to_write(
+    facts: DeviceFacts, *, allow_fixed: bool = True, needed_bytes: int = 0
+) -> tuple[Refusal, ...]:
     """Judge whether a device may be written to; no refusal means it may.
 
-    Every reason is given at once. A disk is refused whole when anything that stands
-    on it is in use: a partition, a mapping, or a loop device attached to it.
+    A disk is refused whole when anything that stands on it is in use: a partition, a
+    mapping, or a loop device attached to it, however far up.
+
+    Args:
+        allow_fixed: Take a disk that is built in, too.
+        needed_bytes: What must fit on it; 0 where that is not known.
+
     """
     if facts.kind is DeviceKind.DIRECTORY:
         return (
@@ -156,8 +83,10 @@ def refusals_to_write(facts: DeviceFacts) -> tuple[Refusal, ...]:
     return (
         *refusals_to_read(facts),
         *_stands_on(facts),
+        *_member(facts),
         *_read_only(facts),
-        *_wrong_size(facts),
+        *_wrong_size(facts, needed_bytes),
+        *(() if allow_fixed else _fixed(facts)),
     )
 
 
@@ -179,6 +108,28 @@ def refusals_to_read(facts: DeviceFacts) -> tuple[Refusal, ...]:
             ),
         )
     return (*_mounted(facts), *_held(facts))
+
+
+def cautions(facts: DeviceFacts) -> tuple[str, ...]:
+    """Return what to consider before a device that may be written to is erased."""
+    told = []
+    if facts.is_fixed:
+        told.append(f"{facts.path} is built into this machine, no removable disk")
+    found = [_content(part) for part in facts.tree() if part.signatures or part.label]
+    if found:
+        told.append(f"it holds {'; '.join(found)}: all of it will be lost")
+    else:
+        told.append(
+            "nothing is recognised on it, which does not mean that it is empty: an "
+            "encrypted disk looks like that"
+        )
+    return tuple(told)
+
+
+def _content(facts: DeviceFacts) -> str:
+    what = ", ".join(facts.signatures)
+    label = f" called {facts.label}" if facts.label else ""
+    return f"{what}{label} on {facts.path}"
 
 
 def _mounted(facts: DeviceFacts) -> Iterator[Refusal]:
@@ -216,17 +167,43 @@ def _stands_on(facts: DeviceFacts) -> Iterator[Refusal]:
             )
 
 
+def _member(facts: DeviceFacts) -> Iterator[Refusal]:
+    for part in facts.tree():
+        for signature in part.signatures:
+            if signature in MEMBERS:
+                yield Refusal(
+                    f"{part.path} is a part of {MEMBERS[signature]}, whose data may "
+                    "lie on other disks, too",
+                    f"if it is not needed any more: wipefs --all {part.path}",
+                )
+
+
 def _read_only(facts: DeviceFacts) -> Iterator[Refusal]:
     if facts.read_only:
         yield Refusal(f"{facts.path} is read-only", "check the disk's write switch")
 
 
-def _wrong_size(facts: DeviceFacts) -> Iterator[Refusal]:
+def _fixed(facts: DeviceFacts) -> Iterator[Refusal]:
+    if facts.is_fixed:
+        yield Refusal(
+            f"{facts.path} is built into this machine, no removable disk",
+            "if it is meant: --allow-fixed-disk",
+        )
+
+
+def _wrong_size(facts: DeviceFacts, needed_bytes: int) -> Iterator[Refusal]:
     if facts.size_bytes < SMALLEST_DISK_BYTES:
         yield Refusal(
             f"{facts.path} holds {facts.size_bytes:,} bytes, too few for a backup "
             f"(at least {SMALLEST_DISK_BYTES:,})",
             "choose a larger disk",
+        )
+    elif facts.size_bytes < needed_bytes:
+        yield Refusal(
+            f"{facts.path} holds {facts.size_bytes:,} bytes, and {needed_bytes:,} are "
+            "needed",
+            "choose a larger disk, or several: s3export check-manifest --online says "
+            "where each begins",
         )
     if facts.size_bytes > LARGEST_DISK_BYTES:
         yield Refusal(

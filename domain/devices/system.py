@@ -1,0 +1,170 @@
+"""The block devices of a system as a graph, and the view of it from one device.
+
+An adapter reads the graph; nothing else is looked at to know what stands on what. A
+device stands on its parents: a partition on its disk, a mapping, a RAID, a bcache or a
+multipath device on its members, a loop device on the device that it is attached to, or
+on the one that holds the file system of its file.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from s3export.domain.devices.facts import DeviceFacts, DeviceKind
+from s3export.domain.devices.safety import SWAP
+
+_DISKS = frozenset({"disk", "loop"})
+_PLUGGED = frozenset({"usb", "mmc", "ieee1394"})
+
+
+@dataclass(frozen=True)
+class BlockDevice:
+    """One block device, as the kernel and its tools show it.
+
+    Attributes:
+        path: Of its node, such as ``/dev/sdb1`` or ``/dev/mapper/data``.
+        number: ``8:17``, as in mountinfo (proc(5)).
+        type: As ``lsblk`` has it: ``disk``, ``part``, ``crypt``, ``lvm``, ``raid1``, …
+        parents: The paths of what it stands on.
+        content: The file system, container or member that ``lsblk`` tells.
+        table: The partition table that it tells.
+
+    """
+
+    path: str
+    number: str
+    type: str
+    size_bytes: int = 0
+    parents: tuple[str, ...] = ()
+    read_only: bool = False
+    removable: bool = False
+    transport: str = ""
+    model: str = ""
+    serial: str = ""
+    content: str = ""
+    table: str = ""
+    label: str = ""
+    by_id: str = ""
+    sequence: int = 0
+
+
+@dataclass(frozen=True)
+class Mount:
+    """One mount of one mount namespace.
+
+    Attributes:
+        number: Of the device; file systems on several devices (btrfs) have one that
+            is no device's, and are found by their source.
+        source: What was mounted, such as ``/dev/sdb1``.
+        namespace: Who sees it: empty for us, else for people: "of process 812 (x)".
+
+    """
+
+    number: str
+    source: str
+    place: str
+    namespace: str = ""
+
+    @property
+    def told(self) -> str:
+        """The place, and whose it is if it is not ours."""
+        if not self.namespace:
+            return self.place
+        return f"{self.place} {self.namespace}"
+
+
+@dataclass(frozen=True)
+class SystemDevices:
+    """All block devices of a system, its mounts, and its swap space (paths)."""
+
+    devices: tuple[BlockDevice, ...]
+    mounts: tuple[Mount, ...] = ()
+    swaps: frozenset[str] = frozenset()
+    signatures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    held: frozenset[str] = frozenset()
+
+    @cached_property
+    def by_path(self) -> Mapping[str, BlockDevice]:
+        """The devices by the paths of their nodes."""
+        return {device.path: device for device in self.devices}
+
+    def above(self, path: str) -> Sequence[BlockDevice]:
+        """Return the devices that stand on one directly."""
+        return [device for device in self.devices if path in device.parents]
+
+    def tree(self, path: str) -> Sequence[str]:
+        """Return a device's path and those of all that stands on it, each once."""
+        found = [path]
+        for below in found:
+            found += [d.path for d in self.above(below) if d.path not in found]
+        return found
+
+    def disks(self) -> Sequence[BlockDevice]:
+        """Return what stands on nothing and may be a disk to choose."""
+        return [d for d in self.devices if d.type in _DISKS and d.size_bytes]
+
+    def facts(self, path: str) -> DeviceFacts | None:
+        """Return what is to be known of one device; ``None`` if there is none."""
+        device = self.by_path.get(path)
+        if device is None:
+            return None
+        kind = DeviceKind.DISK if device.type in _DISKS else DeviceKind.PARTITION
+        if device.type == "rom":
+            kind = DeviceKind.OTHER
+        return self._facts(device, kind, frozenset())
+
+    def _facts(
+        self, device: BlockDevice, kind: DeviceKind, seen: frozenset[str]
+    ) -> DeviceFacts:
+        hardware = self._hardware(device)
+        plugged = hardware.removable or hardware.transport in _PLUGGED
+        recognised = [*self.signatures.get(device.path, ()), device.content]
+        recognised.append(device.table)
+        return DeviceFacts(
+            path=device.path,
+            kind=kind,
+            size_bytes=device.size_bytes,
+            serial=hardware.serial,
+            model=hardware.model,
+            transport=hardware.transport,
+            removable=plugged or device.removable,
+            virtual=hardware.type == "loop",
+            read_only=device.read_only,
+            signatures=tuple(dict.fromkeys(filter(None, recognised))),
+            label=device.label,
+            mount_points=self._mount_points(device),
+            held=device.path in self.held,
+            parts=tuple(
+                self._facts(part, _part_kind(part), seen | {device.path})
+                for part in self.above(device.path)
+                if part.path not in seen and part.path != device.path
+            ),
+            by_id=device.by_id,
+            number=device.number,
+            sequence=device.sequence or hardware.sequence,
+        )
+
+    def _hardware(self, device: BlockDevice) -> BlockDevice:
+        """Return the disk below a device, if there is just one."""
+        seen = {device.path}
+        while len(device.parents) == 1 and device.type != "loop":
+            parent = self.by_path.get(device.parents[0])
+            if parent is None or parent.path in seen:
+                break
+            seen.add(parent.path)
+            device = parent
+        return device
+
+    def _mount_points(self, device: BlockDevice) -> tuple[str, ...]:
+        places = [
+            mount.told
+            for mount in self.mounts
+            if mount.number == device.number or mount.source == device.path
+        ]
+        if device.path in self.swaps:
+            places.append(SWAP)
+        return tuple(dict.fromkeys(places))
+
+
+def _part_kind(device: BlockDevice) -> DeviceKind:
+    return DeviceKind.PARTITION if device.type == "part" else DeviceKind.OTHER

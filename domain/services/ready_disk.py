@@ -1,0 +1,83 @@
+"""Make a disk ready to be sent: erase it, sign it, and see that the signature is there.
+
+Every step leads to a named state, so that an error can say what is on the disk.
+"""
+
+from dataclasses import dataclass, field
+
+from s3export.domain.backup_layout import TreePath
+from s3export.domain.devices import DeviceFacts, refusals_to_write
+from s3export.domain.devices.preparation import DiskState, Preparation
+from s3export.domain.errors import DeviceFailed, DeviceRefused
+from s3export.domain.jobs import SIGNATURE_FILE_NAME
+from s3export.domain.ports import BlockDevices, FileTree
+
+SIGNATURE_PATH = TreePath(SIGNATURE_FILE_NAME.encode())
+
+
+@dataclass
+class ReadyDisk:
+    """One disk on its way; ``state`` says how far it has come."""
+
+    devices: BlockDevices
+    facts: DeviceFacts
+    state: DiskState = field(default=DiskState.UNTOUCHED)
+
+    def prepare(self, preparation: Preparation) -> None:
+        """Erase it and make its file system."""
+        self.devices.prepare(self.facts, preparation, self._reached)
+
+    def sign(self, content: str) -> None:
+        """Write SIGNATURE, release the disk, look at it anew, and compare."""
+        self.state = DiskState.BEING_SIGNED
+        write_signature(self.devices, self.facts, content)
+        self.state = DiskState.READY
+
+    def _reached(self, state: DiskState) -> None:
+        self.state = state
+
+
+def refuse_unsafe(
+    facts: DeviceFacts, *, allow_fixed: bool = True, needed_bytes: int = 0
+) -> None:
+    """Raise `DeviceRefused` with every reason why the device may not be written to."""
+    refusals = refusals_to_write(
+        facts, allow_fixed=allow_fixed, needed_bytes=needed_bytes
+    )
+    if refusals:
+        raise DeviceRefused(
+            "; ".join(refusal.reason for refusal in refusals),
+            next_step="; ".join(dict.fromkeys(refusal.way_out for refusal in refusals)),
+        )
+
+
+def write_signature(devices: BlockDevices, facts: DeviceFacts, content: str) -> None:
+    """Write SIGNATURE to a device, release it, open it anew and compare.
+
+    Raises:
+        DeviceFailed: What was read is not what was written.
+
+    """
+    wanted = content.encode()
+    with devices.open_for_writing(facts) as tree:
+        tree.replace(SIGNATURE_PATH, wanted)
+        tree.sync()
+    with devices.open_read_only(facts) as tree:
+        if read_signature(tree, limit=len(wanted) + 1) != wanted:
+            raise DeviceFailed(
+                f"{SIGNATURE_FILE_NAME} on {facts.path} does not read back as written",
+                next_step="the disk is probably faulty: use another one",
+            )
+
+
+def read_signature(tree: FileTree, *, limit: int = 65_536) -> bytes:
+    """Return the content of SIGNATURE, at most ``limit`` bytes of it."""
+    buffer = bytearray(limit)
+    length = 0
+    with tree.open(SIGNATURE_PATH) as file:
+        while length < limit:
+            got = file.readinto(memoryview(buffer)[length:])
+            if not got:
+                break
+            length += got
+    return bytes(buffer[:length])
