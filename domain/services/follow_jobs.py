@@ -1,6 +1,6 @@
 """Follow export jobs: list, look, watch, update, cancel, and print the label."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from s3export.domain.devices import DeviceFacts
@@ -47,6 +47,15 @@ from s3export.domain.services.ready_disk import (
 
 DETAILS_AT_ONCE = 8
 """Statuses asked for at once where nothing else is said."""
+
+
+_CODES: Mapping[type[JobRefused], str] = {
+    JobCancelled: "CanceledJobIdException",
+    JobExpired: "ExpiredJobIdException",
+    JobNotCancellable: "UnableToCancelJobIdException",
+    JobNotUpdatable: "UnableToUpdateJobIdException",
+}
+"""What AWS would refuse with, were it asked."""
 
 
 @dataclass(frozen=True)
@@ -242,7 +251,7 @@ class FollowJobs:
         kind = kinds.get(status.progress_code, otherwise)
         situation = situation_of(status, self.clock.now())
         raise kind(
-            f"job {status.job_id} {what}: {situation.meaning}",
+            f"job {status.job_id} {what}: {situation.meaning} ({_CODES[kind]})",
             next_step=situation.next_step,
         )
 

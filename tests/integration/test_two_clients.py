@@ -72,7 +72,7 @@ class Clients:
         return {
             "CreateJob": ["create-job", str(path), str(image), "--dry-run"],
             "UpdateJob": ["update-job", self.job_id, str(path), "--dry-run"],
-            "CancelJob": ["cancel-job", self.job_id, "--yes"],
+            "CancelJob": ["cancel-job", self.job_id, "--yes", "--quiet"],
             "GetStatus": ["get-status", self.job_id, "--json"],
             "ListJobs": ["list-jobs", "--json"],
             "GetShippingLabel": ["get-shipping-label", self.job_id, "--json"],
@@ -220,6 +220,7 @@ def statuses(clients: Clients) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what both clients show of the job, in our document's form."""
     theirs, ours = (ran.document() for ran in clients.both("GetStatus"))
     assert theirs["Signature"] in theirs["SignatureFileContents"]
+    del ours["situation"]  # what it means, which the AWS CLI does not say
     return {
         "job_id": theirs["JobId"],
         "job_type": theirs["JobType"],
