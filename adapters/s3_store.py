@@ -52,9 +52,20 @@ class S3Store(ObjectStore):
         self._head_bucket(bucket)
 
     def region(self, bucket: str) -> str:
-        """Call HeadBucket, whose answer names the region in a header."""
-        headers = self._head_bucket(bucket)["ResponseMetadata"]["HTTPHeaders"]
-        return str(headers.get("x-amz-bucket-region", ""))
+        """Call HeadBucket, whose answer names the region in a header.
+
+        So does its refusal to who may not list the bucket (API reference, HeadBucket).
+        """
+        try:
+            answer = self._head_bucket(bucket)
+        except PermissionMissing as refused:
+            if not isinstance(refused.__cause__, aws.ClientError):
+                raise
+            region = _header(refused.__cause__.response, "x-amz-bucket-region")
+            if not region:
+                raise
+            return region
+        return _header(answer, "x-amz-bucket-region")
 
     def _head_bucket(self, bucket: str) -> Mapping[str, Any]:
         with translated(f"s3://{bucket}"):
@@ -70,13 +81,18 @@ class S3Store(ObjectStore):
         """Begin a multipart upload, which needs s3:PutObject, and give it up at once.
 
         Nothing becomes an object before CompleteMultipartUpload (Amazon S3 User Guide,
-        "Multipart upload process").
+        "Multipart upload process"). Giving up needs s3:AbortMultipartUpload; where that
+        is missing, an upload without parts stays, which takes no room.
         """
         with translated(f"s3://{bucket}/{key}"):
             upload = self._client.create_multipart_upload(Bucket=bucket, Key=key)
-            self._client.abort_multipart_upload(
-                Bucket=bucket, Key=key, UploadId=upload["UploadId"]
-            )
+            try:
+                self._client.abort_multipart_upload(
+                    Bucket=bucket, Key=key, UploadId=upload["UploadId"]
+                )
+            except aws.ClientError as error:
+                if _status(error) != 403:
+                    raise
 
     def head(
         self, bucket: str, key: str, *, version_id: str = ""
@@ -281,6 +297,10 @@ class S3Store(ObjectStore):
         return ObjectFacts(
             bucket, key, size, etag, modified_at, version_id, customer_key=True
         )
+
+
+def _header(answer: Mapping[str, Any], name: str) -> str:
+    return str(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get(name, ""))
 
 
 def _code(error: aws.ClientError) -> str:

@@ -95,9 +95,9 @@ class SurveySelection:
                 one, problems = self._list(checked, number, regions, filling, stage)
                 selected.append(one)
                 found += problems
-        one_region = len({*regions.values()}) == 1
+        told = {region for region in regions.values() if region}
         survey = Survey(
-            region=next(iter(regions.values())) if one_region else "",
+            region=told.pop() if len(told) == 1 else "",
             operations=tuple(selected),
             disk_bytes=disk_bytes,
             shares=tuple(filling.shares) if filling else (),
@@ -131,8 +131,7 @@ class SurveySelection:
             message = f"there is no bucket {bucket!r}"
             return checked.problem(rules.NO_SUCH_BUCKET, field, message)
         except PermissionMissing:
-            message = f"the bucket {bucket!r} may not be asked about"
-            return checked.problem(rules.PERMISSION, field, message)
+            regions[bucket] = ""  # what is needed of it is tried all the same
         return None
 
     def _log(

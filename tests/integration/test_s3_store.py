@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.stub import Stubber
 from contracts.object_store_contract import BUCKET, ObjectStoreContract
 
 from s3export.adapters.s3_store import S3Store
@@ -230,3 +231,24 @@ def test_no_credentials_are_missed_before_anything_is_sent(
 
     assert "AWS_ACCESS_KEY_ID" in missing.value.next_step
     assert store.requests() == {}
+
+
+def test_a_buckets_region_is_told_to_who_may_not_list_it() -> None:
+    """AWS's refusal has it in a header; without the header it is a refusal."""
+    client = boto3.client(
+        "s3", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
+    )
+    store = S3Store(client)
+    with Stubber(client) as stubber:
+        told = {"HTTPHeaders": {"x-amz-bucket-region": "eu-west-1"}}
+        for metadata in (told, {}):
+            stubber.add_client_error(
+                "head_bucket",
+                "403",
+                http_status_code=403,
+                response_meta=metadata,
+            )
+
+        assert store.region("theirs") == "eu-west-1"
+        with pytest.raises(errors.PermissionMissing):
+            store.region("theirs")
