@@ -16,7 +16,8 @@ import yaml
 from s3export.domain.errors import FileRefused, ManifestRejected, Problem
 from s3export.domain.jobs import ManifestText
 from s3export.domain.manifests import rules
-from s3export.domain.manifests.checking import CheckedManifest, check
+from s3export.domain.manifests.checked import CheckedManifest
+from s3export.domain.manifests.checking import check
 from s3export.domain.manifests.fields import IMPORT_ONLY, NAMES
 from s3export.domain.manifests.nodes import Fields, Items, Node, Scalar
 from s3export.domain.ports import ManifestReader

@@ -1,6 +1,7 @@
 """Export manifests: what they say, and everything that can be wrong with them."""
 
-from s3export.domain.manifests.checking import CheckedManifest, check
+from s3export.domain.manifests.checked import CheckedManifest
+from s3export.domain.manifests.checking import check
 from s3export.domain.manifests.model import (
     DEFAULT_RECOVERY_DIRECTORY,
     Address,

@@ -7,11 +7,11 @@ been noted before.
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from s3export.domain.backup_layout import TreePath, directory_of
 from s3export.domain.errors import InputRefused, Problem
 from s3export.domain.manifests import rules
+from s3export.domain.manifests.checked import CheckedManifest
 from s3export.domain.manifests.countries import is_usa
 from s3export.domain.manifests.fields import SECTIONS, Kind
 from s3export.domain.manifests.findings import Section
@@ -22,9 +22,6 @@ from s3export.domain.manifests.selection import (
     selects_log,
     selects_nothing,
 )
-
-if TYPE_CHECKING:  # which looks here for its lints
-    from s3export.domain.manifests.checking import CheckedManifest
 
 LONGEST_PASSWORD_BYTES = 64
 """TrueCrypt User's Guide: "the maximum possible password length is 64 characters";
@@ -328,7 +325,7 @@ def _address(top: Section) -> Iterator[Section]:
 # --- the disk --------------------------------------------------------------------
 
 
-def other_serial(checked: "CheckedManifest", serial: str) -> Iterator[Problem]:
+def other_serial(checked: CheckedManifest, serial: str) -> Iterator[Problem]:
     """Yield a problem if ``deviceId`` does not name the disk of a serial number.
 
     The serial may stand among other text (``S/N 123``), with other capitals and signs;

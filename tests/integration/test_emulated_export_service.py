@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from moto import backend_index
 from moto.core.base_backend import BackendDict
 from moto.moto_server import werkzeug_app
-from samples import MANIFEST, manifest_file
+from samples import CUSTOMS, MANIFEST, manifest_file
 
 from s3export.domain.errors import AwsError, Unreachable
 from s3export.domain.jobs import JobId
@@ -134,17 +134,6 @@ def test_each_fault_has_its_code(client: Any, old: str, new: str, code: str) -> 
     assert client.list_jobs()["Jobs"] == []
 
 
-CUSTOMS = """\
-customs:
-  dataDescription: Backups
-  encryptedData: yes
-  encryptionClassification: 5D992
-  exportCertifierName: Jo Operator
-  requiresExportLicense: no
-  deviceValue: 250.00
-  deviceCountryOfOrigin: Brazil
-  deviceType: externalStorageDevice
-"""
 ABROAD = MANIFEST.replace("USA", "Germany") + CUSTOMS
 
 
