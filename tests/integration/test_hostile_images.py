@@ -95,7 +95,8 @@ _FILES = (
 _PROGRAM = """
 import contextlib, io, os, sys
 from s3export.entrypoints.cli import main
-image, empty, nobody, *more = sys.argv[1:]
+peak, image, empty, nobody, *more = sys.argv[1:]
+status = open("/proc/self/status")
 command = ["verify-backup", "--json", "--bucket"]
 if os.geteuid() == 0:
     # What is imported or loaded later may lie where only root may read.
@@ -106,7 +107,10 @@ if os.geteuid() == 0:
     os.setgroups([])
     os.setgid(int(nobody))
     os.setuid(int(nobody))
-sys.exit(main([*command, *more, "--no-mount", image]))
+try:
+    sys.exit(main([*command, *more, "--no-mount", image]))
+finally:
+    os.write(int(peak), status.read().encode())
 """
 
 
@@ -125,41 +129,46 @@ def verified(image: Path, endpoint_url: str, *more: str) -> Verified:
         sys.executable,
         "-c",
         _PROGRAM,
+        "PEAK",
         str(image),
         str(empty),
         str(NOBODY),
         *more,
     ]
     started = time.monotonic()
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+    with (
+        tempfile.TemporaryFile("w+") as out,
+        tempfile.TemporaryFile("w+") as err,
+        tempfile.TemporaryFile("w+") as peak,
+    ):
+        command[command.index("PEAK")] = str(peak.fileno())
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-            env=environment, cwd="/",
+            env=environment, cwd="/", pass_fds=(peak.fileno(),),
         )  # fmt: skip
-        usage = waited_for(process)
-        out.seek(0)
-        err.seek(0)
+        waited_for(process)
+        for file in (out, err, peak):
+            file.seek(0)
+        # Its own account of itself: the kernel's to us begins with our own peak.
+        told = re.search(r"VmHWM:\s+(\d+) kB", peak.read())
+        assert told, f"it ended by itself: {err.read()}"
         return Verified(
             process.returncode,
             out.read(),
             err.read(),
             time.monotonic() - started,
-            usage.ru_maxrss * 1024,
+            int(told[1]) * 1024,
         )
 
 
-def waited_for(process: subprocess.Popen[bytes]) -> Any:
-    """Wait for a process, and return what it used."""
-    deadline = time.monotonic() + LONGEST_SECONDS
-    while time.monotonic() < deadline:
-        found, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if found:
-            process.returncode = os.waitstatus_to_exitcode(status)
-            return usage
-        time.sleep(0.02)
-    process.kill()
-    process.wait()
-    pytest.fail("it takes too long")
+def waited_for(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a process, not for ever."""
+    try:
+        process.wait(LONGEST_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        pytest.fail("it takes too long")
 
 
 # --- making images ----------------------------------------------------------------
