@@ -1,5 +1,6 @@
 """What system tools print: recorded outputs, and the parsers over them."""
 
+import json
 import struct
 import zlib
 from pathlib import Path
@@ -12,14 +13,16 @@ from strategies import SETTINGS
 from s3export.adapters.device_facts import (
     LoopDevice,
     Partition,
-    parse_block_device,
+    parse_devices,
     parse_loop_devices,
+    parse_mounts,
     parse_partition_table,
     parse_probe,
     parse_signatures,
+    parse_swaps,
 )
 from s3export.adapters.gpt import primary_partitions
-from s3export.domain.devices import DeviceFacts, DeviceKind
+from s3export.domain.devices.system import Mount
 
 DATA = Path(__file__).parents[1] / "data"
 MIB = 1 << 20
@@ -30,48 +33,73 @@ def recorded(name: str) -> str:
     return (DATA / name).read_text()
 
 
-def parsed(text: str, loops: tuple[LoopDevice, ...] = ()) -> DeviceFacts | None:
-    """Read lsblk's output on a system where nothing else is to be seen."""
-    return parse_block_device(
-        text,
-        loops=loops,
-        signatures=lambda path: ("gpt",) if path == "/dev/loop0" else (),
-        held=lambda path: False,
-        again=lambda path: recorded("lsblk-loop-with-partition.json").replace(
-            "loop0", path.removeprefix("/dev/")
-        ),
-    )
-
-
 def test_a_loop_device_with_a_partition() -> None:
     """The partition stands on the disk, each with its size in bytes."""
-    facts = parsed(recorded("lsblk-loop-with-partition.json"))
+    disk, part = parse_devices(recorded("lsblk-loop-with-partition.json"))
 
-    assert facts is not None
-    assert (facts.path, facts.kind, facts.size_bytes) == (
+    assert (disk.path, disk.type, disk.size_bytes, disk.parents) == (
         "/dev/loop0",
-        DeviceKind.DISK,
+        "loop",
         64 * MIB,
+        (),
     )
-    assert facts.signatures == ("gpt",)
-    (part,) = facts.parts
-    assert (part.path, part.kind) == ("/dev/loop0p1", DeviceKind.PARTITION)
+    assert (part.path, part.type, part.parents) == (
+        "/dev/loop0p1",
+        "part",
+        ("/dev/loop0",),
+    )
 
 
-def test_a_loop_device_on_a_disk_is_added_to_what_stands_on_it() -> None:
-    """Lsblk itself does not show it."""
-    upper = LoopDevice("/dev/loop7", "/dev/loop0p1", 0, 0, read_only=True)
+def test_what_stands_on_several_disks_is_one_device() -> None:
+    """Lsblk tells a RAID below each of its members."""
+    raid = {"path": "/dev/md0", "maj:min": "9:0", "type": "raid1", "size": 7}
+    members = [
+        {"path": f"/dev/sd{x}", "maj:min": f"8:{n}", "type": "disk", "size": "8",
+         "serial": f" {x} ", "children": [raid]}
+        for n, x in enumerate("ab")
+    ]  # fmt: skip
 
-    facts = parsed(recorded("lsblk-loop-with-partition.json"), (upper,))
+    devices = {d.path: d for d in parse_devices(json.dumps({"blockdevices": members}))}
 
-    assert facts is not None
-    paths = [part.path for part in facts.tree()]
-    assert paths == ["/dev/loop0", "/dev/loop0p1", "/dev/loop7", "/dev/loop7p1"]
+    assert devices.keys() == {"/dev/sda", "/dev/sdb", "/dev/md0"}
+    assert devices["/dev/md0"].parents == ("/dev/sda", "/dev/sdb")
+    assert devices["/dev/sda"].serial == "a"
 
 
-def test_no_device_is_no_facts() -> None:
-    """Lsblk lists nothing for a loop device without a file."""
-    assert parsed('{"blockdevices": []}') is None
+@pytest.mark.parametrize("text", ["", '{"blockdevices": []}'])
+def test_no_device_is_no_device(text: str) -> None:
+    """Lsblk may list nothing, or print nothing."""
+    assert parse_devices(text) == ()
+
+
+def test_mounts_are_read_from_mountinfo() -> None:
+    """Blanks are escaped by the kernel, and optional fields come and go."""
+    text = (
+        "22 27 0:21 / /proc rw,relatime - proc proc rw\n"
+        "27 1 254:0 / / rw,relatime shared:1 master:2 - ext4 /dev/vda rw\n"
+        "90 27 8:17 / /media/my\\040disk\\134 rw - ext4 /dev/sdb1 rw\n"
+        "91 27 0:45 /@ /data rw - btrfs /dev/sdc rw\n"
+        "cut short\n"
+    )
+
+    assert parse_mounts(text, "elsewhere") == (
+        Mount("0:21", "proc", "/proc", "elsewhere"),
+        Mount("254:0", "/dev/vda", "/", "elsewhere"),
+        Mount("8:17", "/dev/sdb1", "/media/my disk\\", "elsewhere"),
+        Mount("0:45", "/dev/sdc", "/data", "elsewhere"),
+    )
+
+
+def test_swaps_are_files_and_devices() -> None:
+    """Without the heading."""
+    text = (
+        "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
+        "/dev/dm-1                               partition\t999420\t\t0\t\t-2\n"
+        "/my\\040swap                              file\t\t1024\t\t0\t\t-3\n"
+    )
+
+    assert parse_swaps(text) == ("/dev/dm-1", "/my swap")
+    assert parse_swaps("Filename\n") == ()
 
 
 def test_loop_devices_are_listed_with_their_files() -> None:
