@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from s3export.adapters import command_lines
 from s3export.adapters.commands import Commands
@@ -18,12 +19,55 @@ from s3export.adapters.device_facts import (
     parse_signatures,
     parse_swaps,
 )
-from s3export.domain.devices.system import Mount, SystemDevices
+from s3export.domain.devices.system import BlockDevice, Mount, SystemDevices
 from s3export.domain.errors import DeviceFailed
 
 _PROCESSES = Path("/proc")
 _BY_ID = Path("/dev/disk/by-id")
 _NUMBERS = Path("/sys/dev/block")
+
+
+def assembled(
+    devices: Iterable[BlockDevice],
+    *,
+    below: Mapping[str, str],
+    mounts: Iterable[Mount],
+    swaps: Iterable[str],
+    by_id: Mapping[str, str],
+    sequences: Mapping[str, int],
+    held: Iterable[str] = (),
+    signatures: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> SystemDevices:
+    """Put together what was read.
+
+    Args:
+        devices: As lsblk tells them.
+        below: What each loop device stands on; empty where that is no device.
+        by_id: Names that do not change, by number.
+        sequences: Of arrival, by number.
+    """
+    return SystemDevices(
+        devices=tuple(
+            replace(
+                device,
+                parents=_parents(device, below),
+                by_id=by_id.get(device.number, ""),
+                sequence=sequences.get(device.number, 0),
+            )
+            for device in devices
+        ),
+        mounts=tuple(mounts),
+        swaps=frozenset(swaps),
+        signatures=signatures,
+        held=frozenset(held),
+    )
+
+
+def _parents(device: BlockDevice, below: Mapping[str, str]) -> tuple[str, ...]:
+    holder = below.get(device.path, "")
+    if holder and holder != device.path:
+        return (*device.parents, holder)
+    return device.parents
 
 
 class SystemGraph:
@@ -35,26 +79,19 @@ class SystemGraph:
     def read(self) -> SystemDevices:
         """Return all devices, without looking at what they hold."""
         listed = self._commands.run(command_lines.list_block_devices()).stdout
-        devices = {device.path: device for device in parse_devices(listed)}
+        devices = parse_devices(listed)
         mounts = tuple(_all_mounts())
-        by_number = {device.number: device.path for device in devices.values()}
-        names = _lasting_names()
-        for loop in self.loops():
-            if loop.path in devices:
-                below = _holder_of(loop.backing_file, by_number, mounts)
-                parents = (below,) if below and below != loop.path else ()
-                devices[loop.path] = replace(devices[loop.path], parents=parents)
-        return SystemDevices(
-            devices=tuple(
-                replace(
-                    device,
-                    by_id=names.get(device.number, ""),
-                    sequence=_sequence(device.number),
-                )
-                for device in devices.values()
-            ),
+        by_number = {device.number: device.path for device in devices}
+        return assembled(
+            devices,
+            below={
+                loop.path: _holder_of(loop.backing_file, by_number, mounts)
+                for loop in self.loops()
+            },
             mounts=mounts,
-            swaps=frozenset(_swap_devices(by_number)),
+            swaps=_swap_devices(by_number),
+            by_id=_lasting_names(),
+            sequences={number: _sequence(number) for number in by_number},
         )
 
     def read_from(self, path: str) -> tuple[SystemDevices, str]:
