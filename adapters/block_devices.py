@@ -396,7 +396,7 @@ class SystemBlockDevices(BlockDevices):
             with self._shield():
                 mount_point = self._session.mount_point()
                 stack.callback(self._session.close)
-                stack.callback(mount_point.rmdir)
+                stack.callback(_remove, mount_point)
                 try:
                     self._commands.run(make(device, str(mount_point), kind))
                 except DeviceFailed as error:
@@ -495,6 +495,12 @@ def _is_block_device(path: str) -> bool:
         return stat.S_ISBLK(os.stat(path).st_mode)  # noqa: PTH116
     except OSError:
         return False
+
+
+def _remove(mount_point: Path) -> None:
+    """Remove a directory that nothing is mounted at; the next run finds others."""
+    with contextlib.suppress(OSError):
+        mount_point.rmdir()
 
 
 def _need_reading(path: str) -> None:

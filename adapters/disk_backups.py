@@ -78,7 +78,7 @@ def save(
             entry = tarfile.TarInfo(member)
             entry.size, entry.mtime, entry.mode = len(data), int(now.timestamp()), 0o600
             archive.addfile(entry, io.BytesIO(data))
-    write_whole(str(path), content.getvalue())
+    write_whole(str(path), content.getvalue(), private=True)
     return str(path)
 
 

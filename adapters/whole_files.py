@@ -20,16 +20,21 @@ def check_writable(path: str) -> None:
         pass
 
 
-def write_whole(path: str, content: bytes) -> None:
+def write_whole(path: str, content: bytes, *, private: bool = False) -> None:
     """Write a file in one step, replacing one of the same name.
 
     After a failure an older file of that name is still whole.
+
+    Args:
+        private: Nobody but its owner may read it.
 
     Raises:
         FileRefused: Something that is no file is there, no file can be made in the
             directory, or the disk is full.
     """
     with _beside(path) as file:
+        if private:
+            os.fchmod(file.fileno(), 0o600)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

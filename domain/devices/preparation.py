@@ -9,8 +9,10 @@ class DiskState(enum.Enum):
     """How far a disk has come; the value says for people what is on it now."""
 
     UNTOUCHED = "nothing on it was changed"
-    BEING_ERASED = "what was on it may be lost, and nothing new on it is whole"
-    PARTITIONED = "it has a new partition table, and no file system yet"
+    BEING_ERASED = (
+        "what was on it may be lost, and nothing new on it is to be relied on"
+    )
+    PARTITIONED = "it has a new partition table, and no file system to be relied on"
     FORMATTED = "it has an empty file system, and no SIGNATURE yet"
     BEING_SIGNED = "it has a file system; SIGNATURE may be on it, and was not checked"
     READY = "it has a file system and the right SIGNATURE"
