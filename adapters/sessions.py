@@ -125,7 +125,7 @@ class Session:
             log.write(json.dumps(line) + "\n")
 
     def _lines(self) -> Iterator[dict[str, object]]:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # none, or another user's
             for line in (self.directory / _LOG).read_text().splitlines():
                 with contextlib.suppress(ValueError):  # cut short by the crash
                     yield json.loads(line)
