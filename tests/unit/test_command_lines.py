@@ -113,8 +113,10 @@ def test_no_command_line_is_forgotten() -> None:
 
 STARTERS = {"subprocess", "pty", "multiprocessing", "plumbum"}
 CALLS = {"system", "popen", "fork", "forkpty", "posix_spawn", "posix_spawnp"}
-CALLS |= {
-    f"{kind}{how}" for kind in ("exec", "spawn") for how in ("v", "ve", "vp", "l")
+CALLS |= {"execv", "execve", "execvp", "execl", "spawnv", "spawnve", "spawnvp"}
+RUNNERS = {
+    ROOT / "adapters" / "commands.py",
+    ROOT / "entrypoints" / "sandbox" / "story.py",  # the program itself, to show it
 }
 
 
