@@ -220,8 +220,7 @@ class SystemBlockDevices(BlockDevices):
             label = preparation.label.encode()[:_LONGEST_LABEL].decode(errors="ignore")
             with _step(f"making an ext4 file system on {facts.path}"):
                 run(command_lines.make_ext4(device, label, full=preparation.full))
-            with _step(f"flushing {facts.path}"):
-                run(command_lines.flush(device))
+            self._flush(facts, device)
         reached(DiskState.FORMATTED)
 
     def _await_node(self, facts: DeviceFacts, partition: Partition) -> None:
@@ -282,8 +281,14 @@ class SystemBlockDevices(BlockDevices):
             yield tree
 
     def _flush(self, facts: DeviceFacts, device: str) -> None:
+        """Write what is buffered, and forget it: what is read next is the disk's own.
+
+        Of the device and of what it stands on, which has buffers of its own.
+        """
         with _step(f"flushing {facts.path}"):
             self._commands.run(command_lines.flush(device))
+            if device != facts.path and _is_block_device(facts.path):
+                self._commands.run(command_lines.flush(facts.path))
 
     def _file_system(self, facts: DeviceFacts, kinds: Sequence[str]) -> Place:
         """Find the one file system, of some kinds, that a device holds."""
