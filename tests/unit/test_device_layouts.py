@@ -42,6 +42,19 @@ REFUSED = {
     ("mounted-in-a-container", "/dev/sdb"): [
         "/dev/sdb1 is mounted at /data in the mount namespace of process 812"
     ],
+    ("recorded-luks-lvm-raid", "/dev/loop0"): [
+        "/dev/md0 is mounted at /run/m1",
+        "/dev/loop0 is held",
+        "/dev/md0 stands on /dev/loop0",
+        "a part of a RAID",
+    ],
+    ("recorded-luks-lvm-raid", "/dev/loop1"): ["/dev/md0 is mounted at /run/m1"],
+    ("recorded-luks-lvm-raid", "/dev/loop2"): [
+        "/dev/mapper/vg-root is mounted at /run/m2",
+        "/dev/mapper/vg-swap_1 is swap space in use",
+        "/dev/mapper/crypt is held",
+        "/dev/mapper/crypt is a part of an LVM volume group",
+    ],
     ("virtual-machine", "/dev/vda"): [f"{SYSTEM} /dev/vda1"],
     ("virtual-machine", "/dev/sr0"): ["neither a disk"],
 }
