@@ -52,6 +52,7 @@ _LONGEST_LABEL = 16  # bytes of ext4's s_volume_name
 _UNMOUNT_TRIES = 10
 _UNMOUNT_PAUSE_SECONDS = 0.3
 _NODE_WAIT_SECONDS = 5.0
+_FAULTY = "the disk is probably faulty: use another one"
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,7 @@ class SystemBlockDevices(BlockDevices):
         if table:
             with _step(f"writing a partition table to {facts.path}"):
                 run(command_lines.make_partition_table(facts.path))
-            (partition,) = self._partitions(facts.path)
+            partition = self._new_partition(facts)
             self._await_node(facts, partition)
             place = self._place(facts, partition, "")
             reached(DiskState.PARTITIONED)
@@ -218,10 +219,27 @@ class SystemBlockDevices(BlockDevices):
             place = Place(facts.path, "")
         with self._device_of(place, read_only=False) as device:
             label = preparation.label.encode()[:_LONGEST_LABEL].decode(errors="ignore")
+            reached(DiskState.BEING_FORMATTED)
             with _step(f"making an ext4 file system on {facts.path}"):
                 run(command_lines.make_ext4(device, label, full=preparation.full))
             self._flush(facts, device)
-        reached(DiskState.FORMATTED)
+            with _step(f"reading the new file system of {facts.path}"):
+                self._see_it(facts, device)
+            reached(DiskState.FORMATTED)
+
+    def _new_partition(self, facts: DeviceFacts) -> Partition:
+        with _step(f"reading the new partition table of {facts.path}"):
+            partitions = self._partitions(facts.path)
+            if len(partitions) != 1:
+                raise DeviceFailed(
+                    f"{len(partitions)} partitions are seen where one was made",
+                    next_step=_FAULTY,
+                )
+        return partitions[0]
+
+    def _see_it(self, facts: DeviceFacts, device: str) -> None:
+        if self._probe(device).get("TYPE") != "ext4":
+            raise DeviceFailed("it does not read back as written", next_step=_FAULTY)
 
     def _await_node(self, facts: DeviceFacts, partition: Partition) -> None:
         """Wait for udev to make the partition's node, where the kernel knows it."""
@@ -281,13 +299,13 @@ class SystemBlockDevices(BlockDevices):
             yield tree
 
     def _flush(self, facts: DeviceFacts, device: str) -> None:
-        """Write what is buffered, and forget it: what is read next is the disk's own.
+        """Write what the kernel buffers, and forget it: what is read is on the disk.
 
-        Of the device and of what it stands on, which has buffers of its own.
+        Of the disk as well: a loop device over a part of it reads through its buffers.
         """
         with _step(f"flushing {facts.path}"):
             self._commands.run(command_lines.flush(device))
-            if device != facts.path and _is_block_device(facts.path):
+            if device != facts.path and facts.kind is not DeviceKind.IMAGE:
                 self._commands.run(command_lines.flush(facts.path))
 
     def _file_system(self, facts: DeviceFacts, kinds: Sequence[str]) -> Place:
@@ -401,10 +419,12 @@ class SystemBlockDevices(BlockDevices):
             with self._shield():
                 mount_point = self._session.mount_point()
                 stack.callback(self._session.close)
-                stack.callback(_remove, mount_point)
+                stack.callback(_remove_unless_mounted, mount_point)
                 try:
                     self._commands.run(make(device, str(mount_point), kind))
                 except DeviceFailed as error:
+                    if mount_point.is_mount():  # it failed when that was done
+                        self._unmount(str(mount_point))
                     raise DeviceUnreadable(
                         f"the {kind} file system on {facts.path} cannot be mounted: "
                         f"{error.message}",
@@ -419,6 +439,8 @@ class SystemBlockDevices(BlockDevices):
                 try:
                     self._commands.run(command_lines.unmount(mount_point))
                 except DeviceFailed as error:
+                    if not Path(mount_point).is_mount():
+                        return  # it failed when that was done
                     if tries + 1 == _UNMOUNT_TRIES:
                         users = users_of(mount_point)
                         used = f"; it is used by {users}" if users else ""
@@ -472,7 +494,7 @@ def _leftovers(held: Held, loops: Mapping[str, LoopDevice]) -> Iterator[Leftover
         for part in mappings.present([name]):
             what = f"decrypted view at {mappings.node(part)}"
             yield Leftover(what, f"cryptsetup close {part}")
-    elif name in loops:
+    elif name in loops and held.is_of(loops[name]):
         what = f"loop device {name} on {loops[name].backing_file}"
         yield Leftover(what, f"losetup -d {name}")
 
@@ -492,7 +514,15 @@ def _step(name: str) -> Iterator[None]:
     try:
         yield
     except DeviceFailed as error:
-        raise DeviceFailed(f"{name}: {error.message}") from error
+        raise DeviceFailed(
+            f"{name}: {error.message}", next_step=error.next_step
+        ) from error
+
+
+def _remove_unless_mounted(mount_point: Path) -> None:
+    """Keep it where unmounting failed: that error names it."""
+    if not mount_point.is_mount():
+        mount_point.rmdir()
 
 
 def _is_block_device(path: str) -> bool:
@@ -500,12 +530,6 @@ def _is_block_device(path: str) -> bool:
         return stat.S_ISBLK(os.stat(path).st_mode)  # noqa: PTH116
     except OSError:
         return False
-
-
-def _remove(mount_point: Path) -> None:
-    """Remove a directory that nothing is mounted at; the next run finds others."""
-    with contextlib.suppress(OSError):
-        mount_point.rmdir()
 
 
 def _need_reading(path: str) -> None:

@@ -1,22 +1,31 @@
 """The one place that runs programs."""
 
+import contextlib
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from plumbum import CommandNotFound, local
 from plumbum.commands.base import BaseCommand
+from plumbum.commands.processes import run_proc
 
 from s3export.adapters.command_lines import DEBIAN_PACKAGES, CommandLine
 from s3export.domain.errors import DeviceFailed, ToolMissing
+
+if TYPE_CHECKING:
+    from plumbum.machines.base import PopenWithAddons
 
 _log = logging.getLogger(__name__)
 
 _SYSTEM_PATHS = ("/usr/sbin", "/sbin", "/usr/local/sbin")  # often not in a user's PATH
 
 _PIPE_BYTES = 4096  # what a pipe always takes: pipe(7)
+_SECONDS_TO_END = 5.0
 
 
 @dataclass(frozen=True)
@@ -34,8 +43,20 @@ class Commands:
     They see none of s3export's own settings, some of which are secrets.
 
     Of their own, so that the terminal's Ctrl-C reaches s3export alone, which then
-    undoes what it did in order.
+    undoes what it did in order. That includes the program that runs: it is ended, and
+    waited for, before the exception goes on, so that nothing writes to a disk behind
+    the message that says how far it came.
+
+    Args:
+        shield: Entered while a program is started, so that an interruption never comes
+            between starting it and knowing it.
     """
+
+    def __init__(
+        self,
+        shield: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+    ) -> None:
+        self._shield = shield
 
     def run(self, line: CommandLine, *, secret: bytes | None = None) -> Output:
         """Run a program to its end.
@@ -52,14 +73,10 @@ class Commands:
         command = program[line.argv[1:]].with_env(LC_ALL="C", **_withheld())
         _log.debug("run %s", " ".join(line.argv))
         if secret is None:
-            status, stdout, stderr = (command << line.stdin).run(
-                retcode=None, new_session=True
-            )
+            status, stdout, stderr = self._run(command << line.stdin)
         else:
             with _piped(secret) as stdin:
-                status, stdout, stderr = command.run(
-                    retcode=None, new_session=True, stdin=stdin
-                )
+                status, stdout, stderr = self._run(command, stdin=stdin)
         output = Output(_text(stdout), _text(stderr), status)
         if status not in line.good:
             _log.debug("status %s: %s%s", status, output.stdout, output.stderr)
@@ -67,6 +84,17 @@ class Commands:
             reason = said[-1] if said else "it said nothing"
             raise DeviceFailed(f"{line.program} failed (status {status}): {reason}")
         return output
+
+    def _run(
+        self, command: BaseCommand, *, stdin: int | None = None
+    ) -> tuple[int, str | bytes, str | bytes]:
+        with ExitStack() as stack:
+            with self._shield():
+                given = {} if stdin is None else {"stdin": stdin}
+                process = command.popen(new_session=True, **given)
+                stack.callback(_end, process)
+            status, stdout, stderr = run_proc(process, None)
+        return status or 0, stdout, stderr
 
     def has(self, program: str) -> bool:
         """Say whether a program is installed."""
@@ -89,6 +117,24 @@ class Commands:
             f"the system tool {program} is not installed",
             next_step=f"install it with: apt-get install {package}",
         )
+
+
+def _end(process: "PopenWithAddons[str]") -> None:
+    """End a program and all that it started, and wait for it; nothing if it is over.
+
+    The wait after KILL has no limit: a program that the kernel holds, in the middle of
+    writing to a disk, has not ended.
+    """
+    if process.poll() is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(_SECONDS_TO_END)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _withheld() -> dict[str, str]:

@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -23,10 +23,21 @@ _LOG = "loops.jsonl"
 
 @dataclass(frozen=True)
 class Held:
-    """A mount point's path, a loop device's path, or a mapping's name."""
+    """A mount point's path, a loop device's path, or a mapping's name.
+
+    Attributes:
+        file, offset: What a loop device was attached to; empty where it is not known.
+    """
 
     kind: Literal["mount", "loop", "mapping"]
     name: str
+    file: str = field(default="", compare=False)
+    offset: int = field(default=0, compare=False)
+
+    def is_of(self, loop: LoopDevice) -> bool:
+        """Say whether a loop device is this one, and not somebody's of its name."""
+        file = loop.backing_file.removesuffix(" (deleted)")
+        return not self.file or (file, loop.offset) == (self.file, self.offset)
 
 
 @dataclass(frozen=True)
@@ -95,7 +106,8 @@ class Session:
                 case {"attaching": _}:
                     announced = line
                 case {"attached": device}:
-                    held[Held("loop", str(device))] = None
+                    file, offset = _where(announced)
+                    held[Held("loop", str(device), file, offset)] = None
                     announced = None
                 case {"detached": device}:
                     held.pop(Held("loop", str(device)), None)
@@ -129,6 +141,13 @@ class Session:
             for line in (self.directory / _LOG).read_text().splitlines():
                 with contextlib.suppress(ValueError):  # cut short by the crash
                     yield json.loads(line)
+
+
+def _where(announced: dict[str, object] | None) -> tuple[str, int]:
+    match announced:
+        case {"attaching": str(file), "offset": int(offset)}:
+            return file, offset
+    return "", 0
 
 
 def dead_sessions(run_directory: str = RUN_DIRECTORY) -> Iterator[Session]:

@@ -91,6 +91,7 @@ class SystemAdapters(containers.DeclarativeContainer):
     interruption = providers.Dependency(instance_of=Interruption)
     run_directory = providers.Object(RUN_DIRECTORY)
 
+    commands = providers.Factory(Commands, shield=interruption.provided.shield)
     session = providers.Singleton(_session, settings)
     export_service = providers.Singleton(
         AwsExportService,
@@ -105,14 +106,14 @@ class SystemAdapters(containers.DeclarativeContainer):
     )
     block_devices = providers.Singleton(
         SystemBlockDevices,
-        providers.Factory(Commands),
+        commands,
         shield=interruption.provided.shield,
         run_directory=run_directory,
         backup_directory=settings.provided.backup_directory,
     )
     cryptsetup = providers.Singleton(
         CryptsetupContainers,
-        providers.Factory(Commands),
+        commands,
         shield=interruption.provided.shield,
         run_directory=run_directory,
     )

@@ -107,6 +107,7 @@ class MemoryBlockDevices(BlockDevices):
         reached(DiskState.BEING_ERASED)
         disk.tree = None
         if facts.kind is DeviceKind.PARTITION or preparation.whole_disk:
+            reached(DiskState.BEING_FORMATTED)
             disk.fail("format")
             disk.facts = replace(disk.facts, signatures=("ext4",), parts=())
         else:
@@ -120,6 +121,7 @@ class MemoryBlockDevices(BlockDevices):
             )
             disk.facts = replace(disk.facts, signatures=("gpt",), parts=(part,))
             reached(DiskState.PARTITIONED)
+            reached(DiskState.BEING_FORMATTED)
             disk.fail("format")
         disk.tree = MemoryWritableTree(room_bytes=facts.size_bytes)
         reached(DiskState.FORMATTED)

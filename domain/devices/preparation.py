@@ -9,12 +9,15 @@ class DiskState(enum.Enum):
     """How far a disk has come; the value says for people what is on it now."""
 
     UNTOUCHED = "nothing on it was changed"
-    BEING_ERASED = (
-        "what was on it may be lost, and nothing new on it is to be relied on"
+    BEING_ERASED = "what was on it may be lost, and nothing new on it can be relied on"
+    PARTITIONED = "it has a new partition table, and no file system yet"
+    BEING_FORMATTED = (
+        "what was on it is lost, and its new file system may not be there or not whole"
     )
-    PARTITIONED = "it has a new partition table, and no file system to be relied on"
     FORMATTED = "it has an empty file system, and no SIGNATURE yet"
-    BEING_SIGNED = "it has a file system; SIGNATURE may be on it, and was not checked"
+    BEING_SIGNED = (
+        "SIGNATURE was being written to its file system, and is not known to be right"
+    )
     READY = "it has a file system and the right SIGNATURE"
 
 

@@ -6,6 +6,7 @@ first half alone. What was left half done is gone on with: the same two halves, 
 job that exists.
 """
 
+import shlex
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -14,9 +15,12 @@ from s3export.domain.devices.preparation import DiskState, Preparation
 from s3export.domain.errors import (
     AwsFailed,
     DeviceError,
+    DeviceUnreadable,
+    DiskFull,
     DiskNotReady,
     InputRefused,
     Problem,
+    S3ExportError,
 )
 from s3export.domain.job_states import has_ended
 from s3export.domain.jobs import (
@@ -175,11 +179,12 @@ class CreateJob:
         """
         with self.devices.hold(plan.facts) as facts:
             _judge(facts, plan.wishes)
-            saved = self.devices.back_up(facts) if plan.erase else ""
-            job = self._job(plan)
-            disk = ReadyDisk(self.devices, facts)
             if not plan.erase:
-                disk.state = DiskState.FORMATTED
+                with self.devices.open_read_only(facts):
+                    pass  # there is a file system to write to
+            saved = self.devices.back_up(facts) if plan.erase else ""
+            disk = ReadyDisk(self.devices, facts)
+            job = self._job(plan)
             try:
                 if plan.erase:
                     disk.prepare(_preparation(plan.wishes))
@@ -188,13 +193,27 @@ class CreateJob:
                 _not_ready(plan, job.job_id, disk.state, saved, error)
             except BaseException as interruption:
                 interruption.add_note(_standing(plan, job.job_id, disk.state, saved))
-                interruption.add_note(_way_on(plan, job.job_id, disk.state))
+                interruption.add_note(_way_on(plan, job.job_id, disk.state, None))
                 raise
         return job
 
     def _job(self, plan: CreateJobPlan) -> CreatedJob:
         if plan.job is None:
-            return NewJob(self.export, self.clock).create(plan.manifest.text)
+            try:
+                return NewJob(self.export, self.clock).create(plan.manifest.text)
+            except S3ExportError:
+                raise
+            except BaseException as interruption:
+                interruption.add_note(
+                    "perhaps a job was created at AWS; nothing was changed on "
+                    f"{plan.facts.path}"
+                )
+                interruption.add_note(
+                    "look for a new job with: s3export list-jobs; if there is one, go "
+                    f"on with it: {_command(plan, '--resume', 'JOB')}; if there is "
+                    "none, run the same command again"
+                )
+                raise
         if not plan.job.signature_file:
             raise AwsFailed(f"AWS tells no signature of job {plan.job.job_id}")
         return CreatedJob(plan.job.job_id, plan.job.signature_file)
@@ -236,7 +255,7 @@ def _not_ready(
 ) -> NoReturn:
     raise DiskNotReady(
         f"{_standing(plan, job_id, state, saved)}: {error.message}",
-        next_step=_way_on(plan, job_id, state),
+        next_step=_way_on(plan, job_id, state, error),
     ) from error
 
 
@@ -244,18 +263,39 @@ def _standing(plan: CreateJobPlan, job_id: JobId, state: DiskState, saved: str) 
     disk = plan.facts.path
     said = f"job {job_id} exists at AWS, but {disk} is not ready: {state.value}"
     if saved and state is not DiskState.UNTOUCHED:
-        said += f"; its old partition table and headers are in {saved}"
+        said += (
+            "; the partition table and headers that it had before this run are in "
+            f"{saved}"
+        )
     return said
 
 
-def _way_on(plan: CreateJobPlan, job_id: JobId, state: DiskState) -> str:
-    command = f"s3export create-job {plan.manifest_path} {plan.facts.path}"
-    command += f" --resume {job_id}"
-    if state in (DiskState.FORMATTED, DiskState.BEING_SIGNED):
-        command += " --skip-format"
-    elif plan.wishes.whole_disk:
-        command += " --whole-disk"
+def _way_on(
+    plan: CreateJobPlan, job_id: JobId, state: DiskState, error: DeviceError | None
+) -> str:
+    """Say what leads to a ready disk: what the error names first, then one command."""
+    first = f"{error.next_step}; then " if error and error.next_step else ""
+    has_file_system = state in (DiskState.FORMATTED, DiskState.BEING_SIGNED)
+    unusable = isinstance(error, DeviceUnreadable | DiskFull)
+    kept = " --skip-format" if plan.erase and has_file_system and not unusable else ""
+    command = _command(plan, "--resume", job_id) + kept
+    other = "; with another disk leave out --skip-format" if kept else ""
     return (
-        f"go on with this disk or another one: {command}; or give the job up: "
-        f"s3export cancel-job {job_id}"
+        f"{first}go on with this disk or another one: {command}{other}; or give the "
+        f"job up: s3export cancel-job {job_id}"
     )
+
+
+def _command(plan: CreateJobPlan, *options: str) -> str:
+    """Return the command line of a plan, for a shell."""
+    wishes = plan.wishes
+    words = ["s3export", "create-job", plan.manifest_path, plan.facts.path, *options]
+    if not wishes.erase:
+        words.append("--skip-format")
+    if wishes.whole_disk:
+        words.append("--whole-disk")
+    if wishes.full_format:
+        words.append("--full-format")
+    if plan.facts.is_fixed:
+        words.append("--allow-fixed-disk")
+    return shlex.join(words)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from s3export.domain.backup_layout import TreePath
 from s3export.domain.devices import DeviceFacts, refusals_to_write
-from s3export.domain.devices.preparation import DiskState, Preparation
-from s3export.domain.errors import DeviceFailed, DeviceRefused
+from s3export.domain.devices.preparation import DiskState, Preparation, Reached
+from s3export.domain.errors import DeviceFailed, DeviceRefused, DiskFull
 from s3export.domain.jobs import SIGNATURE_FILE_NAME
 from s3export.domain.ports import BlockDevices, FileTree
 
@@ -29,8 +29,7 @@ class ReadyDisk:
 
     def sign(self, content: str) -> None:
         """Write SIGNATURE, release the disk, look at it anew, and compare."""
-        self.state = DiskState.BEING_SIGNED
-        write_signature(self.devices, self.facts, content)
+        write_signature(self.devices, self.facts, content, self._reached)
         self.state = DiskState.READY
 
     def _reached(self, state: DiskState) -> None:
@@ -51,16 +50,32 @@ def refuse_unsafe(
         )
 
 
-def write_signature(devices: BlockDevices, facts: DeviceFacts, content: str) -> None:
+def write_signature(
+    devices: BlockDevices,
+    facts: DeviceFacts,
+    content: str,
+    reached: Reached = lambda state: None,
+) -> None:
     """Write SIGNATURE to a device, release it, open it anew and compare.
+
+    Args:
+        reached: Told of ``BEING_SIGNED`` before the first byte is written.
 
     Raises:
         DeviceFailed: What was read is not what was written.
+        DiskFull: It does not fit.
 
     """
     wanted = content.encode()
     with devices.open_for_writing(facts) as tree:
-        tree.replace(SIGNATURE_PATH, wanted)
+        reached(DiskState.BEING_SIGNED)
+        try:
+            tree.replace(SIGNATURE_PATH, wanted)
+        except DiskFull as error:
+            raise DiskFull(
+                f"{SIGNATURE_FILE_NAME} does not fit on {facts.path}: {error.message}",
+                next_step="make room on it",
+            ) from error
         tree.sync()
     with devices.open_read_only(facts) as tree:
         if read_signature(tree, limit=len(wanted) + 1) != wanted:

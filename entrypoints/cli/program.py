@@ -82,11 +82,12 @@ def _run(
     except Exception as error:
         if verbose:
             raise
-        print(
-            f"s3export: a bug: {type(error).__name__}: {error}\n"
-            "  next: run it again with --verbose and report what it prints",
-            file=terminal.err,
-        )
+        notes = getattr(error, "__notes__", [])
+        said = [f"s3export: a bug: {type(error).__name__}: {error}"]
+        said += [f"  {harmless(note)}" for note in notes[:-1]]
+        said += [f"  next: {harmless(note)}" for note in notes[-1:]]
+        said.append("  next: run it again with --verbose and report what it prints")
+        print("\n".join(said), file=terminal.err)
         return ExitCode.BUG
 
 
