@@ -23,6 +23,7 @@ _MIB = 1 << 20
 _AT_START = 4 * _MIB  # GPT and boot loader, LUKS1 headers, superblocks
 _AT_END = _MIB  # backup GPT, RAID and ZFS labels, TrueCrypt's backup header
 _OF_PARTITION = _MIB
+_LONGEST_NAME = 64
 _ELSEWHERE = "name another place with --backup-directory"
 
 _MOST_PARTITIONS = 128  # what a GPT has room for as a rule; a crafted one for more
@@ -61,7 +62,7 @@ def save(
         DeviceFailed: The disk cannot be read there.
     """
     now = datetime.now(UTC)
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", facts.serial or Path(facts.path).name)
+    name = _plain(facts.serial) or _plain(Path(facts.path).name) or "disk"
     path = Path(directory, f"{name}-{now:%Y%m%dT%H%M%S.%fZ}.tar.gz")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -95,6 +96,11 @@ def save(
     except FileRefused as error:
         raise FileRefused(error.message, next_step=_ELSEWHERE) from error
     return str(path)
+
+
+def _plain(name: str) -> str:
+    """Return what of a name is safe in a file's, also as an argument of a program."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:_LONGEST_NAME]
 
 
 def _commands(

@@ -183,13 +183,11 @@ def is_as_told(scene: Scene, state: DiskState | None) -> bool:
         return scene.checksum() == scene.before
     if state is DiskState.PARTITIONED:
         return scene.has_table() and scene.offset() is None
-    if state is DiskState.BEING_FORMATTED:
-        return scene.has_table()
     if state is DiskState.FORMATTED:
         return scene.offset() is not None and scene.signature() is None
     if state is DiskState.BEING_SIGNED:
         return scene.offset() is not None
-    return state is DiskState.BEING_ERASED  # which says what may be
+    return True  # the others say what may be, and not what is
 
 
 def commands_named(text: str) -> list[list[str]]:
@@ -279,6 +277,21 @@ STEPS = [
 ]
 """How a command line begins, and the how-many-eth of those it is."""
 
+INTERRUPTED_AT = [
+    ("losetup --json", 1),
+    ("sfdisk --dump", 1),
+    ("sfdisk --quiet", 1),
+    ("sfdisk --json", 2),
+    ("losetup --find", 1),
+    ("mkfs.ext4", 1),
+    ("blockdev", 1),
+    ("losetup --detach", 1),
+    ("mount", 1),
+    ("umount", 1),
+    ("blkid", 4),
+    ("umount", 2),
+]
+
 ON_WHOLE_DISK = [
     ("wipefs --all", 1),
     ("mkfs.ext4", 1),
@@ -327,7 +340,7 @@ def test_a_step_that_fails_on_a_disk_without_a_table_is_told_truly(
 @pytest.mark.parametrize(
     ("kind", "signum"), [("signal-before", "INT"), ("signal-after", "TERM")]
 )
-@pytest.mark.parametrize(("call", "number"), STEPS)
+@pytest.mark.parametrize(("call", "number"), INTERRUPTED_AT)
 def test_an_interruption_at_a_step_is_told_truly(
     scene: Scene, call: str, number: int, kind: str, signum: str
 ) -> None:
@@ -376,8 +389,10 @@ def test_what_cannot_be_released_is_named_with_the_command_that_does(
         went_on = scene.run(*way_on[1:], f"--confirm-device={scene.disk}")
         if went_on.code == 0:
             break
-        for found in left.findall(went_on.err):
-            tool(*found.rstrip(",;)").split())
+        for line in went_on.err.splitlines():
+            if f" on {scene.disk};" in line or f"/{os.getpid()}-" in line:
+                for found in left.findall(line):
+                    tool(*found.rstrip(",;)").split())
     assert went_on.code == 0, went_on.err
     is_ready(scene)
 
@@ -408,14 +423,13 @@ def test_a_run_that_was_killed_is_gone_on_with(
     """The next one names what it left, inside first; then the same job is finished."""
     scene.tools.arrange(kind, call, first=number, signal="KILL")
     command = [sys.executable, "-m", "s3export", "create-job", *scene.arguments()]
-    killed = subprocess.run(
+    killed = subprocess.Popen(
         command,
         env={**os.environ, "PATH": scene.tools.path},
-        capture_output=True,
-        timeout=60,
-        check=False,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
-    assert killed.returncode == -signal.SIGKILL
+    assert killed.wait(60) == -signal.SIGKILL
     assert scene.tools.disarm()
     wait_for_tools(scene)
     jobs = scene.jobs()
@@ -423,11 +437,14 @@ def test_a_run_that_was_killed_is_gone_on_with(
     resume = [f"--resume={job}" for job in jobs]
     for _ in range(3):
         ran = scene.create(*resume)
-        for release in re.findall(r"release it with: (\S.*)", ran.err):
-            tool(*release.split())
         if ran.code == 0:
             break
-        assert "release it with: " in ran.err, ran.err
+        releases = re.findall(r"left a (.*); release it with: (\S.*)", ran.err)
+        of_it = (f" on {scene.disk}", f"/{killed.pid}-")
+        own = [command for what, command in releases if any(x in what for x in of_it)]
+        assert own, ran.err
+        for release in own:
+            tool(*release.split())
 
     assert ran.code == 0, ran.err
     assert len(scene.jobs()) == 1
@@ -437,9 +454,10 @@ def test_a_run_that_was_killed_is_gone_on_with(
 
 def wait_for_tools(scene: Scene) -> None:
     """Wait until what the killed run had started has ended."""
+    own = (str(scene.tools.directory), scene.disk)
     for _ in range(100):
-        listed = tool("ps", "-eo", "args")
-        if str(scene.tools.directory) not in listed:
+        listed = tool("ps", "-eo", "args").splitlines()
+        if not any(word in line for line in listed for word in own):
             return
         time.sleep(0.05)
     raise AssertionError(listed)

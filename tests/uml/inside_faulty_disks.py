@@ -209,11 +209,6 @@ def failing_writes(below: str) -> str:
     return whole("flakey", below, " 0 3600 1 error_writes")
 
 
-def corrupting(below: str) -> str:
-    """Return a table whose reads have one byte of each 4096 changed."""
-    return whole("flakey", below, " 0 3600 5 corrupt_bio_byte 40 r 90 0")
-
-
 def everything() -> dict[str, object]:
     """Run all the checks; one that fails has its trace as its answer."""
     full = DiskWishes(full_format=True)
@@ -252,7 +247,6 @@ def everything() -> dict[str, object]:
         "writes lost from the signature on without a table": lambda: prepared(
             dropping, at=("mount", 1), wishes=DiskWishes(whole_disk=True)
         ),
-        "reads changed": lambda: prepared(corrupting, at=("mount", 2)),
     }
     answers: dict[str, object] = {}
     for name, check in checks.items():

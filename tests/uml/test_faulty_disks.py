@@ -103,4 +103,5 @@ def test_a_signature_that_the_disk_lost_is_missed(answers: Answers, name: str) -
 
     assert answer.get("trace") is None, answer["trace"]
     assert answer["signature"] == ""
-    assert "SIGNATURE" in answer["message"]
+    assert "SIGNATURE on /dev/loop1 cannot be read back" in answer["message"]
+    assert "the disk is probably faulty" in answer["next_step"]
