@@ -1,8 +1,10 @@
 """Disks, partitions and images of this system, through its own tools."""
 
 import contextlib
+import fcntl
 import os
 import stat
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -52,6 +54,7 @@ _LONGEST_LABEL = 16  # bytes of ext4's s_volume_name
 _UNMOUNT_TRIES = 10
 _UNMOUNT_PAUSE_SECONDS = 0.3
 _NODE_WAIT_SECONDS = 5.0
+_GET_GENERATION = 0x80087601  # FS_IOC_GETVERSION of linux/fs.h, on 64 bits
 _FAULTY = "the disk is probably faulty: use another one"
 
 
@@ -132,7 +135,7 @@ class SystemBlockDevices(BlockDevices):
             read_only=not os.access(real, os.W_OK),
             signatures=self._graph.signatures(real),
             parts=tuple(replace(part, kind=DeviceKind.OTHER) for part in parts if part),
-            number=f"inode {Path(real).stat().st_ino}",
+            number=_number_of_file(real),
         )
 
     def _inspect_block_device(self, path: str) -> DeviceFacts:
@@ -523,6 +526,17 @@ def _remove_unless_mounted(mount_point: Path) -> None:
     """Keep it where unmounting failed: that error names it."""
     if not mount_point.is_mount():
         mount_point.rmdir()
+
+
+def _number_of_file(path: str) -> str:
+    """Tell a file from another one of its name, also where the inode is used again."""
+    with Path(path).open("rb") as file:
+        found = os.fstat(file.fileno())
+        generation = bytearray(8)
+        with contextlib.suppress(OSError):  # a file system that counts none
+            fcntl.ioctl(file.fileno(), _GET_GENERATION, generation)
+    count = int.from_bytes(generation[:4], sys.byteorder)
+    return f"inode {found.st_ino} of device {found.st_dev}, generation {count}"
 
 
 def _is_block_device(path: str) -> bool:

@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -86,12 +87,11 @@ class Commands:
         return output
 
     def _run(
-        self, command: BaseCommand, *, stdin: int | None = None
+        self, command: BaseCommand, *, stdin: int = subprocess.PIPE
     ) -> tuple[int, str | bytes, str | bytes]:
         with ExitStack() as stack:
             with self._shield():
-                given = {} if stdin is None else {"stdin": stdin}
-                process = command.popen(new_session=True, **given)
+                process = command.popen(new_session=True, stdin=stdin)
                 stack.callback(_end, process)
             status, stdout, stderr = run_proc(process, None)
         return status or 0, stdout, stderr
@@ -125,16 +125,17 @@ def _end(process: "PopenWithAddons[str]") -> None:
     The wait after KILL has no limit: a program that the kernel holds, in the middle of
     writing to a disk, has not ended.
     """
-    if process.poll() is not None:
+    group = process.pid  # it leads the session that it was started in
+    if group is None or process.poll() is not None:
         return
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(_SECONDS_TO_END)
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        os.killpg(group, signal.SIGTERM)
+    deadline = time.monotonic() + _SECONDS_TO_END
+    while process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+    process.wait()
 
 
 def _withheld() -> dict[str, str]:

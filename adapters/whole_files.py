@@ -20,21 +20,19 @@ def check_writable(path: str) -> None:
         pass
 
 
-def write_whole(path: str, content: bytes, *, private: bool = False) -> None:
+def write_whole(path: str, content: bytes, *, mode: int = 0o666) -> None:
     """Write a file in one step, replacing one of the same name.
 
     After a failure an older file of that name is still whole.
 
     Args:
-        private: Nobody but its owner may read it.
+        mode: Of the file; the umask is taken from it.
 
     Raises:
         FileRefused: Something that is no file is there, no file can be made in the
             directory, or the disk is full.
     """
-    with _beside(path) as file:
-        if private:
-            os.fchmod(file.fileno(), 0o600)
+    with _beside(path, mode) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
@@ -42,15 +40,19 @@ def write_whole(path: str, content: bytes, *, private: bool = False) -> None:
 
 
 @contextlib.contextmanager
-def _beside(path: str) -> Iterator[IO[bytes]]:
+def _beside(path: str, mode: int = 0o666) -> Iterator[IO[bytes]]:
     """Open a file in the directory of the path; removed unless it was renamed."""
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags, mode)
+
     try:
         if Path(path).exists() and not Path(path).is_file():
             raise FileRefused(
                 f"{path} is there, and is not a file", next_step="name a file"
             )
         beside = Path(path).with_name(f".{Path(path).name}.{secrets.token_hex(4)}")
-        with beside.open("xb") as file:
+        with open(beside, "xb", opener=opener) as file:
             try:
                 yield file
             finally:

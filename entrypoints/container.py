@@ -91,7 +91,6 @@ class SystemAdapters(containers.DeclarativeContainer):
     interruption = providers.Dependency(instance_of=Interruption)
     run_directory = providers.Object(RUN_DIRECTORY)
 
-    commands = providers.Factory(Commands, shield=interruption.provided.shield)
     session = providers.Singleton(_session, settings)
     export_service = providers.Singleton(
         AwsExportService,
@@ -106,14 +105,14 @@ class SystemAdapters(containers.DeclarativeContainer):
     )
     block_devices = providers.Singleton(
         SystemBlockDevices,
-        commands,
+        providers.Factory(Commands, shield=interruption.provided.shield),
         shield=interruption.provided.shield,
         run_directory=run_directory,
         backup_directory=settings.provided.backup_directory,
     )
     cryptsetup = providers.Singleton(
         CryptsetupContainers,
-        commands,
+        providers.Factory(Commands, shield=interruption.provided.shield),
         shield=interruption.provided.shield,
         run_directory=run_directory,
     )

@@ -63,6 +63,7 @@ class MemoryBlockDevices(BlockDevices):
     def __init__(self, *disks: MemoryDisk) -> None:
         self.disks_by_path = {disk.facts.path: disk for disk in disks}
         self._leftovers: list[Leftover] = []
+        self._backups = 0
 
     def inspect(self, path: str) -> DeviceFacts:
         """Return a disk's facts as they are now."""
@@ -94,7 +95,9 @@ class MemoryBlockDevices(BlockDevices):
     def back_up(self, facts: DeviceFacts) -> str:
         """Save nothing, but say where."""
         self._disk(facts.path).fail_unseen("back up")
-        return f"/memory/erased-disks/{facts.serial or 'disk'}.tar.gz"
+        self._backups += 1
+        name = f"{facts.serial or 'disk'}-{self._backups}.tar.gz"
+        return f"/memory/erased-disks/{name}"
 
     def prepare(
         self,

@@ -169,6 +169,7 @@ class CreateJob:
         Raises:
             DeviceChanged, DeviceRefused: The device is not what was judged any more.
                 No job was created, nothing was written.
+            DeviceUnreadable: The file system to be kept is not there. As before.
             FileRefused: The old partition table cannot be saved. As before.
             AwsError: No job was created. Nothing was written to the device.
             ReplyLost: Perhaps a job was created; the message says what was looked at.

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from s3export.domain.backup_layout import TreePath
 from s3export.domain.devices import DeviceFacts, refusals_to_write
 from s3export.domain.devices.preparation import DiskState, Preparation, Reached
-from s3export.domain.errors import DeviceFailed, DeviceRefused, DiskFull
+from s3export.domain.errors import DeviceFailed, DeviceRefused, DiskFull, FileUnreadable
 from s3export.domain.jobs import SIGNATURE_FILE_NAME
 from s3export.domain.ports import BlockDevices, FileTree
+
+_FAULTY = "the disk is probably faulty: use another one"
 
 SIGNATURE_PATH = TreePath(SIGNATURE_FILE_NAME.encode())
 
@@ -78,10 +80,18 @@ def write_signature(
             ) from error
         tree.sync()
     with devices.open_read_only(facts) as tree:
-        if read_signature(tree, limit=len(wanted) + 1) != wanted:
+        try:
+            found = read_signature(tree, limit=len(wanted) + 1)
+        except FileUnreadable as error:
+            raise DeviceFailed(
+                f"{SIGNATURE_FILE_NAME} on {facts.path} cannot be read back: "
+                f"{error.message}",
+                next_step=_FAULTY,
+            ) from error
+        if found != wanted:
             raise DeviceFailed(
                 f"{SIGNATURE_FILE_NAME} on {facts.path} does not read back as written",
-                next_step="the disk is probably faulty: use another one",
+                next_step=_FAULTY,
             )
 
 

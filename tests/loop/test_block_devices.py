@@ -60,7 +60,11 @@ def nothing_left() -> Iterator[None]:
 @pytest.fixture
 def devices(nothing_left: None, tmp_path: Path) -> SystemBlockDevices:
     """The adapter, with its notes in a directory of the test."""
-    return SystemBlockDevices(Commands(), run_directory=str(tmp_path / "run"))
+    return SystemBlockDevices(
+        Commands(),
+        run_directory=str(tmp_path / "run"),
+        backup_directory=str(tmp_path / "erased"),
+    )
 
 
 @pytest.fixture
@@ -83,6 +87,9 @@ def loop(devices: SystemBlockDevices, image: str) -> Iterator[str]:
 class Arranged:
     devices: SystemBlockDevices
     path: str
+
+    def content(self) -> str:
+        return checksum(self.path)
 
 
 class TestLoopDevice(BlockDevicesContract):
@@ -402,3 +409,20 @@ def test_what_is_on_a_disk_is_told(devices: SystemBlockDevices, image: str) -> N
     assert devices.inspect(image).signatures == ()
     devices.prepare(devices.inspect(image), Preparation("test"))
     assert "gpt" in devices.inspect(image).signatures
+
+
+@pytest.mark.parametrize(
+    ("label", "kept"),
+    [
+        ("x" * 40, "x" * 16),
+        ("\u00e9" * 9, "\u00e9" * 8),
+        ("a\U0001f4be" * 4, "a\U0001f4be" * 3),
+    ],
+)
+def test_as_much_of_a_label_as_fits_is_kept(
+    devices: SystemBlockDevices, image: str, label: str, kept: str
+) -> None:
+    """In whole characters, of sixteen bytes."""
+    devices.prepare(devices.inspect(image), Preparation(label, whole_disk=True))
+
+    assert tool("e2label", image) == kept

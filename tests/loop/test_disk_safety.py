@@ -1,104 +1,120 @@
-"""Disks that must not be written to, on real loop devices: refused, and unchanged."""
+"""A disk that may not be used stays as it is, byte for byte, and why is said."""
 
-import ctypes
+import contextlib
 import hashlib
 import os
 import subprocess
 import sys
-import tarfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from samples import MANIFEST, checked
+from samples import MANIFEST
 
 from s3export.adapters.block_devices import SystemBlockDevices
 from s3export.adapters.commands import Commands
-from s3export.adapters.memory import FixedClock, MemoryExportService
-from s3export.domain.backup_layout import TreePath
-from s3export.domain.devices.preparation import DiskState, Preparation
+from s3export.adapters.memory import FixedClock, MemoryExportService, MemoryManifests
+from s3export.domain.devices.preparation import Preparation
 from s3export.domain.errors import (
+    DeviceAbsent,
     DeviceChanged,
-    DeviceFailed,
+    DeviceError,
     DeviceRefused,
     DiskNotReady,
-    FileRefused,
-    S3ExportError,
+    NoFileSystem,
 )
 from s3export.domain.services.create_job import CreateJob, DiskWishes
 
 pytestmark = pytest.mark.loop
 
 MIB = 1 << 20
-_CLONE_NEWNS = 0x00020000  # sched.h
-_MS_REC_PRIVATE = 16384 | (1 << 18)  # mount(2)
 
 
-def tool(*argv: str, given: str = "") -> str:
+def tool(*argv: str) -> str:
     """Run a system tool that must succeed."""
-    done = subprocess.run(argv, check=True, capture_output=True, text=True, input=given)
+    done = subprocess.run(argv, check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
 
 def checksum(path: str) -> str:
-    """Return the SHA-256 of a whole device."""
+    """Return the SHA-256 of a whole device or image."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def attached() -> str:
-    """Return what is attached now."""
-    return tool("losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE")
+def new_image(path: Path, mib: int = 32) -> str:
+    """Make an image of an empty disk."""
+    with path.open("wb") as file:
+        file.truncate(mib * MIB)
+    return str(path)
 
 
 class Scene:
-    """A disk of 64 MiB with something on it, and the use case over it."""
+    """The use case over this system's devices and a service in memory."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.image = folder / "disk.img"
-        self.image.write_bytes(os.urandom(64 * MIB))
-        self.disk = tool("losetup", "--find", "--show", str(self.image))
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
         self.export = MemoryExportService()
         self.devices = SystemBlockDevices(
             Commands(),
-            run_directory=str(folder / "run"),
-            backup_directory=str(folder / "erased"),
+            run_directory=str(directory / "run"),
+            backup_directory=str(directory / "erased"),
         )
         self.create = CreateJob(self.export, self.devices, FixedClock())
-        self.manifest = checked(MANIFEST).accepted()
+        self.manifest = MemoryManifests({"m": MANIFEST}).read("m").accepted()
 
-    def try_it(self, *, between: Callable[[], object] = lambda: None) -> None:
-        """Plan and carry out."""
-        plan = self.create.plan(self.manifest, self.disk)
-        between()
-        self.create.carry_out(plan)
-
-    def assert_refused(self, kind: type[S3ExportError], said: str) -> None:
-        """Refused, no job created, and no byte of the disk is another."""
-        before = checksum(str(self.image))
-        with pytest.raises(kind, match=said):
-            self.try_it()
-        assert checksum(str(self.image)) == before
+    def is_refused(
+        self, path: str, error: type[DeviceError], said: str, *, while_planned: bool
+    ) -> None:
+        """Whatever is wished: an error that says why, no job, no changed byte."""
+        for wishes in (DiskWishes(), DiskWishes(erase=False)):
+            if while_planned:
+                with pytest.raises(error, match=said):
+                    self.create.plan(self.manifest, path, wishes)
         assert list(self.export.jobs()) == []
+        assert not (self.directory / "erased").exists()
+
+    def in_between(
+        self, path: str, change: "contextlib.AbstractContextManager[None]"
+    ) -> DeviceError:
+        """Plan, let something happen, carry out; return the error."""
+        plan = self.create.plan(self.manifest, path)
+        with change, pytest.raises(DeviceError) as refused:
+            self.create.carry_out(plan)
+        assert list(self.export.jobs()) == []
+        assert not (self.directory / "erased").exists()
+        return refused.value
 
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
-    before = attached()
-    scene = Scene(tmp_path)
-    yield scene
-    if scene.disk in attached():
-        tool("losetup", "--detach", scene.disk)
-    assert attached() == before
-    assert str(tmp_path) not in Path("/proc/mounts").read_text()
+    """Nothing stays mounted or attached."""
+    yield Scene(tmp_path)
+    loops = tool("losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE")
+    assert str(tmp_path) not in loops + Path("/proc/mounts").read_text()
 
 
-@contextmanager
+@pytest.fixture
+def image(tmp_path: Path) -> str:
+    """An image of an empty disk."""
+    return new_image(tmp_path / "disk.img")
+
+
+@pytest.fixture
+def disk(scene: Scene, image: str) -> Iterator[str]:
+    """A loop device with an ext4 file system on it."""
+    loop = tool("losetup", "--find", "--show", image)
+    try:
+        tool("mkfs.ext4", "-q", "-L", "somebodys", loop)
+        yield loop
+    finally:
+        subprocess.run(("losetup", "--detach", loop), capture_output=True, check=False)
+
+
+@contextlib.contextmanager
 def mounted(device: str, place: Path) -> Iterator[None]:
-    """Mount a device for a while."""
-    place.mkdir(exist_ok=True)
+    """Mount a device."""
+    place.mkdir()
     tool("mount", device, str(place))
     try:
         yield
@@ -106,272 +122,344 @@ def mounted(device: str, place: Path) -> Iterator[None]:
         tool("umount", str(place))
 
 
-def test_a_mounted_disk_is_left_alone(scene: Scene, tmp_path: Path) -> None:
-    """The place is named."""
-    tool("mkfs.ext4", "-q", "-F", scene.disk)
-    with mounted(scene.disk, tmp_path / "place"):
-        with pytest.raises(DeviceRefused, match=f"is mounted at {tmp_path}/place"):
-            scene.try_it()
-        assert list(scene.export.jobs()) == []
-
-
-_ELSEWHERE = """
-import ctypes, subprocess, sys
-libc = ctypes.CDLL(None, use_errno=True)
-assert libc.unshare(int(sys.argv[3])) == 0
-assert libc.mount(b"none", b"/", None, int(sys.argv[4]), None) == 0
-subprocess.run(["mount", sys.argv[1], sys.argv[2]], check=True)
-print("mounted", flush=True)
-sys.stdin.read()
-"""
-
-
-def test_a_disk_mounted_in_another_namespace_is_left_alone(
-    scene: Scene, tmp_path: Path
-) -> None:
-    """As a container has it: our own mounts do not show it."""
-    assert hasattr(ctypes.CDLL(None), "unshare")
-    tool("mkfs.ext4", "-q", "-F", scene.disk)
-    place = tmp_path / "place"
+@contextlib.contextmanager
+def mounted_out_of_sight(device: str, place: Path) -> Iterator[None]:
+    """Mount a device where only another process sees it."""
     place.mkdir()
-    numbers = (str(_CLONE_NEWNS), str(_MS_REC_PRIVATE))
-    other = subprocess.Popen(
-        [sys.executable, "-c", _ELSEWHERE, scene.disk, str(place), *numbers],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert other.stdout is not None
-    assert other.stdin is not None
+    script = f'mount {device} "$0" && echo ready && exec sleep 60'
+    child = subprocess.Popen(
+        ("unshare", "--mount", "--propagation=private", "sh", "-c", script, str(place)),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
-        assert other.stdout.readline() == "mounted\n"
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
         assert str(place) not in Path("/proc/mounts").read_text()
-        with pytest.raises(DeviceRefused) as refused:
-            scene.try_it()
-        said = f"mounted at {place} in the mount namespace of process {other.pid}"
-        assert said in refused.value.message
+        yield
     finally:
-        other.stdin.close()
-        other.wait()
-        other.stdout.close()
+        child.kill()
+        child.communicate()
 
 
-def test_a_disk_that_somebody_holds_is_left_alone(scene: Scene) -> None:
-    """One exclusive open by another program is enough."""
-    descriptor = os.open(scene.disk, os.O_RDONLY | os.O_EXCL)
+@contextlib.contextmanager
+def held_exclusively(device: str) -> Iterator[None]:
+    """Let another process hold a device as mkfs or a RAID does."""
+    script = (
+        "import os, sys; os.open(sys.argv[1], os.O_RDONLY | os.O_EXCL);"
+        "print('ready', flush=True); sys.stdin.read()"
+    )
+    child = subprocess.Popen(
+        (sys.executable, "-c", script, device),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
-        scene.assert_refused(DeviceRefused, "is held by another process")
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        yield
     finally:
-        os.close(descriptor)
+        child.communicate()
 
 
-def test_swap_in_use_is_left_alone(scene: Scene) -> None:
-    """It is named as what it is."""
-    tool("mkswap", scene.disk)
-    tool("swapon", scene.disk)
+@contextlib.contextmanager
+def swapped_to(device: str) -> Iterator[None]:
+    """Use a device as swap space; mkswap has been there."""
+    tool("swapon", device)
     try:
-        scene.assert_refused(DeviceRefused, "is swap space in use")
+        yield
     finally:
-        tool("swapoff", scene.disk)
+        tool("swapoff", device)
 
 
-def test_a_disk_with_a_mounted_partition_is_left_alone(
-    scene: Scene, tmp_path: Path
-) -> None:
-    """The other partitions with it."""
-    tool("sfdisk", "-q", scene.disk, given="label: gpt\nsize=20MiB\nsize=20MiB\n")
-    tool("partx", "--update", scene.disk)
-    try:
-        tool("mkfs.ext4", "-q", f"{scene.disk}p2")
-        with (
-            mounted(f"{scene.disk}p2", tmp_path / "place"),
-            pytest.raises(DeviceRefused, match="p2 is mounted at"),
-        ):
-            scene.try_it()
-    finally:
-        tool("partx", "--delete", scene.disk)
-
-
-def test_a_member_of_a_raid_that_is_not_running_is_left_alone(scene: Scene) -> None:
-    """Nobody holds it, and its data lies on other disks, too."""
-    magic = bytes.fromhex("fc4e2ba9") + (1).to_bytes(4, "little")
-    superblock = bytearray(magic + bytes(252))
-    with Path(scene.disk).open("r+b") as disk:
-        disk.seek(4096)  # version 1.2: 4 KiB from the start
-        superblock[128:136] = (8).to_bytes(8, "little")  # data_offset
-        superblock[144:152] = (8).to_bytes(8, "little")  # super_offset, in sectors
-        total = sum(
-            int.from_bytes(superblock[n : n + 4], "little") for n in range(0, 256, 4)
-        )
-        total = (total & 0xFFFFFFFF) + (total >> 32)
-        superblock[216:220] = (total & 0xFFFFFFFF).to_bytes(4, "little")  # sb_csum
-        disk.write(superblock)
-
-    scene.assert_refused(DeviceRefused, "is a part of a RAID")
-
-
-def test_a_read_only_disk_is_left_alone(scene: Scene) -> None:
-    """Before anything is tried."""
-    tool("blockdev", "--setro", scene.disk)
-    scene.assert_refused(DeviceRefused, "is read-only")
-    tool("blockdev", "--setrw", scene.disk)
-
-
-def test_another_disk_under_the_same_name_is_left_alone(
-    scene: Scene, tmp_path: Path
-) -> None:
-    """Of the same size and without a serial: the kernel counts arrivals."""
-    other = tmp_path / "other.img"
-    other.write_bytes(os.urandom(64 * MIB))
-    before = checksum(str(other))
-
-    def exchange() -> None:
-        tool("losetup", "--detach", scene.disk)
-        tool("losetup", scene.disk, str(other))
-
-    with pytest.raises(DeviceChanged, match="is not the device that was confirmed"):
-        scene.try_it(between=exchange)
-
-    assert checksum(str(other)) == before
-    assert list(scene.export.jobs()) == []
-
-
-def test_an_image_that_was_replaced_is_left_alone(scene: Scene, tmp_path: Path) -> None:
-    """Another file of the same name and size."""
-    scene.disk, loop = str(tmp_path / "an.img"), scene.disk
+@contextlib.contextmanager
+def replaced(loop: str, other: str) -> Iterator[None]:
+    """Attach another image under the same name."""
     tool("losetup", "--detach", loop)
-    Path(scene.disk).write_bytes(bytes(32 * MIB))
-    other = tmp_path / "another.img"
-    other.write_bytes(bytes(32 * MIB))
-
-    with pytest.raises(DeviceChanged):
-        scene.try_it(between=lambda: other.replace(scene.disk))
-
-    assert Path(scene.disk).read_bytes() == bytes(32 * MIB)
+    tool("losetup", loop, other)
+    yield
 
 
-def test_a_disk_that_was_pulled_out_is_an_error(scene: Scene) -> None:
-    """Between confirming and writing; no job is created."""
-    with pytest.raises(S3ExportError) as gone:
-        scene.try_it(between=lambda: tool("losetup", "--detach", scene.disk))
-
-    assert scene.disk in gone.value.message
-    assert list(scene.export.jobs()) == []
+@contextlib.contextmanager
+def removed(loop: str) -> Iterator[None]:
+    """Pull the disk out."""
+    tool("losetup", "--detach", loop)
+    yield
 
 
-def test_a_disk_that_is_held_by_us_can_be_prepared(scene: Scene) -> None:
-    """Tools that want it for themselves get it, and its name stays its own."""
-    facts = scene.devices.inspect(scene.disk)
-    states: list[DiskState] = []
-    with scene.devices.hold(facts) as now:
-        scene.devices.prepare(now, Preparation("x"), states.append)
-        tool("losetup", "--detach", scene.disk)  # lazily: it is open
-        free = tool("losetup", "--find")
-        assert free != scene.disk
-
-    assert states == [
-        DiskState.BEING_ERASED,
-        DiskState.PARTITIONED,
-        DiskState.FORMATTED,
-    ]
+@contextlib.contextmanager
+def write_protected(loop: str) -> Iterator[None]:
+    """Turn the write switch."""
+    tool("blockdev", "--setro", loop)
+    try:
+        yield
+    finally:
+        tool("blockdev", "--setrw", loop)
 
 
-def test_a_full_disk_keeps_its_files(scene: Scene) -> None:
-    """SIGNATURE does not fit: the message says what is on the disk."""
-    tool("mkfs.ext4", "-q", "-F", "-m", "0", "-N", "16", scene.disk)
-    with scene.devices.open_for_writing(scene.devices.inspect(scene.disk)) as tree:
-        for number in range(500):
-            try:
-                tree.write(TreePath(b"f%d" % number), [b"x"])
-            except S3ExportError:
+def way_of_being_used(
+    name: str, disk: str, directory: Path
+) -> "contextlib.AbstractContextManager[None]":
+    """Return a way in which a disk is in use."""
+    match name:
+        case "mounted":
+            return mounted(disk, directory / "place")
+        case "mounted out of sight":
+            return mounted_out_of_sight(disk, directory / "place")
+        case "held":
+            return held_exclusively(disk)
+        case "swap":
+            tool("mkswap", disk)
+            return swapped_to(disk)
+    return write_protected(disk)
+
+
+USES = [
+    ("mounted", "is mounted at "),
+    ("mounted out of sight", "mounted at .*in the mount namespace of process"),
+    ("held", "is held by another process"),
+    ("swap", "is swap space in use"),
+    ("read-only", "is read-only"),
+]
+
+
+@pytest.mark.parametrize(("name", "said"), USES)
+def test_a_disk_in_use_is_refused_and_stays_as_it_is(
+    scene: Scene, disk: str, tmp_path: Path, name: str, said: str
+) -> None:
+    """However it is used: no job, no backup of it."""
+    use = way_of_being_used(name, disk, tmp_path)
+    with use:
+        tool("sync")
+        before = checksum(disk)
+        scene.is_refused(disk, DeviceRefused, said, while_planned=True)
+        assert checksum(disk) == before
+
+
+@pytest.mark.parametrize(("name", "said"), USES)
+def test_a_disk_that_comes_into_use_after_it_was_planned_is_refused(
+    scene: Scene, disk: str, image: str, tmp_path: Path, name: str, said: str
+) -> None:
+    """It is judged again before anything is created or written."""
+    use = way_of_being_used(name, disk, tmp_path)
+
+    error = scene.in_between(disk, use)
+
+    assert isinstance(error, DeviceRefused)
+    assert said.split(".*")[0] in error.message
+    assert tool("blkid", "-p", "-o", "value", "-s", "LABEL", image) in ("somebodys", "")
+
+
+def test_a_disk_of_which_a_partition_is_mounted_is_refused(
+    scene: Scene, disk: str, tmp_path: Path
+) -> None:
+    """The partition is named."""
+    tool(
+        "sh", "-c", f"printf 'label: gpt\\nstart=1MiB\\n' | sfdisk -q -w always {disk}"
+    )
+    tool("partx", "--update", disk)
+    part = f"{disk}p1"
+    try:
+        tool("mkfs.ext4", "-q", part)
+        with mounted(part, tmp_path / "place"):
+            tool("sync")
+            before = checksum(disk)
+            said = f"{part} is mounted at"
+            scene.is_refused(disk, DeviceRefused, said, while_planned=True)
+            assert checksum(disk) == before
+    finally:
+        tool("partx", "--delete", disk)
+
+
+def test_another_disk_of_the_same_name_size_and_serial_is_not_taken_for_it(
+    scene: Scene, disk: str, image: str, tmp_path: Path
+) -> None:
+    """The kernel numbers the arrivals of disks; neither of the two is changed."""
+    other = new_image(tmp_path / "other.img")
+    before = (checksum(image), checksum(other))
+
+    error = scene.in_between(disk, replaced(disk, other))
+
+    assert isinstance(error, DeviceChanged)
+    assert f"{disk} is not the device that was confirmed" in error.message
+    assert (checksum(image), checksum(other)) == before
+
+
+def test_a_disk_that_was_pulled_out_is_missed_before_anything_is_done(
+    scene: Scene, disk: str, image: str
+) -> None:
+    """No job is created for it."""
+    before = checksum(image)
+
+    error = scene.in_between(disk, removed(disk))
+
+    assert isinstance(error, DeviceChanged | DeviceAbsent)
+    assert disk in error.message
+    assert checksum(image) == before
+
+
+def test_another_image_file_of_the_same_name_is_not_taken_for_it(
+    scene: Scene, image: str, tmp_path: Path
+) -> None:
+    """Neither if it is put in its place, nor if it is made after the first is gone."""
+
+    @contextlib.contextmanager
+    def put_in_place() -> Iterator[None]:
+        Path(new_image(tmp_path / "other.img")).replace(image)
+        yield
+
+    @contextlib.contextmanager
+    def made_anew() -> Iterator[None]:
+        inode = Path(image).stat().st_ino
+        for number in range(50):  # until the file system gives the number again
+            Path(image).unlink()
+            new_image(Path(image))
+            if Path(image).stat().st_ino == inode:
                 break
-        else:
-            pytest.fail("no file system of 16 inodes takes 500 files")
-    plan = scene.create.plan(scene.manifest, scene.disk, DiskWishes(erase=False))
+            Path(image).rename(tmp_path / f"spare-{number}")
+            new_image(Path(image))
+        yield
 
-    with pytest.raises(DiskNotReady) as failed:
+    for change in (put_in_place(), made_anew()):
+        error = scene.in_between(image, change)
+        assert isinstance(error, DeviceChanged)
+        assert not any(Path(image).read_bytes())
+
+
+def test_a_disk_that_is_held_can_be_prepared_and_keeps_its_name(
+    scene: Scene, disk: str, image: str, tmp_path: Path
+) -> None:
+    """Detaching it takes effect when it is let go; until then its name is not free."""
+    other = new_image(tmp_path / "other.img")
+    facts = scene.devices.inspect(disk)
+
+    with scene.devices.hold(facts) as held:
+        scene.devices.prepare(held, Preparation("held"))
+        tool("losetup", "--detach", disk)
+        taken = subprocess.run(
+            ("losetup", disk, other), capture_output=True, text=True, check=False
+        )
+        assert taken.returncode != 0
+        assert tool("losetup", "--find") != disk
+
+    assert not any(Path(other).read_bytes())
+    assert "gpt" in scene.devices.inspect(image).signatures
+
+
+@pytest.mark.parametrize("lacking", ["blocks", "inodes"])
+def test_a_full_disk_that_is_kept_says_that_the_signature_does_not_fit(
+    scene: Scene, disk: str, tmp_path: Path, lacking: str
+) -> None:
+    """What was on it stays; the way on is to make room, and then it leads there."""
+    place = tmp_path / "place"
+    if lacking == "inodes":
+        tool("mkfs.ext4", "-q", "-F", "-N", "16", disk)
+    place.mkdir()
+    tool("mount", disk, str(place))
+    try:
+        with contextlib.suppress(OSError):
+            if lacking == "inodes":
+                for number in range(1000):
+                    (place / f"file-{number}").touch()
+            else:
+                with (place / "file-0").open("wb", buffering=0) as file:
+                    while True:
+                        file.write(bytes(4096))
+        with contextlib.suppress(OSError):  # the blocks that were too few for a page
+            for number in range(100):
+                with (place / f"small-{number}").open("wb", buffering=0) as file:
+                    file.write(b"x")
+                    os.fsync(file.fileno())
+        names = sorted(path.name for path in place.iterdir())
+    finally:
+        tool("umount", str(place))
+    plan = scene.create.plan(scene.manifest, disk, DiskWishes(erase=False))
+
+    with pytest.raises(DiskNotReady, match="SIGNATURE does not fit") as full:
         scene.create.carry_out(plan)
 
-    assert DiskState.BEING_SIGNED.value in failed.value.message
-    assert "--skip-format" in failed.value.next_step
-    with scene.devices.open_read_only(scene.devices.inspect(scene.disk)) as opened:
-        assert b"f0" in opened.names(TreePath(b""))
-        assert b"SIGNATURE" not in opened.names(TreePath(b""))
+    (job,) = scene.export.jobs()
+    assert job.job_id in full.value.message
+    assert full.value.next_step.startswith("make room on it; then ")
+    assert f"--resume {job.job_id} --skip-format" in full.value.next_step
+    with mounted(disk, tmp_path / "again"):
+        assert sorted(path.name for path in (tmp_path / "again").iterdir()) == names
+        (tmp_path / "again" / "file-0").unlink()
+    resumed = scene.create.plan(
+        scene.manifest, disk, DiskWishes(erase=False), resume=job.job_id
+    )
+    assert scene.create.carry_out(resumed).job_id == job.job_id
 
 
-# --- what is saved before ---------------------------------------------------------
-
-
-def test_what_was_saved_can_be_put_back(scene: Scene, tmp_path: Path) -> None:
-    """By the instructions in the file, run as they stand."""
-    layout = "label: gpt\nsize=20MiB\nsize=20MiB, name=second\nsize=10MiB\n"
-    tool("sfdisk", "-q", scene.disk, given=layout)
-    table = tool("sfdisk", "--dump", scene.disk)
-    before = Path(scene.disk).read_bytes()
-    facts = scene.devices.inspect(scene.disk)
-
-    saved = Path(scene.devices.back_up(facts))
-    scene.devices.prepare(facts, Preparation("x"))
-    assert Path(scene.disk).read_bytes() != before
-    with tarfile.open(saved) as archive:
-        archive.extractall(tmp_path / "back", filter="data")
-    how_to = (tmp_path / "back" / "README.txt").read_text()
-    dd = " ".join(how_to.partition("dd if=")[2].partition("What")[0].split("\\\n"))
-    for piece in (tmp_path / "back").glob("bytes-from-*"):
-        offset = piece.name.removeprefix("bytes-from-")
-        command = f"dd if={dd}".replace("OFFSET", offset)
-        tool("sh", "-c", f"cd {tmp_path}/back && {' '.join(command.split())}")
-    after = Path(scene.disk).read_bytes()
-
-    for piece in (tmp_path / "back").glob("bytes-from-*"):
-        start = int(piece.name.removeprefix("bytes-from-"))
-        end = start + piece.stat().st_size
-        assert after[start:end] == before[start:end]
-    assert tool("sfdisk", "--dump", scene.disk) == table
-    assert (tmp_path / "back" / "partition-table.sfdisk").read_text().strip() == table
-    assert f"sfdisk {scene.disk} < partition-table.sfdisk" in how_to
-    assert saved.stat().st_mode & 0o777 == 0o600
-    assert saved.parent.stat().st_mode & 0o777 == 0o700
-
-
-def test_where_nothing_can_be_saved_nothing_is_erased(
-    scene: Scene, tmp_path: Path
+def test_a_disk_without_a_file_system_cannot_be_kept_as_it_is(
+    scene: Scene, disk: str
 ) -> None:
-    """A file stands where the directory should be, or there is no room in it."""
-    (tmp_path / "erased").write_text("in the way")
-    scene.assert_refused(FileRefused, "erased")
+    """That is said before a job is created for it."""
+    tool("wipefs", "--all", "--quiet", disk)
+    before = checksum(disk)
+    plan = scene.create.plan(scene.manifest, disk, DiskWishes(erase=False))
 
-    (tmp_path / "erased").unlink()
-    (tmp_path / "erased").mkdir()
-    tool("mount", "-t", "tmpfs", "-o", "size=64k", "none", str(tmp_path / "erased"))
-    try:
-        scene.assert_refused(FileRefused, "No space left")
-        assert list((tmp_path / "erased").iterdir()) == []
-    finally:
-        tool("umount", str(tmp_path / "erased"))
+    with pytest.raises(NoFileSystem):
+        scene.create.carry_out(plan)
+
+    assert list(scene.export.jobs()) == []
+    assert checksum(disk) == before
 
 
-def test_who_keeps_a_mount_busy_is_named(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+def test_a_disk_that_is_too_small_is_refused(scene: Scene, tmp_path: Path) -> None:
+    """One byte too small is too small."""
+    path = tmp_path / "small.img"
+    with path.open("wb") as file:
+        file.truncate(16 * MIB - 1)
+    before = checksum(str(path))
+
+    said = "16,777,215 bytes, too few"
+    scene.is_refused(str(path), DeviceRefused, said, while_planned=True)
+
+    assert checksum(str(path)) == before
+
+
+def test_a_left_over_whose_name_another_disk_has_is_not_released(
+    scene: Scene, disk: str, tmp_path: Path
 ) -> None:
-    """With the number of the process; and how to go on."""
-    monkeypatch.setattr("s3export.adapters.block_devices._UNMOUNT_TRIES", 2)
-    monkeypatch.setattr("s3export.adapters.block_devices._UNMOUNT_PAUSE_SECONDS", 0.1)
-    tool("mkfs.ext4", "-q", "-F", scene.disk)
-    facts = scene.devices.inspect(scene.disk)
-    busy: subprocess.Popen[bytes] | None = None
-    place = ""
-    try:
-        with (
-            pytest.raises(DeviceFailed) as failed,
-            scene.devices.open_for_writing(facts),
-        ):
-            lines = Path("/proc/mounts").read_text().splitlines()
-            (place,) = [x.split()[1] for x in lines if x.startswith(scene.disk)]
-            busy = subprocess.Popen(["sleep", "60"], cwd=place)
-        assert busy is not None
-        assert f"it is used by sleep ({busy.pid})" in failed.value.message
-        assert f"umount {place}" in failed.value.next_step
-    finally:
-        if busy is not None:
-            busy.kill()
-            busy.wait()
-        tool("umount", place)
+    """A loop device that a killed run had is told from a later one of its name."""
+    notes = tmp_path / "run" / "99999999-1"
+    notes.mkdir(parents=True)
+    (notes / "loops.jsonl").write_text(
+        f'{{"attaching": "{tmp_path}/gone.img", "offset": 0}}\n'
+        f'{{"attached": "{disk}"}}\n'
+    )
+
+    assert scene.devices.leftovers() == ()
+
+
+def test_a_tool_does_not_go_on_behind_an_interruption(tmp_path: Path) -> None:
+    """It has ended, with all that it started, when the exception is seen."""
+    script = f"(sleep 1; touch {tmp_path}/late) & sleep 1; touch {tmp_path}/later"
+    program = (
+        "import signal, sys\n"
+        "from s3export.adapters.command_lines import CommandLine\n"
+        "from s3export.adapters.commands import Commands\n"
+        "from s3export.adapters.interruption import Interrupted, Interruption\n"
+        "interruption = Interruption()\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0.3)\n"
+        "def terminate(*_): signal.raise_signal(signal.SIGTERM)\n"
+        "signal.signal(signal.SIGALRM, terminate)\n"
+        "try:\n"
+        "    with interruption.installed():\n"
+        "        line = CommandLine(('sh', '-c', sys.argv[1]))\n"
+        "        Commands(interruption.shield).run(line)\n"
+        "except Interrupted:\n"
+        "    print('interrupted')\n"
+    )
+    done = subprocess.run(
+        (sys.executable, "-c", program, script),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout == "interrupted\n", done.stderr
+    subprocess.run(("sleep", "1.2"), check=True)
+    assert list(tmp_path.iterdir()) == []

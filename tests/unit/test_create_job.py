@@ -274,8 +274,8 @@ def test_without_a_list_of_the_jobs_there_were_none_is_created(scene: Scene) -> 
     ("step", "state"),
     [
         ("partition", DiskState.BEING_ERASED),
-        ("format", DiskState.PARTITIONED),
-        ("mount", DiskState.BEING_SIGNED),
+        ("format", DiskState.BEING_FORMATTED),
+        ("mount", DiskState.FORMATTED),
     ],
 )
 def test_a_disk_that_fails_after_the_job_exists_says_how_far_it_came(
@@ -292,7 +292,7 @@ def test_a_disk_that_fails_after_the_job_exists_says_how_far_it_came(
     assert f"job {job_id} exists at AWS" in failed.value.message
     assert state.value in failed.value.message
     assert f"{step} failed" in failed.value.message
-    assert "S3R1AL.tar.gz" in failed.value.message
+    assert "S3R1AL-1.tar.gz" in failed.value.message
     assert f"create-job MANIFEST {DISK} --resume {job_id}" in failed.value.next_step
 
 
@@ -370,8 +370,69 @@ def test_an_interruption_says_how_far_the_disk_came(scene: Scene) -> None:
     (job_id,) = scene.jobs()
     standing, way_on = interrupted.value.__notes__
     assert job_id in standing
-    assert DiskState.BEING_SIGNED.value in standing
+    assert DiskState.FORMATTED.value in standing
     assert f"--resume {job_id} --skip-format" in way_on
+
+
+def test_an_interruption_while_a_job_is_created_says_that_there_may_be_one(
+    scene: Scene,
+) -> None:
+    """Running the same command again could create a second one."""
+
+    class Interrupted(BaseException):
+        pass
+
+    class Interrupting(MemoryExportService):
+        def create(self, manifest: str) -> CreatedJob:
+            super().create(manifest)
+            raise Interrupted
+
+    scene.create = CreateJob(Interrupting(), scene.devices, scene.clock)
+    plan = scene.create.plan(scene.manifest, DISK, DiskWishes(full_format=True))
+
+    with pytest.raises(Interrupted) as interrupted:
+        scene.create.carry_out(plan)
+
+    standing, way_on = interrupted.value.__notes__
+    assert "perhaps a job was created" in standing
+    assert way_on.index("list-jobs") < way_on.index("run the same command again")
+    assert f"create-job MANIFEST {DISK} --resume JOB --full-format" in way_on
+    assert scene.untouched()
+
+
+def test_the_command_to_go_on_with_is_one_for_a_shell(scene: Scene) -> None:
+    """Names with spaces are quoted, and what was wished is wished again."""
+    wishes = DiskWishes(whole_disk=True, full_format=True)
+    plan = scene.create.plan(scene.manifest, DISK, wishes)
+    plan = replace(
+        plan,
+        manifest_path="my manifest; x.yml",
+        facts=replace(plan.facts, removable=False),
+    )
+    scene.disk.facts = replace(scene.disk.facts, removable=False)
+    scene.disk.fails_at = "format"
+
+    with pytest.raises(errors.DiskNotReady) as failed:
+        scene.create.carry_out(plan)
+
+    (job_id,) = scene.jobs()
+    assert (
+        f"s3export create-job 'my manifest; x.yml' {DISK} --resume {job_id} "
+        "--whole-disk --full-format --allow-fixed-disk;"
+    ) in failed.value.next_step
+
+
+def test_a_kept_disk_is_not_said_to_be_empty(scene: Scene) -> None:
+    """A disk whose file system was kept is as it was until SIGNATURE is written."""
+    scene.devices.prepare(scene.disk.facts, Preparation("before"))
+    plan = scene.create.plan(scene.manifest, DISK, DiskWishes(erase=False))
+    scene.disk.fails_at = "mount"
+
+    with pytest.raises(errors.DiskNotReady) as failed:
+        scene.create.carry_out(plan)
+
+    assert DiskState.UNTOUCHED.value in failed.value.message
+    assert "--skip-format" in failed.value.next_step
 
 
 def test_a_disk_can_be_one_file_system_as_a_whole(scene: Scene) -> None:

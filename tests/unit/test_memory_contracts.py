@@ -89,6 +89,9 @@ class Devices:
     devices: MemoryBlockDevices
     path: str = DISK
 
+    def content(self) -> tuple[str, ...]:
+        return tuple(self.devices.disks_by_path[self.path].history)
+
 
 class TestMemoryBlockDevices(BlockDevicesContract):
     @pytest.fixture
