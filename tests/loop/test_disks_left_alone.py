@@ -5,7 +5,6 @@ import hashlib
 import os
 import subprocess
 import sys
-import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -270,6 +269,7 @@ def test_a_disk_that_is_held_by_us_can_be_prepared(scene: Scene) -> None:
     assert states == [
         DiskState.BEING_ERASED,
         DiskState.PARTITIONED,
+        DiskState.BEING_FORMATTED,
         DiskState.FORMATTED,
     ]
 
@@ -295,41 +295,6 @@ def test_a_full_disk_keeps_its_files(scene: Scene) -> None:
     with scene.devices.open_read_only(scene.devices.inspect(scene.disk)) as opened:
         assert b"f0" in opened.names(TreePath(b""))
         assert b"SIGNATURE" not in opened.names(TreePath(b""))
-
-
-# --- what is saved before ---------------------------------------------------------
-
-
-def test_what_was_saved_can_be_put_back(scene: Scene, tmp_path: Path) -> None:
-    """By the instructions in the file, run as they stand."""
-    layout = "label: gpt\nsize=20MiB\nsize=20MiB, name=second\nsize=10MiB\n"
-    tool("sfdisk", "-q", scene.disk, given=layout)
-    table = tool("sfdisk", "--dump", scene.disk)
-    before = Path(scene.disk).read_bytes()
-    facts = scene.devices.inspect(scene.disk)
-
-    saved = Path(scene.devices.back_up(facts))
-    scene.devices.prepare(facts, Preparation("x"))
-    assert Path(scene.disk).read_bytes() != before
-    with tarfile.open(saved) as archive:
-        archive.extractall(tmp_path / "back", filter="data")
-    how_to = (tmp_path / "back" / "README.txt").read_text()
-    dd = " ".join(how_to.partition("dd if=")[2].partition("What")[0].split("\\\n"))
-    for piece in (tmp_path / "back").glob("bytes-from-*"):
-        offset = piece.name.removeprefix("bytes-from-")
-        command = f"dd if={dd}".replace("OFFSET", offset)
-        tool("sh", "-c", f"cd {tmp_path}/back && {' '.join(command.split())}")
-    after = Path(scene.disk).read_bytes()
-
-    for piece in (tmp_path / "back").glob("bytes-from-*"):
-        start = int(piece.name.removeprefix("bytes-from-"))
-        end = start + piece.stat().st_size
-        assert after[start:end] == before[start:end]
-    assert tool("sfdisk", "--dump", scene.disk) == table
-    assert (tmp_path / "back" / "partition-table.sfdisk").read_text().strip() == table
-    assert f"sfdisk {scene.disk} < partition-table.sfdisk" in how_to
-    assert saved.stat().st_mode & 0o777 == 0o600
-    assert saved.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_where_nothing_can_be_saved_nothing_is_erased(
