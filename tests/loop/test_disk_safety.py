@@ -463,3 +463,52 @@ def test_a_tool_does_not_go_on_behind_an_interruption(tmp_path: Path) -> None:
     assert done.stdout == "interrupted\n", done.stderr
     subprocess.run(("sleep", "1.2"), check=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_member_of_a_raid_that_is_not_running_is_refused(
+    scene: Scene, disk: str
+) -> None:
+    """Nobody holds it, and its data lies on other disks, too."""
+    superblock = bytearray(bytes.fromhex("fc4e2ba9") + (1).to_bytes(4, "little"))
+    superblock += bytes(248)
+    superblock[128:136] = (8).to_bytes(8, "little")  # data_offset
+    superblock[144:152] = (8).to_bytes(8, "little")  # super_offset, in sectors
+    words = [int.from_bytes(superblock[n : n + 4], "little") for n in range(0, 256, 4)]
+    total = (sum(words) & 0xFFFFFFFF) + (sum(words) >> 32)
+    superblock[216:220] = (total & 0xFFFFFFFF).to_bytes(4, "little")  # sb_csum
+    with Path(disk).open("r+b") as device:
+        device.seek(4096)  # version 1.2: 4 KiB from the start
+        device.write(superblock)
+    before = checksum(disk)
+
+    with pytest.raises(DeviceRefused, match="is a part of a RAID"):
+        scene.create.plan(scene.manifest, disk)
+
+    assert checksum(disk) == before
+
+
+def test_who_keeps_a_mount_busy_is_named(
+    scene: Scene, disk: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the number of the process; and how to go on."""
+    monkeypatch.setattr("s3export.adapters.block_devices._UNMOUNT_TRIES", 2)
+    monkeypatch.setattr("s3export.adapters.block_devices._UNMOUNT_PAUSE_SECONDS", 0.1)
+    facts = scene.devices.inspect(disk)
+    busy: subprocess.Popen[bytes] | None = None
+    place = ""
+    try:
+        with (
+            pytest.raises(DeviceError) as failed,
+            scene.devices.open_for_writing(facts),
+        ):
+            lines = Path("/proc/mounts").read_text().splitlines()
+            (place,) = [x.split()[1] for x in lines if x.startswith(f"{disk} ")]
+            busy = subprocess.Popen(["sleep", "60"], cwd=place)
+        assert busy is not None
+        assert f"it is used by sleep ({busy.pid})" in failed.value.message
+        assert f"umount {place}" in failed.value.next_step
+    finally:
+        if busy is not None:
+            busy.kill()
+            busy.wait()
+        tool("umount", place)
