@@ -65,12 +65,15 @@ class CreatedJob:
     Attributes:
         signature_file: The content of ``SIGNATURE``, byte for byte as UTF-8.
         warning: What the service finds odd but accepts; may be empty.
+        saved: The file with the partition table and the headers that its disk had
+            before; empty where nothing was erased.
 
     """
 
     job_id: JobId
     signature_file: str
     warning: str = ""
+    saved: str = ""
 
 
 @dataclass(frozen=True)

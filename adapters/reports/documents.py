@@ -229,6 +229,7 @@ def created_document(job: CreatedJob, device: str) -> Document:
         "job_id": job.job_id,
         "device": device,
         "signature_file": job.signature_file,
+        "saved": job.saved,
         "warning": job.warning,
     }
 

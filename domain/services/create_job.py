@@ -7,7 +7,7 @@ job that exists.
 """
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from s3export.domain.devices import DeviceFacts, DeviceKind, cautions
@@ -196,7 +196,7 @@ class CreateJob:
                 interruption.add_note(_standing(plan, job.job_id, disk.state, saved))
                 interruption.add_note(_way_on(plan, job.job_id, disk.state, None))
                 raise
-        return job
+        return replace(job, saved=saved)
 
     def _job(self, plan: CreateJobPlan) -> CreatedJob:
         if plan.job is None:

@@ -146,6 +146,11 @@ def create_job(call: Call) -> int:
     terminal.result(
         [
             f"{done} job {job.job_id}; {harmless(path)} is ready to be sent.",
+            *(
+                [f"The disk's old partition table and headers are in {job.saved}"]
+                if job.saved
+                else []
+            ),
             f"Follow it with: s3export get-status {job.job_id}",
         ],
         documents.created_document(job, path),
