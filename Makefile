@@ -15,10 +15,10 @@ help:  ## this list
 demo: setup  ## the whole story on this machine (root for disks; 30 s)
 	$(BIN)/s3export sandbox demo
 
-test: setup  ## all tests (root, loop devices and user-mode Linux for some; 3 to 6 min)
+test: setup  ## all tests (root, loop devices and user-mode Linux for some; 20 min)
 	$(BIN)/python -m pytest
 
-test-loop: setup  ## the disk tests alone (root and loop devices; 4 min)
+test-loop: setup  ## the disk tests alone (root and loop devices; 8 min)
 	$(BIN)/python -m pytest tests/loop
 
 check: lint types  ## everything but the tests (20 s)

@@ -71,7 +71,7 @@ def test_a_job_has_its_disk_prepared_and_signed(scene: Scene) -> None:
 
     assert scene.disk.history == ["partition", "format", "mount"]
     assert scene.signature() == job.signature_file.encode()
-    assert job.saved.endswith("S3R1AL.tar.gz")
+    assert job.saved.endswith("S3R1AL-1.tar.gz")
     assert not scene.disk.mounted
 
 
