@@ -286,6 +286,10 @@ class SystemBlockDevices(BlockDevices):
                     source = Slice(source, place.offset, place.size)
                 yield stack.enter_context(UserspaceTree(source))
 
+    def check_writable(self, facts: DeviceFacts) -> None:
+        """Look for the one file system that can be mounted for writing."""
+        self._file_system(facts, MOUNTABLE_FILE_SYSTEMS)
+
     @contextmanager
     def open_for_writing(self, facts: DeviceFacts) -> Iterator[WritableTree]:
         """Mount the device read-write."""
@@ -337,6 +341,12 @@ class SystemBlockDevices(BlockDevices):
             )
         if found:
             names = ", ".join(sorted({place.kind for place in found}))
+            if any(place.kind in READABLE_FILE_SYSTEMS for place in found):
+                raise DeviceUnreadable(
+                    f"{facts.path} holds {names}, which s3export does not write to",
+                    next_step="mount it and copy SIGNATURE to it (get-status JOB "
+                    "--signature FILE), or let the disk be erased",
+                )
             raise DeviceUnreadable(
                 f"{facts.path} holds {names}, which s3export does not read",
                 next_step="mount it read-only and name the directory",
@@ -470,7 +480,8 @@ class SystemBlockDevices(BlockDevices):
                 found += _leftovers(held, loops)
         if not found:
             for session in dead:
-                _forget(session)
+                if not session.awaits_an_attachment():
+                    _forget(session)
         return tuple(found)
 
     def clean(self, leftover: Leftover) -> None:

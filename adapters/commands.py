@@ -83,7 +83,10 @@ class Commands:
             _log.debug("status %s: %s%s", status, output.stdout, output.stderr)
             said = (output.stderr or output.stdout).strip().splitlines()
             reason = said[-1] if said else "it said nothing"
-            raise DeviceFailed(f"{line.program} failed (status {status}): {reason}")
+            raise DeviceFailed(
+                f"{line.program} failed (status {status}): {reason}",
+                next_step="" if said else "look at what the kernel says: dmesg",
+            )
         return output
 
     def _run(

@@ -9,6 +9,7 @@ points and a log of loop devices and mappings.
 import contextlib
 import json
 import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from s3export.adapters.device_facts import LoopDevice
 RUN_DIRECTORY = "/run/s3export"
 
 _LOG = "loops.jsonl"
+_LONGEST_ATTACHMENT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,19 @@ class Session:
                 ):
                     held[Held("loop", loop.path)] = None
         return tuple(reversed(held))
+
+    def awaits_an_attachment(self) -> bool:
+        """Say whether one was announced a moment ago and may still come to be.
+
+        losetup can outlive, for a moment, the run that was killed while it worked.
+        """
+        *_, last = ({}, *self._lines())
+        if "attaching" not in last:
+            return False
+        with contextlib.suppress(OSError):
+            age = time.time() - (self.directory / _LOG).stat().st_mtime
+            return age < _LONGEST_ATTACHMENT_SECONDS
+        return False
 
     def mount_points(self) -> tuple[Path, ...]:
         """Return the directories made to mount at."""

@@ -548,6 +548,18 @@ class BlockDevices(Protocol):
         """
 
     @abstractmethod
+    def check_writable(self, facts: DeviceFacts) -> None:
+        """Return if a device holds the one file system that can be written to.
+
+        Changes nothing; whether it can be mounted is seen when that is tried.
+
+        Raises:
+            errors.NoFileSystem: Nothing is recognised.
+            errors.DeviceUnreadable: There is none of its kind, or more than one.
+
+        """
+
+    @abstractmethod
     def open_for_writing(
         self, facts: DeviceFacts
     ) -> AbstractContextManager[WritableTree]:

@@ -138,6 +138,11 @@ class MemoryBlockDevices(BlockDevices):
         with self._mounted(disk) as tree:
             yield tree
 
+    def check_writable(self, facts: DeviceFacts) -> None:
+        """Look whether there is a tree."""
+        if self._disk(facts.path).tree is None:
+            raise DeviceUnreadable(f"{facts.path} holds no file system")
+
     @contextmanager
     def open_for_writing(self, facts: DeviceFacts) -> Iterator[WritableTree]:
         """Hand out the disk's tree."""

@@ -181,6 +181,7 @@ class CreateJob:
         with self.devices.hold(plan.facts) as facts:
             _judge(facts, plan.wishes)
             if not plan.erase:
+                self.devices.check_writable(facts)
                 with self.devices.open_read_only(facts):
                     pass  # there is a file system to write to
             saved = self.devices.back_up(facts) if plan.erase else ""

@@ -46,6 +46,21 @@ class BlockDevicesContract:
         with pytest.raises(DeviceUnreadable), arranged.devices.open_read_only(facts):
             pass
 
+    def test_what_can_be_written_to_is_told_without_writing(
+        self, arranged: Arranged
+    ) -> None:
+        """An empty device cannot, a prepared one can."""
+        devices = arranged.devices
+        facts = devices.inspect(arranged.path)
+        with pytest.raises(DeviceUnreadable):
+            devices.check_writable(facts)
+        devices.prepare(facts, Preparation("label"))
+        before = arranged.content()
+
+        devices.check_writable(devices.inspect(arranged.path))
+
+        assert arranged.content() == before
+
     def test_a_prepared_device_takes_files_and_gives_them_back(
         self, arranged: Arranged
     ) -> None:

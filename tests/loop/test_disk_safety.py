@@ -5,6 +5,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from samples import MANIFEST
 
 from s3export.adapters.block_devices import SystemBlockDevices
+from s3export.adapters.command_lines import CommandLine
 from s3export.adapters.commands import Commands
 from s3export.adapters.memory import FixedClock, MemoryExportService, MemoryManifests
 from s3export.domain.devices.preparation import Preparation
@@ -19,7 +21,9 @@ from s3export.domain.errors import (
     DeviceAbsent,
     DeviceChanged,
     DeviceError,
+    DeviceFailed,
     DeviceRefused,
+    DeviceUnreadable,
     DiskNotReady,
     NoFileSystem,
 )
@@ -407,6 +411,22 @@ def test_a_disk_without_a_file_system_cannot_be_kept_as_it_is(
     assert checksum(disk) == before
 
 
+def test_a_kept_file_system_that_cannot_be_written_to_is_refused(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """Before a job is created for it: NTFS can be read, and SIGNATURE not written."""
+    image = new_image(tmp_path / "ntfs.img")
+    tool("mkntfs", "-F", "-q", "-Q", image)
+    before = checksum(image)
+    plan = scene.create.plan(scene.manifest, image, DiskWishes(erase=False))
+
+    with pytest.raises(DeviceUnreadable, match="holds ntfs"):
+        scene.create.carry_out(plan)
+
+    assert list(scene.export.jobs()) == []
+    assert checksum(image) == before
+
+
 def test_a_disk_that_is_too_small_is_refused(scene: Scene, tmp_path: Path) -> None:
     """One byte too small is too small."""
     path = tmp_path / "small.img"
@@ -432,6 +452,36 @@ def test_a_left_over_whose_name_another_disk_has_is_not_released(
     )
 
     assert scene.devices.leftovers() == ()
+
+
+@pytest.mark.parametrize(("age_seconds", "is_kept"), [(0, True), (3600, False)])
+def test_a_tool_that_outlives_a_killed_run_may_still_attach_something(
+    scene: Scene, disk: str, tmp_path: Path, age_seconds: int, is_kept: bool
+) -> None:
+    """What was announced a moment ago is waited for, and not forgotten by a look."""
+    notes = tmp_path / "run" / "99999999-1"
+    notes.mkdir(parents=True)
+    log = notes / "loops.jsonl"
+    log.write_text(f'{{"attaching": "{disk}", "offset": 0}}\n')
+    then = time.time() - age_seconds
+    os.utime(log, (then, then))
+    assert scene.devices.leftovers() == ()
+
+    upper = tool("losetup", "--find", "--show", "--read-only", disk)
+    try:
+        commands = [leftover.command for leftover in scene.devices.leftovers()]
+    finally:
+        tool("losetup", "--detach", upper)
+
+    assert commands == ([f"losetup -d {upper}"] if is_kept else [])
+
+
+def test_a_tool_that_fails_without_a_word_leaves_the_word_to_the_kernel() -> None:
+    """As sfdisk does where a disk cannot be written to."""
+    with pytest.raises(DeviceFailed, match="it said nothing") as failed:
+        Commands().run(CommandLine(("false",)))
+
+    assert "dmesg" in failed.value.next_step
 
 
 def test_a_tool_does_not_go_on_behind_an_interruption(tmp_path: Path) -> None:
