@@ -26,7 +26,13 @@ from s3export.adapters.gpt import primary_partitions
 from s3export.adapters.loop_devices import LoopDevices, Shield
 from s3export.adapters.mount_users import users_of
 from s3export.adapters.privileges import may_administer
-from s3export.adapters.sessions import RUN_DIRECTORY, Held, Session, dead_sessions
+from s3export.adapters.sessions import (
+    RUN_DIRECTORY,
+    Held,
+    Session,
+    dead_sessions,
+    live_sessions,
+)
 from s3export.adapters.system_devices import SystemGraph
 from s3export.domain.devices import (
     DeviceFacts,
@@ -473,11 +479,17 @@ class SystemBlockDevices(BlockDevices):
         dead = tuple(dead_sessions(self._run_directory))
         if not dead:
             return ()
-        loops = {loop.path: loop for loop in self._graph.loops()}
-        found: list[Leftover] = []
+        present = self._graph.loops()
+        in_use = {
+            held.name
+            for session in live_sessions(self._run_directory)
+            for held in session.held(present)
+        }
+        loops = {loop.path: loop for loop in present if loop.path not in in_use}
+        found: dict[Leftover, None] = {}
         for session in dead:
             for held in session.held(tuple(loops.values())):
-                found += _leftovers(held, loops)
+                found |= dict.fromkeys(_leftovers(held, loops))
         if not found:
             for session in dead:
                 if not session.awaits_an_attachment():

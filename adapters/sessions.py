@@ -167,10 +167,19 @@ def _where(announced: dict[str, object] | None) -> tuple[str, int]:
 
 def dead_sessions(run_directory: str = RUN_DIRECTORY) -> Iterator[Session]:
     """Yield the sessions of processes that are no more."""
+    return (session for session, lives in _sessions(run_directory) if not lives)
+
+
+def live_sessions(run_directory: str = RUN_DIRECTORY) -> Iterator[Session]:
+    """Yield the sessions of processes that go on, this one included."""
+    return (session for session, lives in _sessions(run_directory) if lives)
+
+
+def _sessions(run_directory: str) -> Iterator[tuple[Session, bool]]:
     for directory in sorted(Path(run_directory).glob("*-*")):
         pid, _, started = directory.name.partition("-")
-        if pid.isdigit() and _start_time(int(pid)) != started:
-            yield Session(directory)
+        if pid.isdigit():
+            yield Session(directory), _start_time(int(pid)) == started
 
 
 def _start_time(pid: int) -> str:

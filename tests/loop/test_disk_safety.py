@@ -476,6 +476,27 @@ def test_a_tool_that_outlives_a_killed_run_may_still_attach_something(
     assert commands == ([f"losetup -d {upper}"] if is_kept else [])
 
 
+def test_a_left_over_is_named_once_and_only_if_no_run_that_goes_on_has_it(
+    scene: Scene, disk: str, tmp_path: Path
+) -> None:
+    """Two runs that were killed announced the same, and a third one does it."""
+    for number in (1, 2):
+        notes = tmp_path / "run" / f"99999999-{number}"
+        notes.mkdir(parents=True)
+        line = f'{{"attaching": "{disk}", "offset": 0}}\n'
+        (notes / "loops.jsonl").write_text(line)
+
+    with scene.devices.attach_image(disk):
+        assert scene.devices.leftovers() == ()
+    upper = tool("losetup", "--find", "--show", "--read-only", disk)
+    try:
+        commands = [leftover.command for leftover in scene.devices.leftovers()]
+    finally:
+        tool("losetup", "--detach", upper)
+
+    assert commands == [f"losetup -d {upper}"]
+
+
 def test_a_tool_that_fails_without_a_word_leaves_the_word_to_the_kernel() -> None:
     """As sfdisk does where a disk cannot be written to."""
     with pytest.raises(DeviceFailed, match="it said nothing") as failed:

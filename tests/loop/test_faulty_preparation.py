@@ -461,11 +461,16 @@ def test_a_run_that_was_killed_is_gone_on_with(
 
 
 def wait_for_tools(scene: Scene) -> None:
-    """Wait until what the killed run had started has ended."""
+    """Wait until what the killed run had started has ended.
+
+    Seen three times: a program that is just being replaced shows no arguments.
+    """
     own = (str(scene.tools.directory), scene.disk)
-    for _ in range(100):
+    free = 0
+    for _ in range(200):
         listed = tool("ps", "-eo", "args").splitlines()
-        if not any(word in line for line in listed for word in own):
+        free = 0 if any(word in line for line in listed for word in own) else free + 1
+        if free == 3:
             return
         time.sleep(0.05)
     raise AssertionError(listed)
