@@ -175,7 +175,7 @@ def _mounted(facts: DeviceFacts) -> Iterator[Refusal]:
 
 def _held(facts: DeviceFacts) -> Iterator[Refusal]:
     for part in facts.tree():
-        if part.held and not part.mount_points:
+        if part.held and not any(above.mount_points for above in part.tree()):
             yield Refusal(
                 f"{part.path} is held by another process or by the kernel "
                 "(a RAID, a volume group, a mapping, a partitioning tool)",

@@ -29,7 +29,7 @@ class BlockDevice:
         type: As ``lsblk`` has it: ``disk``, ``part``, ``crypt``, ``lvm``, ``raid1``, …
         parents: The paths of what it stands on.
         content: The file system, container or member that ``lsblk`` tells.
-        table: The partition table that it tells.
+        table: The partition table that it tells; of a partition, the one it is in.
 
     """
 
@@ -130,7 +130,8 @@ class SystemDevices:
             hardware.removable or device.removable or hardware.transport in _PLUGGED
         )
         recognised = [*self.signatures.get(device.path, ()), device.content]
-        recognised.append(device.table)
+        if device.type != "part":
+            recognised.append(device.table)
         return DeviceFacts(
             path=device.path,
             kind=kind,
