@@ -17,6 +17,7 @@ pytest_plugins = [
     "fixtures.command_line",
     "fixtures.aws_cli",
     "fixtures.disks",
+    "fixtures.no_processes",
     "fixtures.servers",
 ]
 

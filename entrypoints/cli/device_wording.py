@@ -12,6 +12,9 @@ _MOST_REASONS = 3
 
 def device_lines(devices: Sequence[ListedDevice]) -> Iterator[str]:
     """List disks: those that may be chosen first."""
+    if not devices:
+        yield "This system has no disk. Plug one in."
+        return
     free = [device.facts for device in devices if not device.refusals]
     if free:
         yield "May be chosen:"
