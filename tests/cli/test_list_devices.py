@@ -87,7 +87,7 @@ def test_how_many_reasons_are_not_told_is_counted(more: int, told: list[str]) ->
 
     lines = list(device_lines([ListedDevice(disk_facts(), refusals)]))
 
-    assert [line.strip() for line in lines[2:]] == [
+    assert [line.strip() for line in lines[3:]] == [
         *("reason 0", "reason 1", "reason 2"),
         *(f"and {each}" for each in told),
     ]
