@@ -396,7 +396,7 @@ class SystemBlockDevices(BlockDevices):
             with self._shield():
                 mount_point = self._session.mount_point()
                 stack.callback(self._session.close)
-                stack.callback(mount_point.rmdir)
+                stack.callback(_remove_unless_busy, mount_point)
                 try:
                     self._commands.run(make(device, str(mount_point), kind))
                 except DeviceFailed as error:
@@ -470,6 +470,12 @@ def _leftovers(held: Held, loops: Mapping[str, LoopDevice]) -> Iterator[Leftover
     elif name in loops:
         what = f"loop device {name} on {loops[name].backing_file}"
         yield Leftover(what, f"losetup -d {name}")
+
+
+def _remove_unless_busy(mount_point: Path) -> None:
+    """Leave it where unmounting failed, whose error tells more than this one's."""
+    with contextlib.suppress(OSError):
+        mount_point.rmdir()
 
 
 def _forget(session: Session) -> None:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,20 @@ def image(devices: SystemBlockDevices, tmp_path: Path) -> str:
     with devices.open_for_writing(devices.inspect(str(path))) as tree:
         tree.write(TreePath(b"file"), [b"content"])
     return str(path)
+
+
+@contextmanager
+def using(file: str) -> Iterator[int]:
+    """Have a process of ours keep a file open; give its number."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _USER, file],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process.pid
+        process.communicate()
 
 
 @pytest.fixture
@@ -80,23 +95,15 @@ def test_who_uses_a_busy_mount_is_named(
     monkeypatch.setattr(block_devices, "_UNMOUNT_PAUSE_SECONDS", 0.01)
     facts = devices.inspect(image)
 
-    with pytest.raises(DeviceFailed) as failed, devices.open_read_only(facts):
-        (place,) = places(tmp_path)
-        user = subprocess.Popen(
-            [sys.executable, "-c", _USER, f"{place}/file"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        assert user.stdout is not None
-        user.stdout.readline()
-    try:
-        name = Path(f"/proc/{user.pid}/comm").read_text().strip()
+    with ExitStack() as stack:
+        with pytest.raises(DeviceFailed) as failed, devices.open_read_only(facts):
+            (place,) = places(tmp_path)
+            user = stack.enter_context(using(f"{place}/file"))
+        name = Path(f"/proc/{user}/comm").read_text().strip()
         assert f"{place} cannot be unmounted" in failed.value.message
-        assert f"it is used by {name} ({user.pid})" in failed.value.message
+        assert f"it is used by {name} ({user})" in failed.value.message
         assert f"umount {place}" in failed.value.next_step
-        assert users_of(place) == f"{name} ({user.pid})"
-    finally:
-        user.communicate()
+        assert users_of(place) == f"{name} ({user})"
 
     assert users_of(place) == ""
 
