@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from s3export.domain.devices.system import BlockDevice, Mount
+from s3export.domain.errors import DeviceFailed
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,19 @@ def parse_devices(text: str) -> tuple[BlockDevice, ...]:
 
     lsblk tells a tree; what stands on several disks (a RAID) is told below each.
     What loop devices stand on it does not tell at all.
+
+    Raises:
+        DeviceFailed: A device has no path, so that nobody can tell what it is.
     """
     found: dict[str, BlockDevice] = {}
 
     def add(node: Mapping[str, Any], parent: str) -> None:
-        path = str(node["path"])
+        path = _told(node, "path")
+        if not path:
+            raise DeviceFailed(
+                "lsblk told a device without its path",
+                next_step="use util-linux 2.33 or newer",
+            )
         known = found.get(path)
         parents = known.parents if known else ()
         if parent and parent not in parents:
@@ -109,8 +118,8 @@ def parse_devices(text: str) -> tuple[BlockDevice, ...]:
             type=_told(node, "type"),
             size_bytes=int(node.get("size") or 0),
             parents=parents,
-            read_only=bool(node.get("ro")),
-            removable=bool(node.get("rm") or node.get("hotplug")),
+            read_only=_flag(node, "ro"),
+            removable=_flag(node, "rm") or _flag(node, "hotplug"),
             transport=_told(node, "tran"),
             model=_told(node, "model"),
             serial=_told(node, "serial"),
@@ -118,7 +127,7 @@ def parse_devices(text: str) -> tuple[BlockDevice, ...]:
             table=_told(node, "pttype"),
             label=_told(node, "label"),
         )
-        for child in node.get("children", []):
+        for child in node.get("children") or ():
             add(child, path)
 
     for device in json.loads(text)["blockdevices"] if text.strip() else ():
@@ -130,15 +139,23 @@ def _told(node: Mapping[str, Any], name: str) -> str:
     return str(node.get(name) or "").strip()
 
 
+def _flag(node: Mapping[str, Any], name: str) -> bool:
+    return node.get(name) in (True, "1")  # a text before util-linux 2.33
+
+
 _ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 def parse_mounts(text: str, namespace: str = "") -> tuple[Mount, ...]:
-    """Read ``/proc/PID/mountinfo`` (proc(5)); ``namespace`` says whose it is."""
+    """Read ``/proc/PID/mountinfo`` (proc(5)); ``namespace`` says whose it is.
+
+    Fields end at a blank and lines at a newline, and at nothing else: the kernel
+    escapes just those, and the name of a directory may hold every other separator.
+    """
     mounts = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         before, separator, after = line.partition(" - ")
-        fields, more = before.split(), after.split()
+        fields, more = before.split(" "), after.split(" ")
         if separator and len(fields) >= 5 and len(more) >= 2:
             mounts.append(
                 Mount(fields[2], _plain(more[1]), _plain(fields[4]), namespace)
@@ -148,8 +165,8 @@ def parse_mounts(text: str, namespace: str = "") -> tuple[Mount, ...]:
 
 def parse_swaps(text: str) -> tuple[str, ...]:
     """Read ``/proc/swaps``: the paths of files and devices."""
-    lines = text.splitlines()[1:]
-    return tuple(_plain(line.split()[0]) for line in lines if line.split())
+    paths = (re.split("[ \t]", line)[0] for line in text.split("\n")[1:])
+    return tuple(_plain(path) for path in paths if path)
 
 
 def _plain(text: str) -> str:

@@ -7,7 +7,6 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
 from s3export.adapters import command_lines
 from s3export.adapters.commands import Commands
@@ -19,55 +18,14 @@ from s3export.adapters.device_facts import (
     parse_signatures,
     parse_swaps,
 )
-from s3export.domain.devices.system import BlockDevice, Mount, SystemDevices
+from s3export.adapters.device_graph import Readings, assemble
+from s3export.domain.devices.system import Mount, SystemDevices
 from s3export.domain.errors import DeviceFailed
 
 _PROCESSES = Path("/proc")
 _BY_ID = Path("/dev/disk/by-id")
 _NUMBERS = Path("/sys/dev/block")
-
-
-def assembled(
-    devices: Iterable[BlockDevice],
-    *,
-    below: Mapping[str, str],
-    mounts: Iterable[Mount],
-    swaps: Iterable[str],
-    by_id: Mapping[str, str],
-    sequences: Mapping[str, int],
-    held: Iterable[str] = (),
-    signatures: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
-) -> SystemDevices:
-    """Put together what was read.
-
-    Args:
-        devices: As lsblk tells them.
-        below: What each loop device stands on; empty where that is no device.
-        by_id: Names that do not change, by number.
-        sequences: Of arrival, by number.
-    """
-    return SystemDevices(
-        devices=tuple(
-            replace(
-                device,
-                parents=_parents(device, below),
-                by_id=by_id.get(device.number, ""),
-                sequence=sequences.get(device.number, 0),
-            )
-            for device in devices
-        ),
-        mounts=tuple(mounts),
-        swaps=frozenset(swaps),
-        signatures=signatures,
-        held=frozenset(held),
-    )
-
-
-def _parents(device: BlockDevice, below: Mapping[str, str]) -> tuple[str, ...]:
-    holder = below.get(device.path, "")
-    if holder and holder != device.path:
-        return (*device.parents, holder)
-    return device.parents
+_BTRFS = Path("/sys/fs/btrfs")
 
 
 class SystemGraph:
@@ -80,19 +38,16 @@ class SystemGraph:
         """Return all devices, without looking at what they hold."""
         listed = self._commands.run(command_lines.list_block_devices()).stdout
         devices = parse_devices(listed)
-        mounts = tuple(_all_mounts())
-        by_number = {device.number: device.path for device in devices}
-        return assembled(
-            devices,
-            below={
-                loop.path: _holder_of(loop.backing_file, by_number, mounts)
-                for loop in self.loops()
-            },
-            mounts=mounts,
-            swaps=_swap_devices(by_number),
-            by_id=_lasting_names(),
-            sequences={number: _sequence(number) for number in by_number},
+        readings = Readings(
+            devices=devices,
+            loops=self.loops(),
+            mounts=tuple(_all_mounts()),
+            swaps=parse_swaps(_swaps()),
+            busy=tuple(_members_of_mounted()),
+            names=_lasting_names(),
+            sequences={each.number: _sequence(each.number) for each in devices},
         )
+        return assemble(readings, _number_of, _lies_on)
 
     def read_from(self, path: str) -> tuple[SystemDevices, str]:
         """Return all devices, and look at the one at a path and what stands on it.
@@ -103,7 +58,8 @@ class SystemGraph:
         """
         system = self.read()
         number = _number_of(path)
-        found = next((d.path for d in system.devices if d.number == number), "")
+        same = (d.path for d in system.devices if number and d.number == number)
+        found = next(same, "")
         return self.looked_at(system, [found] if found else []), found
 
     def looked_at(self, system: SystemDevices, paths: Iterable[str]) -> SystemDevices:
@@ -112,7 +68,7 @@ class SystemGraph:
         return replace(
             system,
             signatures={path: self.signatures(path) for path in trees},
-            held=frozenset(filter(is_held, trees)),
+            held=system.held | frozenset(filter(is_held, trees)),
         )
 
     def loops(self) -> tuple[LoopDevice, ...]:
@@ -151,8 +107,20 @@ def _number_of(path: str) -> str:
     return _text(found.st_rdev)
 
 
+def _lies_on(path: str) -> str:
+    try:
+        return _text(os.stat(path).st_dev)  # noqa: PTH116
+    except OSError:
+        return ""  # deleted, or in another mount namespace
+
+
 def _text(number: int) -> str:
     return f"{os.major(number)}:{os.minor(number)}"
+
+
+def _content(path: Path) -> str:
+    """Return what a file says, byte for byte: names in it are in no encoding."""
+    return os.fsdecode(path.read_bytes())
 
 
 def _lasting_names() -> Mapping[str, str]:
@@ -166,6 +134,7 @@ def _lasting_names() -> Mapping[str, str]:
                 names.setdefault(number, path)
         for path in paths:
             names.setdefault(_number_of(path), path)
+    names.pop("", None)  # links to nothing
     return names
 
 
@@ -177,48 +146,37 @@ def _sequence(number: str) -> int:
     return 0
 
 
+def _swaps() -> str:
+    try:
+        return _content(_PROCESSES / "swaps")
+    except FileNotFoundError:
+        return ""  # a kernel that cannot swap
+
+
+def _members_of_mounted() -> Iterator[str]:
+    """Yield the numbers of all devices that mounted btrfs file systems lie on."""
+    for device in _BTRFS.glob("*/devices/*/dev"):
+        with contextlib.suppress(OSError):
+            yield _content(device).strip()
+
+
 def _all_mounts() -> Iterator[Mount]:
     """Yield the mounts of every mount namespace that can be looked at, ours first."""
-    seen = set()
-    with contextlib.suppress(OSError):
-        seen.add(str((_PROCESSES / "self/ns/mnt").readlink()))
-        yield from parse_mounts((_PROCESSES / "self/mountinfo").read_text())
-    for process in sorted(_PROCESSES.glob("[0-9]*")):
+    try:
+        seen = {str((_PROCESSES / "self/ns/mnt").readlink())}
+        yield from parse_mounts(_content(_PROCESSES / "self/mountinfo"))
+    except OSError as error:
+        raise DeviceFailed(
+            f"{error.filename} cannot be read ({error.strerror}), so that nobody can "
+            "tell what is mounted",
+            next_step=f"mount -t proc proc {_PROCESSES}",
+        ) from error
+    for process in sorted(_PROCESSES.glob("[0-9]*"), key=lambda p: int(p.name)):
         with contextlib.suppress(OSError):
             namespace = str((process / "ns/mnt").readlink())
             if namespace in seen:
                 continue
-            text = (process / "mountinfo").read_text()
-            name = (process / "comm").read_text().strip()
+            text = _content(process / "mountinfo")
+            name = _content(process / "comm").strip()
             seen.add(namespace)
-            whose = f"in the mount namespace of process {process.name} ({name})"
-            yield from parse_mounts(text, whose)
-
-
-def _holder_of(
-    backing_file: str, by_number: Mapping[str, str], mounts: Iterable[Mount]
-) -> str:
-    """Return the device that a loop device's file is, or lies on; empty for none."""
-    try:
-        found = os.stat(backing_file)  # noqa: PTH116
-    except OSError:
-        return ""  # deleted, or in another mount namespace
-    if stat.S_ISBLK(found.st_mode):
-        return by_number.get(_text(found.st_rdev), "")
-    number = _text(found.st_dev)
-    if number in by_number:
-        return by_number[number]
-    paths = set(by_number.values())
-    sources = (os.path.realpath(m.source) for m in mounts if m.number == number)
-    return next((source for source in sources if source in paths), "")
-
-
-def _swap_devices(by_number: Mapping[str, str]) -> Iterator[str]:
-    try:
-        swaps = parse_swaps((_PROCESSES / "swaps").read_text())
-    except OSError:
-        return
-    for path in swaps:
-        found = by_number.get(_number_of(path))
-        if found:
-            yield found
+            yield from parse_mounts(text, f"process {process.name} ({name})")

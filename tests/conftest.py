@@ -1,6 +1,5 @@
 """What all tests share: no credentials, settings or profiles of whoever runs them."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,27 +17,9 @@ pytest_plugins = [
     "fixtures.command_line",
     "fixtures.aws_cli",
     "fixtures.disks",
+    "fixtures.no_processes",
     "fixtures.servers",
 ]
-
-
-WITHOUT_PROCESSES = ("unit", "properties")
-"""Folders whose tests start no process: what runs one is tested elsewhere."""
-
-
-@pytest.fixture(autouse=True)
-def no_processes(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Fail loudly where a process is started that should not be."""
-    folder = Path(request.path).parent.name
-    if folder not in WITHOUT_PROCESSES:
-        return
-
-    def refuse(*arguments: object, **more: object) -> None:
-        pytest.fail(f"a test in tests/{folder} starts a process: {arguments[1:]}")
-
-    monkeypatch.setattr(subprocess.Popen, "__init__", refuse)
 
 
 @pytest.fixture(autouse=True)

@@ -1,35 +1,65 @@
-"""Layouts of disks as ``lsblk`` and the kernel tell them: data/layouts/README.md."""
+"""Machines whose disks were written down, put together as the program would."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
-from typing import Any
 
-from s3export.adapters.device_facts import parse_devices, parse_mounts, parse_swaps
-from s3export.adapters.system_devices import assembled
+from s3export.adapters.device_facts import (
+    parse_devices,
+    parse_loop_devices,
+    parse_mounts,
+    parse_swaps,
+)
+from s3export.adapters.device_graph import Readings, assemble
 from s3export.domain.devices.system import SystemDevices
 
-FOLDER = Path(__file__).parent / "data" / "layouts"
-NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
+LAYOUTS = Path(__file__).with_name("data") / "layouts"
+
+NAMES = tuple(sorted(path.name for path in LAYOUTS.iterdir() if path.is_dir()))
 
 
-def layout(name: str) -> SystemDevices:
-    """Return one layout, put together as the program does it."""
-    told: Any = json.loads((FOLDER / f"{name}.json").read_text())
-    mounts = parse_mounts("\n".join(told["mountinfo"]))
-    for whose, lines in told.get("other_namespaces", {}).items():
-        mounts += parse_mounts("\n".join(lines), whose)
-    devices = parse_devices(json.dumps(told["lsblk"]))
-    by_path = {device.path: device.number for device in devices}
-    swaps = parse_swaps("\n".join(["Filename Type", *told.get("swaps", [])]))
-    return assembled(
-        devices,
-        below=told.get("loops", {}),
-        mounts=mounts,
-        swaps=[told.get("names", {}).get(path, path) for path in swaps],
-        by_id={by_path[p]: name for p, name in told.get("by_id", {}).items()},
-        sequences={},
-        held=told.get("held", ()),
+@cache
+def machine(name: str, *, root: bool = True) -> SystemDevices:
+    """Return the devices of a machine.
+
+    Args:
+        root: As root sees it, who can ask what is held and recognised.
+    """
+    folder = LAYOUTS / name
+
+    def text(file: str) -> str:
+        path = folder / file
+        return path.read_bytes().decode() if path.exists() else ""
+
+    def table(file: str) -> Mapping[str, str]:
+        return dict(json.loads(text(file) or "{}"))
+
+    devices = parse_devices(text("lsblk.json"))
+    numbers = {device.path: device.number for device in devices}
+    lies_on = table("lies_on.json")
+    system = assemble(
+        Readings(
+            devices=devices,
+            loops=parse_loop_devices(text("losetup.json")),
+            mounts=(
+                *parse_mounts(text("mountinfo")),
+                *parse_mounts(text("mountinfo.other"), "process 812 (backupd)"),
+            ),
+            swaps=parse_swaps(text("swaps")),
+            busy=text("busy").split(),
+            names=table("by_id.json"),
+        ),
+        number_at=lambda path: numbers.get(path, ""),
+        lies_on=lambda path: lies_on.get(path, ""),
+    )
+    if not root:
+        return system
+    return replace(
+        system,
+        held=system.held | frozenset(text("held").split()),
         signatures={
-            path: tuple(found) for path, found in told.get("signatures", {}).items()
+            path: tuple(types) for path, types in table("signatures.json").items()
         },
     )

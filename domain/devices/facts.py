@@ -24,7 +24,8 @@ class DeviceFacts:
         size_bytes: Of the device or image; 0 for a directory.
         serial, model, transport: As the disk reports them, of a partition its disk's;
             empty where it does not.
-        removable: The kernel calls it removable, or it hangs on USB or a card reader.
+        removable: The kernel calls it removable, or it hangs on USB or a card reader;
+            an eMMC, which is soldered to the board, does not.
         virtual: A loop device or an image: no hardware of its own.
         read_only: Writing is refused by the kernel or by the file's permissions.
         signatures: File systems, partition tables and containers recognised on it
@@ -67,8 +68,12 @@ class DeviceFacts:
 
     @property
     def name_to_confirm(self) -> str:
-        """What an operator types to confirm: serial, or by-id name, or the path."""
-        return self.serial or self.by_id.rpartition("/")[2] or self.path
+        """What an operator types to confirm: serial, or by-id name, or the path.
+
+        The first of them that a keyboard has: disks tell serials of any bytes.
+        """
+        names = (self.serial, self.by_id.rpartition("/")[2])
+        return next((name for name in names if _can_be_typed(name)), self.path)
 
     @property
     def lasting_path(self) -> str:
@@ -92,6 +97,10 @@ class DeviceFacts:
             self.number,
             self.sequence,
         )
+
+
+def _can_be_typed(name: str) -> bool:
+    return name.isascii() and name.isprintable() and name.strip() == name != ""
 
 
 def describe(facts: DeviceFacts) -> str:

@@ -19,6 +19,9 @@ SYSTEM_MOUNT_POINTS = frozenset(
 SWAP = "[SWAP]"
 """What ``lsblk`` gives as the mount point of swap space in use."""
 
+ELSEWHERE = " in the mount namespace of "
+"""Between the place and the process, where not we but others see a mount."""
+
 SMALLEST_DISK_BYTES = 16 * 1024 * 1024
 """Below this no partition table and ext4 with a journal fit side by side."""
 
@@ -32,9 +35,22 @@ MEMBERS = {
     "isw_raid_member": "a RAID (Intel)",
     "ddf_raid_member": "a RAID",
     "lsi_mega_raid_member": "a RAID (LSI)",
+    "adaptec_raid_member": "a RAID (Adaptec)",
+    "highpoint_raid_member": "a RAID (HighPoint)",
+    "hpt37x_raid_member": "a RAID (HighPoint)",
+    "hpt45x_raid_member": "a RAID (HighPoint)",
+    "jmicron_raid_member": "a RAID (JMicron)",
+    "nvidia_raid_member": "a RAID (NVIDIA)",
+    "promise_fasttrack_raid_member": "a RAID (Promise)",
+    "silicon_medley_raid_member": "a RAID (Silicon Image)",
+    "via_raid_member": "a RAID (VIA)",
     "zfs_member": "a ZFS pool",
     "mpath_member": "a multipath device",
     "bcache": "a bcache set",
+    "bcachefs": "a bcachefs file system",
+    "stratis": "a Stratis pool",
+    "DM_snapshot_cow": "a snapshot",
+    "drbdproxy_datalog": "a DRBD resource",
     "drbd": "a DRBD resource",
     "VMFS_volume_member": "a VMFS volume",
     "ceph_bluestore": "a Ceph cluster",
@@ -80,7 +96,7 @@ def refusals_to_write(
                 "name a disk, such as /dev/sdb",
             ),
         )
-    return (
+    return _each_once(
         *refusals_to_read(facts),
         *_stands_on(facts),
         *_member(facts),
@@ -107,7 +123,7 @@ def refusals_to_read(facts: DeviceFacts) -> tuple[Refusal, ...]:
                 "name the disk, an image of it, or where it is mounted",
             ),
         )
-    return (*_mounted(facts), *_held(facts))
+    return _each_once(*_mounted(facts), *_held(facts))
 
 
 def cautions(facts: DeviceFacts) -> tuple[str, ...]:
@@ -126,8 +142,13 @@ def cautions(facts: DeviceFacts) -> tuple[str, ...]:
     return tuple(told)
 
 
+def _each_once(*refusals: Refusal) -> tuple[Refusal, ...]:
+    """Name what stands on two parts of a disk, such as a RAID, once."""
+    return tuple(dict.fromkeys(refusals))
+
+
 def _content(facts: DeviceFacts) -> str:
-    what = ", ".join(facts.signatures)
+    what = ", ".join(facts.signatures) or "something"
     label = f" called {facts.label}" if facts.label else ""
     return f"{what}{label} on {facts.path}"
 
@@ -137,6 +158,10 @@ def _mounted(facts: DeviceFacts) -> Iterator[Refusal]:
         for place in part.mount_points:
             if place == SWAP:
                 yield Refusal(f"{part.path} is swap space in use", "swapoff first")
+            elif ELSEWHERE in place:
+                yield Refusal(
+                    f"{part.path} is mounted at {place}", "end that process first"
+                )
             elif place in SYSTEM_MOUNT_POINTS:
                 yield Refusal(
                     f"the running system stands on {part.path} (mounted at {place})",
@@ -150,7 +175,7 @@ def _mounted(facts: DeviceFacts) -> Iterator[Refusal]:
 
 def _held(facts: DeviceFacts) -> Iterator[Refusal]:
     for part in facts.tree():
-        if part.held and not part.mount_points:
+        if part.held and not any(above.mount_points for above in part.tree()):
             yield Refusal(
                 f"{part.path} is held by another process or by the kernel "
                 "(a RAID, a volume group, a mapping, a partitioning tool)",
@@ -170,10 +195,13 @@ def _stands_on(facts: DeviceFacts) -> Iterator[Refusal]:
 def _member(facts: DeviceFacts) -> Iterator[Refusal]:
     for part in facts.tree():
         for signature in part.signatures:
-            if signature in MEMBERS:
+            larger = MEMBERS.get(signature)
+            if larger is None and signature.endswith("_member"):
+                larger = f"something larger ({signature})"
+            if larger is not None:
                 yield Refusal(
-                    f"{part.path} is a part of {MEMBERS[signature]}, whose data may "
-                    "lie on other disks, too",
+                    f"{part.path} is a part of {larger}, whose data may lie on other "
+                    "disks, too",
                     f"if it is not needed any more: wipefs --all {part.path}",
                 )
 

@@ -6,15 +6,17 @@ multipath device on its members, a loop device on the device that it is attached
 on the one that holds the file system of its file.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from s3export.domain.devices.facts import DeviceFacts, DeviceKind
-from s3export.domain.devices.safety import SWAP
+from s3export.domain.devices.safety import ELSEWHERE, SWAP
 
 _DISKS = frozenset({"disk", "loop"})
 _PLUGGED = frozenset({"usb", "mmc", "ieee1394"})
+_EMMC = re.compile(r"(?P<card>.*/mmcblk\d+)(?:boot\d+|gp\d+|rpmb)?$")
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class BlockDevice:
         type: As ``lsblk`` has it: ``disk``, ``part``, ``crypt``, ``lvm``, ``raid1``, …
         parents: The paths of what it stands on.
         content: The file system, container or member that ``lsblk`` tells.
-        table: The partition table that it tells.
+        table: The partition table that it tells; of a partition, the one it is in.
 
     """
 
@@ -56,7 +58,7 @@ class Mount:
         number: Of the device; file systems on several devices (btrfs) have one that
             is no device's, and are found by their source.
         source: What was mounted, such as ``/dev/sdb1``.
-        namespace: Who sees it: empty for us, else for people: "of process 812 (x)".
+        namespace: Who sees it: empty for us, else for people: "process 812 (x)".
 
     """
 
@@ -70,12 +72,19 @@ class Mount:
         """The place, and whose it is if it is not ours."""
         if not self.namespace:
             return self.place
-        return f"{self.place} {self.namespace}"
+        return f"{self.place}{ELSEWHERE}{self.namespace}"
 
 
 @dataclass(frozen=True)
 class SystemDevices:
-    """All block devices of a system, its mounts, and its swap space (paths)."""
+    """All block devices of a system, and what uses them.
+
+    Attributes:
+        swaps, held: Paths of devices that are swap space in use, and of those that
+            somebody holds exclusively.
+        signatures: What is recognised on a device, by its path, beyond what it tells.
+
+    """
 
     devices: tuple[BlockDevice, ...]
     mounts: tuple[Mount, ...] = ()
@@ -100,15 +109,15 @@ class SystemDevices:
         return found
 
     def disks(self) -> Sequence[BlockDevice]:
-        """Return what stands on nothing and may be a disk to choose."""
-        return [d for d in self.devices if d.type in _DISKS and d.size_bytes]
+        """Return the disks that have a medium, loop devices among them."""
+        return [d for d in self.devices if _is_disk(d) and d.size_bytes]
 
     def facts(self, path: str) -> DeviceFacts | None:
         """Return what is to be known of one device; ``None`` if there is none."""
         device = self.by_path.get(path)
         if device is None:
             return None
-        kind = DeviceKind.DISK if device.type in _DISKS else DeviceKind.PARTITION
+        kind = DeviceKind.DISK if _is_disk(device) else DeviceKind.PARTITION
         if device.type == "rom":
             kind = DeviceKind.OTHER
         return self._facts(device, kind, frozenset())
@@ -117,9 +126,12 @@ class SystemDevices:
         self, device: BlockDevice, kind: DeviceKind, seen: frozenset[str]
     ) -> DeviceFacts:
         hardware = self._hardware(device)
-        plugged = hardware.removable or hardware.transport in _PLUGGED
+        plugged = (
+            hardware.removable or device.removable or hardware.transport in _PLUGGED
+        )
         recognised = [*self.signatures.get(device.path, ()), device.content]
-        recognised.append(device.table)
+        if device.type != "part":
+            recognised.append(device.table)
         return DeviceFacts(
             path=device.path,
             kind=kind,
@@ -127,7 +139,7 @@ class SystemDevices:
             serial=hardware.serial,
             model=hardware.model,
             transport=hardware.transport,
-            removable=plugged or device.removable,
+            removable=plugged and not self._is_soldered(hardware),
             virtual=hardware.type == "loop",
             read_only=device.read_only,
             signatures=tuple(dict.fromkeys(filter(None, recognised))),
@@ -155,6 +167,11 @@ class SystemDevices:
             device = parent
         return device
 
+    def _is_soldered(self, hardware: BlockDevice) -> bool:
+        """Tell an eMMC from a card: it alone has boot areas beside its own."""
+        found = _EMMC.match(hardware.path)
+        return found is not None and f"{found['card']}boot0" in self.by_path
+
     def _mount_points(self, device: BlockDevice) -> tuple[str, ...]:
         places = [
             mount.told
@@ -164,6 +181,11 @@ class SystemDevices:
         if device.path in self.swaps:
             places.append(SWAP)
         return tuple(dict.fromkeys(places))
+
+
+def _is_disk(device: BlockDevice) -> bool:
+    """Tell a disk from a bcache device, which lsblk calls one, too."""
+    return device.type in _DISKS and (device.type == "loop" or not device.parents)
 
 
 def _part_kind(device: BlockDevice) -> DeviceKind:

@@ -12,6 +12,9 @@ _MOST_REASONS = 3
 
 def device_lines(devices: Sequence[ListedDevice]) -> Iterator[str]:
     """List disks: those that may be chosen first."""
+    if not devices:
+        yield "This system has no disk. Plug one in."
+        return
     free = [device.facts for device in devices if not device.refusals]
     if free:
         yield "May be chosen:"
@@ -28,8 +31,9 @@ def device_lines(devices: Sequence[ListedDevice]) -> Iterator[str]:
         reasons = [refusal.reason for refusal in device.refusals]
         for reason in reasons[:_MOST_REASONS]:
             yield f"      {harmless(reason)}"
-        if len(reasons) > _MOST_REASONS:
-            yield f"      and {len(reasons) - _MOST_REASONS} more reasons"
+        more = len(reasons) - _MOST_REASONS
+        if more > 0:
+            yield f"      and {more} more reason{'s' if more > 1 else ''}"
 
 
 def _table(disks: Sequence[DeviceFacts]) -> list[str]:

@@ -1,6 +1,7 @@
-"""Laws of the graph of devices and of the rule over it."""
+"""Laws of the graph of devices: nothing that carries anything in use is ever erased."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,158 +13,264 @@ from s3export.domain.devices import (
     refusals_to_read,
     refusals_to_write,
 )
+from s3export.domain.devices.safety import MEMBERS, SMALLEST_DISK_BYTES
 from s3export.domain.devices.system import BlockDevice, Mount, SystemDevices
 
-GIB = 1 << 30
-TYPES = ("disk", "part", "crypt", "lvm", "raid1", "mpath", "bcache", "loop")
+SIZES = (0, SMALLEST_DISK_BYTES, 1 << 40, 1 << 50)
+ONE_PARENT = ("part", "crypt", "lvm", "loop")
+MANY_PARENTS = ("raid1", "mpath", "lvm", "disk")  # lsblk calls a bcache a disk
+PLACES = ("/", "/mnt", "/boot", "/srv/backup")
+NAMESPACES = ("", "", "process 812 (backupd)")
+CONTENTS = ("", "ext4", "crypto_LUKS", "zfs_member")
+
+
+@dataclass(frozen=True)
+class System:
+    """What the graph is made of."""
+
+    devices: tuple[BlockDevice, ...]
+    mounts: tuple[Mount, ...]
+    swaps: frozenset[str]
+    held: frozenset[str]
+
+    def seen(self) -> SystemDevices:
+        """Return the graph."""
+        return SystemDevices(self.devices, self.mounts, self.swaps, held=self.held)
+
+    def facts(self, path: str) -> DeviceFacts:
+        """Return what is seen of a device."""
+        facts = self.seen().facts(path)
+        assert facts is not None
+        return facts
+
+    def accepts(self, path: str) -> bool:
+        """Say whether a device may be written to."""
+        return refusals_to_write(self.facts(path)) == ()
+
+    def below(self, path: str) -> set[str]:
+        """Walk down to everything that a device stands on, itself included."""
+        parents = {device.path: device.parents for device in self.devices}
+        found: set[str] = set()
+        todo = [path]
+        while todo:
+            here = todo.pop()
+            if here not in found:
+                found.add(here)
+                todo.extend(parents.get(here, ()))
+        return found
+
+
+def node(index: int) -> str:
+    """Return the path of a device."""
+    return f"/dev/d{index}"
 
 
 @st.composite
-def systems(draw: st.DrawFn) -> SystemDevices:
-    """Devices that stand on earlier ones, with mounts, swap and holders anywhere."""
-    count = draw(st.integers(1, 7))
-    paths = [f"/dev/d{n}" for n in range(count)]
-    devices = tuple(
-        BlockDevice(
-            path=path,
-            number=f"8:{n}",
-            type=draw(st.sampled_from(TYPES)),
-            size_bytes=GIB,
-            parents=tuple(draw(st.sets(st.sampled_from(paths[:n]), max_size=3)))
-            if n
-            else (),
-            removable=draw(st.booleans()),
-            serial=draw(st.sampled_from(["", "A1", "B2"])),
-        )
-        for n, path in enumerate(paths)
-    )
-    some = st.sets(st.sampled_from(paths), max_size=2)
-    mounts = [
-        Mount(f"8:{n}" if by_number else "0:77", paths[n], place, namespace)
-        for n, by_number, place, namespace in draw(
-            st.lists(
-                st.tuples(
-                    st.integers(0, count - 1),
-                    st.booleans(),
-                    st.sampled_from(["/", "/mnt", "/home"]),
-                    st.sampled_from(["", "in the mount namespace of process 7 (x)"]),
-                ),
-                max_size=2,
+def mounts_of(draw: st.DrawFn, device: BlockDevice) -> Mount:
+    """Mount a device, known by its number, by its source alone, or by both."""
+    number, source = device.number, device.path
+    how = draw(st.sampled_from(("both", "number", "source")))
+    if how == "number":
+        source = "/dev/root"
+    if how == "source":
+        number = f"0:{draw(st.integers(20, 60))}"  # btrfs
+    place, namespace = st.sampled_from(PLACES), st.sampled_from(NAMESPACES)
+    return Mount(number, source, draw(place), draw(namespace))
+
+
+@st.composite
+def systems(
+    draw: st.DrawFn, *, cyclic: bool = False, idle: bool = False, least: int = 1
+) -> System:
+    """Disks, and partitions, mappings, RAIDs and loop devices on those before them.
+
+    Args:
+        cyclic: A device may stand on itself and on those after it, too.
+        idle: Nothing is mounted, held or swap space.
+        least: How many devices there are at least.
+    """
+    count = draw(st.integers(least, 6))
+    devices = []
+    for index in range(count):
+        others = range(count) if cyclic else range(index)
+        below = st.lists(st.sampled_from(others), max_size=3, unique=True)
+        stands = draw(below) if others else []
+        kinds = MANY_PARENTS if len(stands) > 1 else ONE_PARENT
+        kind = draw(st.sampled_from(kinds)) if stands else "disk"
+        devices.append(
+            BlockDevice(
+                path=node(index),
+                number=f"8:{index}",
+                type=draw(st.sampled_from((kind, kind, kind, "rom", "loop"))),
+                size_bytes=draw(st.sampled_from(SIZES)),
+                parents=tuple(map(node, stands)),
+                read_only=draw(st.sampled_from((False, False, False, True))),
+                removable=draw(st.booleans()),
+                content=draw(st.sampled_from(CONTENTS)),
             )
         )
-    ]
-    return SystemDevices(
-        devices=devices,
-        mounts=tuple(mounts),
-        swaps=frozenset(draw(some)),
-        held=frozenset(draw(some)),
+    if idle:
+        return System(tuple(devices), (), frozenset(), frozenset())
+    some = st.sets(st.sampled_from([d.path for d in devices]), max_size=2)
+    mounted = draw(st.lists(st.sampled_from(devices), max_size=3))
+    return System(
+        tuple(devices),
+        tuple(draw(mounts_of(device)) for device in mounted),
+        frozenset(draw(some)),
+        frozenset(draw(some)),
     )
-
-
-def ancestry(system: SystemDevices, path: str) -> set[str]:
-    """Return a device and all that it stands on, found by walking down."""
-    found, waiting = set(), [path]
-    while waiting:
-        here = waiting.pop()
-        if here not in found:
-            found.add(here)
-            waiting += system.by_path[here].parents
-    return found
-
-
-def facts_of(system: SystemDevices, path: str) -> DeviceFacts:
-    """Return the facts of a device that is there."""
-    facts = system.facts(path)
-    assert facts is not None
-    return facts
 
 
 @given(systems(), st.data())
 @SETTINGS
-def test_nothing_that_the_running_system_stands_on_is_accepted(
-    system: SystemDevices, data: st.DataObject
+def test_what_the_running_system_stands_on_is_never_accepted(
+    system: System, data: st.DataObject
 ) -> None:
-    """However many layers lie between a disk and the root file system."""
-    root = data.draw(st.sampled_from([d.path for d in system.devices]))
-    number = system.by_path[root].number if data.draw(st.booleans()) else "0:1"
-    mounts = (*system.mounts, Mount(number, root, "/"))
-    system = replace(system, mounts=mounts)
+    """Wherever the root file system is, everything down to the disks is refused."""
+    device = data.draw(st.sampled_from(system.devices))
+    root = replace(data.draw(mounts_of(device)), place="/", namespace="")
+    system = replace(system, mounts=(*system.mounts, root))
 
-    for path in ancestry(system, root):
-        facts = facts_of(system, path)
-        assert refusals_to_write(facts), path
-        assert refusals_to_read(facts), path
-        assert "the running system stands on" in str(refusals_to_write(facts))
+    for path in system.below(device.path):
+        assert not system.accepts(path)
+        if system.seen().by_path[path].type != "rom":
+            assert refusals_to_read(system.facts(path))
+            assert "the running system stands on" in str(
+                [r.reason for r in refusals_to_write(system.facts(path))]
+            )
 
 
 @given(systems())
 @SETTINGS
-def test_nothing_in_use_is_accepted(system: SystemDevices) -> None:
-    """Mounted in whatever namespace, swap, held, or stood upon by a mapping."""
-    used = {m.source for m in system.mounts} | system.swaps | system.held
+def test_what_carries_anything_in_use_is_never_accepted(system: System) -> None:
+    """Mounted anywhere, swap space, or held: nothing below it may be erased."""
+    numbers = {mount.number for mount in system.mounts}
+    sources = {mount.source for mount in system.mounts}
+    in_use = {d.path for d in system.devices if d.number in numbers}
+    in_use |= {d.path for d in system.devices if d.path in sources}
+
+    for used in in_use | system.swaps | system.held:
+        for path in system.below(used):
+            assert not system.accepts(path)
+
+
+@given(systems())
+@SETTINGS
+def test_what_carries_a_mapping_is_never_accepted(system: System) -> None:
+    """Something that stands on a device is a reason, in use or not."""
     for device in system.devices:
         if device.type != "part" and device.parents:
-            used |= set(device.parents)
-    below = set().union(*(ancestry(system, path) for path in used)) if used else set()
-
-    for device in system.devices:
-        refusals = refusals_to_write(facts_of(system, device.path))
-        assert bool(refusals) is (device.path in below), (device.path, refusals)
-        assert all(refusal.reason and refusal.way_out for refusal in refusals)
+            for path in system.below(device.path) - {device.path}:
+                assert not system.accepts(path)
 
 
-@given(systems(), st.data())
+@given(systems(idle=True))
 @SETTINGS
-def test_one_fact_more_never_makes_a_disk_safe(
-    system: SystemDevices, data: st.DataObject
-) -> None:
-    """What is refused stays refused with another mount, holder or child."""
-    paths = [d.path for d in system.devices]
-    where = data.draw(st.sampled_from(paths))
-    child = BlockDevice("/dev/new", "9:9", "loop", GIB, parents=(where,))
-    more = data.draw(
-        st.sampled_from(
-            [
-                replace(system, mounts=(*system.mounts, Mount("0:9", where, "/x"))),
-                replace(system, held=system.held | {where}),
-                replace(system, devices=(*system.devices, child)),
-                replace(system, signatures={where: ("linux_raid_member",)}),
-            ]
+def test_an_idle_disk_that_fits_is_always_accepted(system: System) -> None:
+    """Nothing on it, not in use, writable, no member, of a size that AWS takes."""
+    carrying = {parent for device in system.devices for parent in device.parents}
+    for device in system.devices:
+        good = (
+            device.path not in carrying
+            and device.type != "rom"
+            and not device.read_only
+            and device.content != "zfs_member"
+            and device.size_bytes in SIZES[1:3]
         )
-    )
-
-    for path in paths:
-        before = refusals_to_write(facts_of(system, path))
-        assert not before or refusals_to_write(facts_of(more, path))
-    assert refusals_to_write(facts_of(more, where))
+        assert system.accepts(device.path) == good or device.path in carrying
 
 
-@given(systems(), st.data())
+@given(systems(cyclic=True))
 @SETTINGS
-def test_a_graph_that_goes_round_ends(
-    system: SystemDevices, data: st.DataObject
+def test_a_graph_with_circles_is_walked_to_its_end(system: System) -> None:
+    """No way from a device upwards meets the same one twice."""
+    seen = system.seen()
+
+    def check(facts: DeviceFacts, way: Sequence[str]) -> None:
+        assert facts.path not in way
+        for part in facts.parts:
+            check(part, (*way, facts.path))
+
+    for device in system.devices:
+        tree = seen.tree(device.path)
+        facts = system.facts(device.path)
+        check(facts, ())
+        assert len(tree) == len(set(tree))
+        assert {part.path for part in facts.tree()} == set(tree)
+
+
+@given(systems(cyclic=True), st.data())
+@SETTINGS
+def test_more_use_never_makes_a_device_acceptable(
+    system: System, data: st.DataObject
 ) -> None:
-    """No kernel has one; a tool's output may."""
-    first, *others = system.devices
-    last = data.draw(st.sampled_from(system.devices))
-    looped = replace(first, parents=(last.path,))
-    system = replace(system, devices=(looped, *others))
+    """Another mount, swap space, holder or device on top only adds to the refusals."""
+    device = data.draw(st.sampled_from(system.devices))
+    change = data.draw(st.sampled_from(("mount", "swap", "hold", "part", "crypt")))
+    if change == "mount":
+        mount = data.draw(mounts_of(device))
+        more = replace(system, mounts=(*system.mounts, mount))
+    elif change == "swap":
+        more = replace(system, swaps=system.swaps | {device.path})
+    elif change == "hold":
+        more = replace(system, held=system.held | {device.path})
+    else:
+        child = BlockDevice("/dev/new", "9:9", change, 1 << 40, (device.path,))
+        more = replace(system, devices=(*system.devices, child))
 
-    for device in system.devices:
-        facts = facts_of(system, device.path)
-        assert len(system.tree(device.path)) == len(set(system.tree(device.path)))
-        assert cautions(facts)
+    for each in system.devices:
+        assert system.accepts(each.path) or not more.accepts(each.path)
 
 
-@given(systems())
+@given(systems(cyclic=True))
 @SETTINGS
-def test_a_partition_has_its_disks_serial(system: SystemDevices) -> None:
-    """It is the disk that an operator holds in the hand."""
+def test_every_refusal_has_its_reason_once_and_a_way_out(system: System) -> None:
+    """Whatever is refused, what to do about it is said."""
     for device in system.devices:
-        if device.type == "part" and len(device.parents) == 1:
-            parent = facts_of(system, device.parents[0])
-            if parent.virtual and system.by_path[parent.path].type != "loop":
-                continue
-            facts = facts_of(system, device.path)
-            assert facts.serial == parent.serial
-            assert facts.name_to_confirm == (parent.serial or facts.path)
+        facts = system.facts(device.path)
+        for needed in (0, 1 << 41):
+            refusals = refusals_to_write(facts, allow_fixed=False, needed_bytes=needed)
+            assert all(each.reason and each.way_out for each in refusals)
+            assert len(refusals) == len(set(refusals))
+
+
+@given(systems(cyclic=True))
+@SETTINGS
+def test_there_is_always_something_to_consider(system: System) -> None:
+    """A device with nothing recognised on it is not called empty."""
+    for device in system.devices:
+        told = cautions(system.facts(device.path))
+        assert told
+        assert all(told)
+
+
+@given(systems(least=2))
+@SETTINGS
+def test_all_that_stands_on_a_device_is_in_its_facts(system: System) -> None:
+    """The view from below is the walk from above, turned round."""
+    for device in system.devices:
+        above = {d.path for d in system.devices if device.path in system.below(d.path)}
+        assert {part.path for part in system.facts(device.path).tree()} == above
+
+
+@given(systems(idle=True))
+@SETTINGS
+def test_a_disk_too_small_for_what_is_needed_is_refused(system: System) -> None:
+    """One byte is enough to be too small."""
+    for device in system.devices:
+        facts, size = system.facts(device.path), device.size_bytes
+        good = system.accepts(device.path)
+
+        assert good == (refusals_to_write(facts, needed_bytes=size) == ())
+        assert refusals_to_write(facts, needed_bytes=size + 1)
+
+
+def test_every_member_is_refused_by_its_name() -> None:
+    """What it is a part of is said."""
+    for content, larger in MEMBERS.items():
+        disk = BlockDevice("/dev/d", "8:0", "disk", 1 << 40, content=content)
+        facts = SystemDevices((disk,)).facts("/dev/d")
+
+        assert facts is not None
+        (refusal,) = refusals_to_write(facts)
+        assert f"is a part of {larger}" in refusal.reason

@@ -4,10 +4,12 @@ import json
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from layouts import LAYOUTS
 from strategies import SETTINGS
 
 from s3export.adapters.device_facts import (
@@ -22,7 +24,8 @@ from s3export.adapters.device_facts import (
     parse_swaps,
 )
 from s3export.adapters.gpt import primary_partitions
-from s3export.domain.devices.system import Mount
+from s3export.domain.devices.system import BlockDevice, Mount
+from s3export.domain.errors import DeviceFailed
 
 DATA = Path(__file__).parents[1] / "data"
 MIB = 1 << 20
@@ -33,80 +36,167 @@ def recorded(name: str) -> str:
     return (DATA / name).read_text()
 
 
-def test_a_loop_device_with_a_partition() -> None:
-    """The partition stands on the disk, each with its size in bytes."""
+def layout(name: str, file: str) -> str:
+    """Return what was recorded of a machine."""
+    return (LAYOUTS / name / file).read_bytes().decode()
+
+
+def one_device(**told: Any) -> BlockDevice:
+    """Read a device of which little is told."""
+    text = json.dumps({"blockdevices": [{"path": "/dev/sda", **told}]})
+    (device,) = parse_devices(text)
+    return device
+
+
+def test_a_partition_stands_on_its_disk() -> None:
+    """Each has its size in bytes; columns that were not asked for are empty."""
     disk, part = parse_devices(recorded("lsblk-loop-with-partition.json"))
 
-    assert (disk.path, disk.type, disk.size_bytes, disk.parents) == (
-        "/dev/loop0",
-        "loop",
-        64 * MIB,
-        (),
-    )
-    assert (part.path, part.type, part.parents) == (
-        "/dev/loop0p1",
-        "part",
-        ("/dev/loop0",),
+    assert disk == BlockDevice("/dev/loop0", "", "loop", 64 * MIB)
+    assert part == BlockDevice(
+        "/dev/loop0p1", "", "part", 62 * MIB, parents=("/dev/loop0",)
     )
 
 
-def test_what_stands_on_several_disks_is_one_device() -> None:
-    """Lsblk tells a RAID below each of its members."""
-    raid = {"path": "/dev/md0", "maj:min": "9:0", "type": "raid1", "size": 7}
-    members = [
-        {"path": f"/dev/sd{x}", "maj:min": f"8:{n}", "type": "disk", "size": "8",
-         "serial": f" {x} ", "children": [raid]}
-        for n, x in enumerate("ab")
-    ]  # fmt: skip
+def test_a_raid_told_below_each_member_is_one_device_on_both() -> None:
+    """So is what stands on it."""
+    devices = parse_devices(layout("server-raid", "lsblk.json"))
+    by_path = {device.path: device for device in devices}
 
-    devices = {d.path: d for d in parse_devices(json.dumps({"blockdevices": members}))}
-
-    assert devices.keys() == {"/dev/sda", "/dev/sdb", "/dev/md0"}
-    assert devices["/dev/md0"].parents == ("/dev/sda", "/dev/sdb")
-    assert devices["/dev/sda"].serial == "a"
+    assert len(by_path) == len(devices) == 9
+    assert by_path["/dev/md0"].parents == ("/dev/ubda1", "/dev/ubdb1")
+    assert by_path["/dev/mapper/vg0-swap"].parents == ("/dev/md1",)
 
 
-@pytest.mark.parametrize("text", ["", '{"blockdevices": []}'])
-def test_no_device_is_no_device(text: str) -> None:
-    """Lsblk may list nothing, or print nothing."""
-    assert parse_devices(text) == ()
+def test_a_disk_reached_by_two_ways_and_a_cached_one_stand_on_both() -> None:
+    """Lsblk calls a bcache device a disk."""
+    multipath = parse_devices(layout("multipath", "lsblk.json"))
+    bcache = parse_devices(layout("bcache", "lsblk.json"))
+
+    (mapping,) = (d for d in multipath if d.type == "mpath")
+    (cached,) = (d for d in bcache if d.path == "/dev/bcache0")
+    assert mapping.parents == ("/dev/ubdb", "/dev/ubdc")
+    assert (cached.type, cached.parents) == ("disk", ("/dev/ubda", "/dev/ubdb"))
 
 
-def test_mounts_are_read_from_mountinfo() -> None:
-    """Blanks are escaped by the kernel, and optional fields come and go."""
-    text = (
-        "22 27 0:21 / /proc rw,relatime - proc proc rw\n"
-        "27 1 254:0 / / rw,relatime shared:1 master:2 - ext4 /dev/vda rw\n"
-        "90 27 8:17 / /media/my\\040disk\\134 rw - ext4 /dev/sdb1 rw\n"
-        "91 27 0:45 /@ /data rw - btrfs /dev/sdc rw\n"
-        "cut short\n"
+def test_no_devices_are_no_facts() -> None:
+    """Lsblk prints an empty list, or nothing where only one device was asked for."""
+    assert parse_devices(layout("no-disk", "lsblk.json")) == ()
+    assert parse_devices('{"blockdevices": []}') == ()
+    assert parse_devices("") == ()
+
+
+def test_a_device_of_which_nothing_is_told_is_still_there() -> None:
+    """Null and missing columns are empty; a list of children may be null, too."""
+    columns = ("maj:min", "type", "size", "ro", "rm", "hotplug", "tran", "model")
+    nulls = one_device(**dict.fromkeys(columns), children=None)
+
+    assert nulls == one_device() == BlockDevice("/dev/sda", "", "")
+
+
+def test_a_device_without_a_path_is_never_left_out() -> None:
+    """What cannot be named cannot be judged, so nothing is."""
+    with pytest.raises(DeviceFailed, match="without its path") as refused:
+        parse_devices('{"blockdevices": [{"name": "sda"}]}')
+
+    assert "util-linux" in refused.value.next_step
+
+
+@pytest.mark.parametrize(("told", "meant"), [(True, True), (False, False)])
+def test_flags_are_read_as_values_and_as_text(told: bool, meant: bool) -> None:
+    """An older lsblk puts everything in quotes; ``"0"`` is no."""
+    for value in (told, str(int(told))):
+        device = one_device(ro=value, rm=value, size="1024")
+        assert (device.read_only, device.removable) == (meant, meant)
+        assert device.size_bytes == 1024
+    assert one_device(hotplug=told).removable == meant
+
+
+def test_names_are_kept_as_the_disk_tells_them() -> None:
+    """Control characters are for whoever shows them to take out."""
+    disk = parse_devices(layout("hostile-names", "lsblk.json"))[1]
+
+    assert disk.model == "Nice \x1b[2J\u202eSSD\u202c\x07Disk"
+    assert disk.serial == "AB\x1b[31m\u202e12\u2066"
+    assert disk.label == "\x1b[2J\u202egpj\u202c"
+
+
+def test_mounts_have_the_devices_number_and_its_source() -> None:
+    """A file system on several disks has a number that is no device's."""
+    root, data = parse_mounts(layout("btrfs", "mountinfo"))
+
+    assert root == Mount("98:32", "/dev/ubdc", "/")
+    assert data == Mount("0:20", "/dev/ubda", "/data")
+
+
+def test_a_mounts_place_is_told_with_its_namespace() -> None:
+    """Ours has none."""
+    (ours,) = parse_mounts(layout("other-namespace", "mountinfo"))
+    *_, other = parse_mounts(layout("other-namespace", "mountinfo.other"), "process 8")
+
+    assert ours.told == "/"
+    assert other.told == "/mnt/backup in the mount namespace of process 8"
+
+
+@pytest.mark.parametrize("optional", ["", "shared:1 ", "shared:2 master:3 unbindable "])
+def test_any_number_of_optional_fields_stands_in_a_mounts_line(optional: str) -> None:
+    """They end at a lone hyphen (proc(5))."""
+    line = f"36 35 8:17 / /mnt/x rw,relatime {optional}- ext4 /dev/sdb1 rw\n"
+
+    assert parse_mounts(line) == (Mount("8:17", "/dev/sdb1", "/mnt/x"),)
+
+
+def test_octal_escapes_are_undone() -> None:
+    """The kernel writes blanks, tabs, newlines and backslashes so."""
+    *_, inner = parse_mounts(layout("loop-on-usb", "mountinfo"))
+    line = r"1 2 8:1 / /a\040b\011c\012d\134040e rw - ext4 /dev/disk\0401 rw"
+    (mount,) = parse_mounts(line)
+
+    assert inner.place == "/mnt/inner dir"
+    assert mount.place == "/a b\tc\nd\\040e"
+    assert mount.source == "/dev/disk 1"
+
+
+@pytest.mark.parametrize(
+    "name", ["\r", "\x0b", "\x0c", "\x1c", "\x85", "\xa0", "\u2028", "\u3000", "\udcff"]
+)
+def test_no_character_in_a_directorys_name_hides_a_mount(name: str) -> None:
+    """To Python some of them end a line or a word, to the kernel they do not."""
+    place = f"/mnt/a{name}b"
+    swaps = f"Filename Type\n{place}\t\tfile\t\t1\t0\t-2\n"
+
+    assert parse_mounts(f"1 2 8:1 / {place} rw - ext4 /dev/sda1 rw\n") == (
+        Mount("8:1", "/dev/sda1", place),
     )
+    assert parse_swaps(swaps) == (place,)
 
-    assert parse_mounts(text, "elsewhere") == (
-        Mount("0:21", "proc", "/proc", "elsewhere"),
-        Mount("254:0", "/dev/vda", "/", "elsewhere"),
-        Mount("8:17", "/dev/sdb1", "/media/my disk\\", "elsewhere"),
-        Mount("0:45", "/dev/sdc", "/data", "elsewhere"),
+
+def test_a_source_may_be_empty_and_a_line_broken() -> None:
+    """What is no mount is left out."""
+    assert parse_mounts("1 2 0:5 / /x rw - tmpfs  rw\n\n1 2 8:1 / /y rw\n") == (
+        Mount("0:5", "", "/x"),
     )
+    assert parse_mounts("") == ()
 
 
-def test_swaps_are_files_and_devices() -> None:
-    """Without the heading."""
-    text = (
-        "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
-        "/dev/dm-1                               partition\t999420\t\t0\t\t-2\n"
-        "/my\\040swap                              file\t\t1024\t\t0\t\t-3\n"
-    )
+def test_swap_space_has_paths() -> None:
+    """Of partitions, mappings and files; the heading is none of them."""
+    line = "/swap\\040file\\040(deleted)              file\t\t1\t0\t-2\n"
 
-    assert parse_swaps(text) == ("/dev/dm-1", "/my swap")
-    assert parse_swaps("Filename\n") == ()
+    assert parse_swaps(layout("laptop", "swaps")) == ("/dev/mapper/laptop--vg-swap_1",)
+    assert parse_swaps(layout("nvme", "swaps")) == ("/dev/nvme0n1p3",)
+    assert parse_swaps(layout("no-disk", "swaps")) == ()
+    assert parse_swaps(f"Filename\t\tType\n{line}") == ("/swap file (deleted)",)
+    assert parse_swaps("") == ()
 
 
 def test_loop_devices_are_listed_with_their_files() -> None:
     """An empty list may also be no output at all."""
     (loop,) = parse_loop_devices(recorded("losetup-list.json"))
+    (on_stick,) = parse_loop_devices(layout("loop-on-usb", "losetup.json"))
 
     assert loop == LoopDevice("/dev/loop0", "/images/disk.img", 0, 0, read_only=False)
+    assert on_stick.backing_file == "/media/stick/inner disk.img"
     assert parse_loop_devices("") == ()
 
 

@@ -1,130 +1,420 @@
-"""The rule over layouts of real machines: which disk may be erased, and why not."""
+"""Machines as they were found: which of their disks may be erased, and why not."""
+
+from dataclasses import dataclass
 
 import pytest
-from layouts import NAMES, layout
+from layouts import NAMES, machine
 
-from s3export.domain.devices import cautions, refusals_to_write
-
-SYSTEM = "the running system stands on"
-
-REFUSED = {
-    ("laptop-luks-lvm", "/dev/nvme0n1"): [
-        f"{SYSTEM} /dev/mapper/vg-root (mounted at /)",
-        f"{SYSTEM} /dev/nvme0n1p2 (mounted at /boot)",
-        "/dev/mapper/vg-swap_1 is swap space in use",
-        "/dev/nvme0n1p3 is held",
-    ],
-    ("laptop-luks-lvm", "/dev/nvme0n1p1"): ["(mounted at /boot/efi)"],
-    ("laptop-luks-lvm", "/dev/nvme0n1p3"): ["(mounted at /)", "LVM volume group"],
-    ("laptop-luks-lvm", "/dev/mapper/vg-root"): ["(mounted at /)"],
-    ("server-raid", "/dev/sda"): [f"{SYSTEM} /dev/md0", "is swap", "a part of a RAID"],
-    ("server-raid", "/dev/sdb"): [f"{SYSTEM} /dev/md0", "is swap"],
-    ("server-raid", "/dev/sdb1"): [f"{SYSTEM} /dev/md0"],
-    ("server-raid", "/dev/sdc"): ["/dev/sdc is a part of a RAID"],
-    ("multipath", "/dev/sda"): [f"{SYSTEM} /dev/mapper/mpatha-part1", "multipath"],
-    ("multipath", "/dev/sdb"): [f"{SYSTEM} /dev/mapper/mpatha-part1"],
-    ("multipath", "/dev/mapper/mpatha"): [SYSTEM],
-    ("two-nvme", "/dev/nvme0n1"): [f"{SYSTEM} /dev/nvme0n1p1"],
-    ("emmc-and-card", "/dev/mmcblk0"): [f"{SYSTEM} /dev/mmcblk0p2", "/boot/firmware"],
-    ("emmc-and-card", "/dev/mmcblk0boot0"): ["is read-only", "too few"],
-    ("zfs", "/dev/sda"): ["/dev/sda1 is held", "a part of a ZFS pool"],
-    ("zfs", "/dev/sdb"): ["/dev/sdb1 is a part of a ZFS pool"],
-    ("bcache", "/dev/sda"): ["(mounted at /srv)", "a bcache set"],
-    ("bcache", "/dev/nvme0n1"): ["(mounted at /srv)"],
-    ("btrfs-two-disks", "/dev/sda"): ["/dev/sda is mounted at /data"],
-    ("btrfs-two-disks", "/dev/sdb"): ["/dev/sdb is held"],
-    ("loop-on-usb", "/dev/sdb"): [
-        "/dev/sdb1 is mounted at /media/usb",
-        "/dev/loop0 is mounted at /mnt/image",
-        "/dev/loop0 stands on /dev/sdb",
-    ],
-    ("loop-on-usb", "/dev/loop0"): ["is mounted at /mnt/image"],
-    ("mounted-in-a-container", "/dev/sdb"): [
-        "/dev/sdb1 is mounted at /data in the mount namespace of process 812"
-    ],
-    ("recorded-luks-lvm-raid", "/dev/loop0"): [
-        "/dev/md0 is mounted at /run/m1",
-        "/dev/loop0 is held",
-        "/dev/md0 stands on /dev/loop0",
-        "a part of a RAID",
-    ],
-    ("recorded-luks-lvm-raid", "/dev/loop1"): ["/dev/md0 is mounted at /run/m1"],
-    ("recorded-luks-lvm-raid", "/dev/loop2"): [
-        "/dev/mapper/vg-root is mounted at /run/m2",
-        "/dev/mapper/vg-swap_1 is swap space in use",
-        "/dev/mapper/crypt is held",
-        "/dev/mapper/crypt is a part of an LVM volume group",
-    ],
-    ("virtual-machine", "/dev/vda"): [f"{SYSTEM} /dev/vda1"],
-    ("virtual-machine", "/dev/sr0"): ["neither a disk"],
-}
-ACCEPTED = {
-    ("laptop-luks-lvm", "/dev/sda"): "575832314434373839303132",
-    ("laptop-luks-lvm", "/dev/sda1"): "575832314434373839303132",
-    ("two-nvme", "/dev/nvme1n1"): "183312800042",
-    ("emmc-and-card", "/dev/sda"): "000000001206",
-    ("virtual-machine", "/dev/vdb"): "/dev/vdb",
-    ("names-from-hell", "/dev/sdb"): "\aA\u2066B\nC",
-}
-FIXED = {("two-nvme", "/dev/nvme1n1"), ("virtual-machine", "/dev/vdb")}
+from s3export.domain.devices import (
+    DeviceFacts,
+    cautions,
+    refusals_to_read,
+    refusals_to_write,
+)
 
 
-@pytest.mark.parametrize(("place", "reasons"), REFUSED.items(), ids=str)
-def test_what_is_in_use_is_refused_with_every_reason(
-    place: tuple[str, str], reasons: list[str]
-) -> None:
-    """Each reason that an operator could check is named."""
-    facts = layout(place[0]).facts(place[1])
+@dataclass(frozen=True)
+class Row:
+    """A device of a machine.
 
-    assert facts is not None
-    told = "; ".join(refusal.reason for refusal in refusals_to_write(facts))
-    for reason in reasons:
-        assert reason in told
+    Attributes:
+        kind: Whether it is removable, virtual or fixed.
+        reasons: A piece of each reason not to write to it, in order; none if it may.
+        confirm: What is typed to confirm; its path where nothing is said.
+        listed: Whether it is among the disks to choose from.
+    """
 
-
-@pytest.mark.parametrize(("place", "name"), ACCEPTED.items(), ids=str)
-def test_what_is_free_may_be_chosen_by_its_serial(
-    place: tuple[str, str], name: str
-) -> None:
-    """A partition by its disk's; one without a serial by its path."""
-    facts = layout(place[0]).facts(place[1])
-
-    assert facts is not None
-    assert refusals_to_write(facts) == ()
-    assert facts.name_to_confirm == name
-    assert facts.is_fixed is (place in FIXED)
-    assert bool(refusals_to_write(facts, allow_fixed=False)) is (place in FIXED)
+    machine: str
+    path: str
+    kind: str
+    reasons: tuple[str, ...] = ()
+    confirm: str = ""
+    listed: bool = False
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_disk_of_every_layout_is_judged(name: str) -> None:
-    """None is forgotten in the tables above."""
-    known = {path for layout_name, path in (*REFUSED, *ACCEPTED) if layout_name == name}
+def disk(machine: str, path: str, kind: str, *reasons: str, confirm: str = "") -> Row:
+    """Return a device that is listed."""
+    return Row(machine, path, kind, reasons, confirm, listed=True)
 
-    for disk in layout(name).disks():
-        assert disk.path in known or disk.path in (
-            "/dev/mmcblk0boot1",
-            "/dev/bcache0",
+
+def part(machine: str, path: str, kind: str, *reasons: str, confirm: str = "") -> Row:
+    """Return a device that stands on others, or takes no disk's place."""
+    return Row(machine, path, kind, reasons, confirm)
+
+
+LAPTOP_ROOT = "system stands on /dev/mapper/laptop--vg-root (mounted at /)"
+LAPTOP_SWAP = "/dev/mapper/laptop--vg-swap_1 is swap space in use"
+LAPTOP_STACK = (
+    "/dev/mapper/laptop--vg-swap_1 stands on",
+    "/dev/mapper/laptop--vg-root stands on",
+)
+PV_OF_LAPTOP = "/dev/mapper/ubda3_crypt is a part of an LVM volume group"
+RAID_ROOT = "system stands on /dev/md0 (mounted at /)"
+RAID_SWAP = "/dev/mapper/vg0-swap is swap space in use"
+PV_OF_SERVER = "/dev/md1 is a part of an LVM volume group"
+BCACHE = ("/dev/bcache0 stands on", "is a part of a bcache set")
+TOO_FEW = "too few for a backup"
+NVME = "S3TNNX0K123456"
+SATA = "S3Z1NB0K123456A"
+PASSPORT = "WX12D30A1B2C"
+STICK = "4C530001270101123456"
+EMMC = "0xc8972379"
+SSD = "PHYF001234AB480BGN"
+
+ROWS = (
+    disk(
+        "laptop",
+        "/dev/ubda",
+        "fixed",
+        "system stands on /dev/ubda2 (mounted at /boot)",
+        LAPTOP_SWAP,
+        LAPTOP_ROOT,
+        "/dev/mapper/ubda3_crypt stands on /dev/ubda",
+        *LAPTOP_STACK,
+        PV_OF_LAPTOP,
+    ),
+    part("laptop", "/dev/ubda1", "fixed"),
+    part("laptop", "/dev/ubda2", "fixed", "/dev/ubda2 (mounted at /boot)"),
+    part(
+        "laptop",
+        "/dev/ubda3",
+        "fixed",
+        LAPTOP_SWAP,
+        LAPTOP_ROOT,
+        "/dev/mapper/ubda3_crypt stands on /dev/ubda3",
+        *LAPTOP_STACK,
+        PV_OF_LAPTOP,
+    ),
+    part(
+        "laptop",
+        "/dev/mapper/ubda3_crypt",
+        "fixed",
+        LAPTOP_SWAP,
+        LAPTOP_ROOT,
+        *LAPTOP_STACK,
+        PV_OF_LAPTOP,
+    ),
+    part("laptop", "/dev/mapper/laptop--vg-swap_1", "fixed", LAPTOP_SWAP),
+    part("laptop", "/dev/mapper/laptop--vg-root", "fixed", LAPTOP_ROOT),
+    disk("laptop", "/dev/ubdb", "fixed"),
+    *(
+        row
+        for letter in "ab"
+        for row in (
+            disk(
+                "server-raid",
+                f"/dev/ubd{letter}",
+                "fixed",
+                RAID_ROOT,
+                RAID_SWAP,
+                f"/dev/md0 stands on /dev/ubd{letter}",
+                f"/dev/md1 stands on /dev/ubd{letter}",
+                f"/dev/mapper/vg0-swap stands on /dev/ubd{letter}",
+                f"/dev/ubd{letter}1 is a part of a RAID",
+                f"/dev/ubd{letter}2 is a part of a RAID",
+                PV_OF_SERVER,
+            ),
+            part(
+                "server-raid",
+                f"/dev/ubd{letter}1",
+                "fixed",
+                RAID_ROOT,
+                "/dev/md0 stands on",
+                "is a part of a RAID",
+            ),
+            part(
+                "server-raid",
+                f"/dev/ubd{letter}2",
+                "fixed",
+                RAID_SWAP,
+                "/dev/md1 stands on",
+                "/dev/mapper/vg0-swap stands on",
+                "is a part of a RAID",
+                PV_OF_SERVER,
+            ),
         )
+    ),
+    part("server-raid", "/dev/md0", "fixed", RAID_ROOT),
+    part(
+        "server-raid",
+        "/dev/md1",
+        "fixed",
+        RAID_SWAP,
+        "/dev/mapper/vg0-swap stands on",
+        PV_OF_SERVER,
+    ),
+    part("server-raid", "/dev/mapper/vg0-swap", "fixed", RAID_SWAP),
+    disk("multipath", "/dev/ubda", "fixed", "mounted at /)"),
+    disk("multipath", "/dev/ubdb", "fixed", "at /srv", "mpatha stands on /dev/ubdb"),
+    disk("multipath", "/dev/ubdc", "fixed", "at /srv", "mpatha stands on /dev/ubdc"),
+    part("multipath", "/dev/mapper/mpatha", "fixed", "mounted at /srv"),
+    disk("bcache", "/dev/ubda", "fixed", "bcache0 is mounted at /data", *BCACHE),
+    disk("bcache", "/dev/ubdb", "fixed", "bcache0 is mounted at /data", *BCACHE),
+    part("bcache", "/dev/bcache0", "fixed", "bcache0 is mounted at /data"),
+    disk("bcache", "/dev/ubdc", "fixed", "mounted at /)"),
+    disk("bcache-idle", "/dev/ubda", "fixed", "/dev/ubda is held", *BCACHE),
+    disk("bcache-idle", "/dev/ubdb", "fixed", "/dev/ubdb is held", *BCACHE),
+    part("bcache-idle", "/dev/bcache0", "fixed"),
+    disk("bcache-idle", "/dev/ubdc", "fixed", "mounted at /)"),
+    disk("btrfs", "/dev/ubda", "fixed", "/dev/ubda is mounted at /data"),
+    disk("btrfs", "/dev/ubdb", "fixed", "/dev/ubdb is held"),
+    disk("btrfs", "/dev/ubdc", "fixed", "mounted at /)"),
+    disk("loop-on-usb", "/dev/ubda", "fixed", "mounted at /)"),
+    disk(
+        "loop-on-usb",
+        "/dev/ubdb",
+        "fixed",
+        "/dev/ubdb1 is mounted at /media/stick",
+        "/dev/loop0 is mounted at /mnt/inner dir",
+        "/dev/loop0 stands on /dev/ubdb",
+    ),
+    part(
+        "loop-on-usb",
+        "/dev/ubdb1",
+        "fixed",
+        "/dev/ubdb1 is mounted at /media/stick",
+        "/dev/loop0 is mounted at /mnt/inner dir",
+        "/dev/loop0 stands on /dev/ubdb1",
+    ),
+    disk("loop-on-usb", "/dev/loop0", "virtual", "is mounted at /mnt/inner dir"),
+    disk(
+        "other-namespace",
+        "/dev/ubda",
+        "fixed",
+        "mounted at /)",
+        "mounted at / in the mount namespace of process 812 (backupd)",
+    ),
+    disk(
+        "other-namespace",
+        "/dev/ubdb",
+        "fixed",
+        "mounted at /mnt/backup in the mount namespace of process 812 (backupd)",
+    ),
+    disk("hostile-names", "/dev/ubda", "fixed", "mounted at /)"),
+    disk("hostile-names", "/dev/ubdb", "fixed", confirm="usb-Nice_SSD_AB12-0:0"),
+    disk("virtio-server", "/dev/vda", "fixed", "mounted at /)"),
+    part("virtio-server", "/dev/zram0", "fixed", TOO_FEW),
+    disk(
+        "nvme",
+        "/dev/nvme0n1",
+        "fixed",
+        "nvme0n1p1 (mounted at /boot/efi)",
+        "nvme0n1p2 (mounted at /)",
+        "/dev/nvme0n1p3 is swap space in use",
+        confirm=NVME,
+    ),
+    part("nvme", "/dev/nvme0n1p1", "fixed", "mounted at /boot/efi", confirm=NVME),
+    part("nvme", "/dev/nvme0n1p2", "fixed", "mounted at /)", confirm=NVME),
+    part("nvme", "/dev/nvme0n1p3", "fixed", "is swap space", confirm=NVME),
+    disk("nvme", "/dev/nvme1n1", "fixed", confirm="2047E4801234"),
+    disk(
+        "usb-beside-internal",
+        "/dev/sda",
+        "fixed",
+        "/dev/sda1 (mounted at /boot/efi)",
+        "/dev/sda2 (mounted at /)",
+        confirm=SATA,
+    ),
+    part("usb-beside-internal", "/dev/sda1", "fixed", "at /boot/efi", confirm=SATA),
+    part("usb-beside-internal", "/dev/sda2", "fixed", "mounted at /)", confirm=SATA),
+    disk("usb-beside-internal", "/dev/sdb", "removable", confirm=PASSPORT),
+    part("usb-beside-internal", "/dev/sdb1", "removable", confirm=PASSPORT),
+    disk(
+        "usb-beside-internal",
+        "/dev/sdc",
+        "removable",
+        "/dev/sdc1 is mounted at /media/operator/TEMP",
+        confirm=STICK,
+    ),
+    part(
+        "usb-beside-internal",
+        "/dev/sdc1",
+        "removable",
+        "/dev/sdc1 is mounted at /media/operator/TEMP",
+        confirm=STICK,
+    ),
+    part(
+        "usb-beside-internal",
+        "/dev/sr0",
+        "removable",
+        "neither a disk, a partition nor an image",
+        confirm="KLXH5L12345",
+    ),
+    disk("emmc-and-cards", "/dev/sda", "removable", confirm="000000000821"),
+    part("emmc-and-cards", "/dev/sda1", "removable", confirm="000000000821"),
+    disk(
+        "emmc-and-cards",
+        "/dev/mmcblk0",
+        "fixed",
+        "mmcblk0p1 (mounted at /boot/firmware)",
+        "mmcblk0p2 (mounted at /)",
+        confirm=EMMC,
+    ),
+    part("emmc-and-cards", "/dev/mmcblk0p1", "fixed", "at /boot/firm", confirm=EMMC),
+    part("emmc-and-cards", "/dev/mmcblk0p2", "fixed", "mounted at /)", confirm=EMMC),
+    disk(
+        "emmc-and-cards",
+        "/dev/mmcblk0boot0",
+        "fixed",
+        "is read-only",
+        TOO_FEW,
+        confirm=EMMC,
+    ),
+    disk(
+        "emmc-and-cards",
+        "/dev/mmcblk0boot1",
+        "fixed",
+        "is read-only",
+        TOO_FEW,
+        confirm=EMMC,
+    ),
+    disk("emmc-and-cards", "/dev/mmcblk1", "removable", confirm="0x2d5a1f7b"),
+    disk("emmc-and-cards", "/dev/mmcblk2", "fixed", confirm="0x9c0213aa"),
+    disk(
+        "emmc-and-cards",
+        "/dev/mmcblk2boot0",
+        "fixed",
+        "is read-only",
+        confirm="0x9c0213aa",
+    ),
+    disk(
+        "zfs",
+        "/dev/sda",
+        "fixed",
+        "/dev/sda1 (mounted at /boot/efi)",
+        "/dev/sda2 is held",
+        "/dev/sda3 is held",
+        "/dev/sda2 is a part of a ZFS pool",
+        "/dev/sda3 is a part of a ZFS pool",
+        confirm=SSD,
+    ),
+    part("zfs", "/dev/sda1", "fixed", "at /boot/efi", confirm=SSD),
+    part("zfs", "/dev/sda2", "fixed", "is held", "a ZFS pool", confirm=SSD),
+    part("zfs", "/dev/sda3", "fixed", "is held", "a ZFS pool", confirm=SSD),
+    disk("zfs", "/dev/sdb", "fixed", "/dev/sdb1 is a part of a", confirm="WSD0ABCD"),
+    part("zfs", "/dev/sdb1", "fixed", "a ZFS pool", confirm="WSD0ABCD"),
+    part("zfs", "/dev/sdb9", "fixed", TOO_FEW, confirm="WSD0ABCD"),
+    disk("zfs", "/dev/zd0", "fixed"),
+    disk(
+        "iscsi-server",
+        "/dev/vda",
+        "fixed",
+        "/dev/vda1 (mounted at /)",
+        "/dev/vda15 (mounted at /boot/efi)",
+    ),
+    part("iscsi-server", "/dev/vda1", "fixed", "mounted at /)"),
+    part("iscsi-server", "/dev/vda15", "fixed", "mounted at /boot/efi"),
+    disk("iscsi-server", "/dev/sda", "fixed", "mounted at /srv"),
+    disk("iscsi-server", "/dev/sdb", "fixed"),
+)
 
 
-def test_what_will_be_lost_is_told() -> None:
-    """File systems with their labels; of an empty-looking disk that it may not be."""
-    system = layout("laptop-luks-lvm")
-    facts = system.facts("/dev/sda")
+def facts_of(row: Row, *, root: bool = True) -> DeviceFacts:
+    """Return what is seen of a device."""
+    found = machine(row.machine, root=root).facts(row.path)
+    assert found is not None
+    return found
+
+
+each_row = pytest.mark.parametrize(
+    "row", ROWS, ids=lambda row: f"{row.machine}:{row.path}"
+)
+
+
+def test_every_device_has_a_row() -> None:
+    """Nothing in the recorded facts goes unjudged."""
+    recorded = {(name, d.path) for name in NAMES for d in machine(name).devices}
+
+    assert {(row.machine, row.path) for row in ROWS} == recorded
+    assert len(ROWS) == len(recorded)
+    assert machine("no-disk").disks() == []
+
+
+@each_row
+def test_what_may_be_written_to_and_why_not(row: Row) -> None:
+    """Each reason is given, in this order, and no other one."""
+    reasons = [refusal.reason for refusal in refusals_to_write(facts_of(row))]
+
+    for reason, expected in zip(reasons, row.reasons, strict=True):
+        assert expected in reason
+
+
+@each_row
+def test_a_disk_in_use_is_refused_to_a_user_who_may_not_open_it(row: Row) -> None:
+    """What root is refused for being in use, nobody else is offered."""
+    told = refusals_to_write(facts_of(row, root=False))
+
+    assert bool(told) == bool(row.reasons)
+
+
+@each_row
+def test_hardware_is_told_from_what_can_be_unplugged(row: Row) -> None:
+    """A partition and a mapping are what their disk is."""
+    facts = facts_of(row)
+
+    assert (facts.removable, facts.virtual, facts.is_fixed) == (
+        row.kind == "removable",
+        row.kind == "virtual",
+        row.kind == "fixed",
+    )
+    built_in = [told for told in cautions(facts) if "built into this machine" in told]
+    assert len(built_in) == (row.kind == "fixed")
+    fixed = [
+        r for r in refusals_to_write(facts, allow_fixed=False) if "built" in str(r)
+    ]
+    assert len(fixed) == (row.kind == "fixed")
+
+
+@each_row
+def test_what_is_typed_to_confirm_is_the_disks_own(row: Row) -> None:
+    """A partition has its disk's serial; what no keyboard has is not asked for."""
+    assert facts_of(row).name_to_confirm == (row.confirm or row.path)
+
+
+@each_row
+def test_disks_are_listed_and_what_stands_on_them_is_not(row: Row) -> None:
+    """A bcache device, which lsblk calls a disk, is none to choose."""
+    listed = [device.path for device in machine(row.machine).disks()]
+
+    assert (row.path in listed) == row.listed
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "told"),
+    [
+        ("laptop", "/dev/ubdb", "it holds ext4 called old backup on /dev/ubdb"),
+        ("usb-beside-internal", "/dev/sdb", "ext4 called Old Backups on /dev/sdb1"),
+        ("emmc-and-cards", "/dev/sda", "vfat called CAMERA on /dev/sda1"),
+        ("nvme", "/dev/nvme1n1", "does not mean that it is empty"),
+        (
+            "server-raid",
+            "/dev/ubda",
+            "LVM2_member on /dev/md1; swap on /dev/mapper/vg0",
+        ),
+    ],
+)
+def test_what_will_be_lost_is_named(name: str, path: str, told: str) -> None:
+    """Every file system is in the cautions, with its label."""
+    facts = machine(name).facts(path)
+
     assert facts is not None
-    assert facts.by_id.startswith("/dev/disk/by-id/usb-WD")
-    (lost,) = cautions(facts)
-    assert "gpt on /dev/sda; ext4, gpt called photos on /dev/sda1" in lost
-
-    empty = layout("two-nvme").facts("/dev/nvme1n1")
-    assert empty is not None
-    fixed, unknown = cautions(empty)
-    assert "built into this machine" in fixed
-    assert "does not mean that it is empty" in unknown
+    assert told in "; ".join(cautions(facts))
 
 
-def test_a_machine_without_disks_has_none() -> None:
-    """Nothing to choose, and nothing breaks."""
-    assert layout("no-disk").disks() == []
-    assert layout("no-disk").facts("/dev/sda") is None
+def test_a_mount_elsewhere_is_left_by_ending_its_process() -> None:
+    """An umount here would not reach it."""
+    facts = machine("other-namespace").facts("/dev/ubdb")
+
+    assert facts is not None
+    (refusal,) = refusals_to_write(facts)
+    assert refusal.way_out == "end that process first"
+
+
+@each_row
+def test_what_is_mounted_is_not_read_through_the_device_either(row: Row) -> None:
+    """Being in use is a reason against both."""
+    facts = facts_of(row)
+    to_read = refusals_to_read(facts)
+
+    assert set(to_read) <= set(refusals_to_write(facts)) or row.path == "/dev/sr0"
+    assert any("mounted at" in reason for reason in row.reasons) <= bool(to_read)

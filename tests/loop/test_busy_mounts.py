@@ -1,0 +1,116 @@
+"""A file system that somebody uses cannot be unmounted, and the error says who."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from s3export.adapters import block_devices
+from s3export.adapters.block_devices import SystemBlockDevices
+from s3export.adapters.commands import Commands
+from s3export.adapters.mount_users import users_of
+from s3export.domain.backup_layout import TreePath
+from s3export.domain.devices.preparation import Preparation
+from s3export.domain.errors import DeviceFailed
+
+pytestmark = pytest.mark.loop
+
+_USER = "import sys; file = open(sys.argv[1]); print(flush=True); sys.stdin.read()"
+
+
+@pytest.fixture
+def devices(tmp_path: Path) -> SystemBlockDevices:
+    """The adapter, with its notes in a directory of the test."""
+    return SystemBlockDevices(Commands(), run_directory=str(tmp_path / "run"))
+
+
+@pytest.fixture
+def image(devices: SystemBlockDevices, tmp_path: Path) -> str:
+    """An image with a file system, with one file."""
+    path = tmp_path / "disk.img"
+    with path.open("wb") as file:
+        file.truncate(64 << 20)
+    devices.prepare(devices.inspect(str(path)), Preparation("busy"))
+    with devices.open_for_writing(devices.inspect(str(path))) as tree:
+        tree.write(TreePath(b"file"), [b"content"])
+    return str(path)
+
+
+@contextmanager
+def using(file: str) -> Iterator[int]:
+    """Have a process of ours keep a file open; give its number."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _USER, file],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process.pid
+        process.communicate()
+
+
+@pytest.fixture
+def nothing_mounted(tmp_path: Path) -> Iterator[None]:
+    """Whatever fails, nothing stays mounted or attached; and it is looked at."""
+    yield
+    for place in reversed(places(tmp_path)):
+        subprocess.run(["umount", place], check=False)
+    loops = attached(tmp_path)
+    for loop in loops:
+        subprocess.run(["losetup", "--detach", loop], check=False)
+    assert (places(tmp_path), attached(tmp_path)) == ([], [])
+
+
+def places(folder: Path) -> list[str]:
+    """Return what is mounted below a folder."""
+    lines = Path("/proc/mounts").read_text().splitlines()
+    return [p for p in (line.split()[1] for line in lines) if p.startswith(str(folder))]
+
+
+def attached(folder: Path) -> list[str]:
+    """Return the loop devices over files in a folder."""
+    listed = subprocess.run(
+        ["losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
+    return [line.split()[0] for line in listed if str(folder) in line]
+
+
+def test_who_uses_a_busy_mount_is_named(
+    devices: SystemBlockDevices,
+    image: str,
+    nothing_mounted: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The error names the program and its process, and what to do about it."""
+    monkeypatch.setattr(block_devices, "_UNMOUNT_TRIES", 2)
+    monkeypatch.setattr(block_devices, "_UNMOUNT_PAUSE_SECONDS", 0.01)
+    facts = devices.inspect(image)
+
+    with ExitStack() as stack:
+        with pytest.raises(DeviceFailed) as failed, devices.open_read_only(facts):
+            (place,) = places(tmp_path)
+            user = stack.enter_context(using(f"{place}/file"))
+        name = Path(f"/proc/{user}/comm").read_text().strip()
+        assert f"{place} cannot be unmounted" in failed.value.message
+        assert f"it is used by {name} ({user})" in failed.value.message
+        assert f"umount {place}" in failed.value.next_step
+        assert users_of(place) == f"{name} ({user})"
+
+    assert users_of(place) == ""
+
+
+def test_a_directory_in_use_has_a_user_whatever_is_open(tmp_path: Path) -> None:
+    """Where nothing is mounted, it is everyone on the file system; five are named."""
+    assert users_of(str(tmp_path / "missing")) == ""
+    with (tmp_path / "file").open("w") as file:
+        assert os.fstat(file.fileno()).st_dev == tmp_path.stat().st_dev
+        assert 1 <= len(users_of(str(tmp_path)).split(", ")) <= 5

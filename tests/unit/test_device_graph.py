@@ -1,0 +1,126 @@
+"""What was read of a system is put together into one graph."""
+
+from s3export.adapters.device_facts import LoopDevice
+from s3export.adapters.device_graph import Readings, assemble
+from s3export.domain.devices import refusals_to_write
+from s3export.domain.devices.system import BlockDevice, Mount, SystemDevices
+
+SIZE = 1 << 30
+DISK = BlockDevice("/dev/sda", "8:0", "disk", SIZE)
+MAPPING = BlockDevice("/dev/mapper/x", "253:0", "crypt", SIZE, parents=("/dev/sda",))
+LOOP = BlockDevice("/dev/loop0", "7:0", "loop", SIZE)
+
+
+def system(*mounts: Mount, loop_on: str = "", busy: str = "") -> SystemDevices:
+    """Return a disk, a mapping on it, ``/dev/dm-0`` too, and a loop device."""
+    numbers = {"/dev/sda": "8:0", "/dev/dm-0": "253:0", "/dev/mapper/x": "253:0"}
+    files = {"/disk/file": "8:0", "/pool/file": "0:40", "/elsewhere/file": "0:41"}
+    loops = [LoopDevice("/dev/loop0", loop_on, 0, 0, False)] if loop_on else []
+    return assemble(
+        Readings(
+            devices=[DISK, MAPPING, LOOP],
+            loops=loops,
+            mounts=mounts,
+            swaps=["/dev/dm-0", "/a swap file"] if busy == "swap" else [],
+            busy=[busy] if busy else [],
+            names={"8:0": "/dev/disk/by-id/usb-x", "": "/dev/disk/by-id/dangling"},
+            sequences={"8:0": 7, "253:0": 8},
+        ),
+        number_at=lambda path: numbers.get(path, ""),
+        lies_on=lambda path: files.get(path, ""),
+    )
+
+
+def reasons(found: SystemDevices, path: str = "/dev/sda") -> str:
+    """Return every reason not to write to a device."""
+    facts = found.facts(path)
+    assert facts is not None
+    return "; ".join(refusal.reason for refusal in refusals_to_write(facts))
+
+
+def test_a_source_is_found_under_each_of_its_names() -> None:
+    """Btrfs on LUKS is mounted from ``/dev/dm-0``, which lsblk calls otherwise."""
+    found = system(Mount("0:40", "/dev/dm-0", "/data"))
+
+    assert "/dev/mapper/x is mounted at /data" in reasons(found)
+
+
+def test_a_loop_devices_file_is_found_on_a_file_system_of_no_number() -> None:
+    """Its mount is asked for the device."""
+    found = system(Mount("0:40", "/dev/dm-0", "/pool"), loop_on="/pool/file")
+
+    assert found.by_path["/dev/loop0"].parents == ("/dev/mapper/x",)
+    assert "/dev/loop0 stands on /dev/sda" in reasons(found)
+
+
+def test_a_loop_device_stands_on_a_device_or_on_that_of_its_file() -> None:
+    """It stands on nothing where its file cannot be found."""
+    assert system(loop_on="/dev/sda").by_path["/dev/loop0"].parents == ("/dev/sda",)
+    assert system(loop_on="/disk/file").by_path["/dev/loop0"].parents == ("/dev/sda",)
+    assert system(loop_on="/elsewhere/file").by_path["/dev/loop0"].parents == ()
+    assert system(loop_on="/x (deleted)").by_path["/dev/loop0"].parents == ()
+
+
+def test_swap_space_is_found_under_each_of_its_names() -> None:
+    """A swap file is no device."""
+    assert system(busy="swap").swaps == {"/dev/mapper/x"}
+
+
+def test_a_disk_of_a_mounted_file_system_on_several_is_held() -> None:
+    """Also where the user may not open it, and no mount names it."""
+    found = system(Mount("0:15", "/dev/root", "/"), busy="8:0")
+
+    assert "/dev/sda is held" in reasons(found)
+
+
+def test_lasting_names_and_arrivals_are_given_by_number() -> None:
+    """A device without a lasting name has none, whatever else has none."""
+    found = system()
+
+    assert found.by_path["/dev/sda"].by_id == "/dev/disk/by-id/usb-x"
+    assert found.by_path["/dev/sda"].sequence == 7
+    assert found.by_path["/dev/loop0"].by_id == ""
+
+
+def test_a_partition_does_not_hold_the_table_that_it_is_in() -> None:
+    """Of a partition, lsblk tells the table of its disk."""
+    table = SystemDevices(
+        (
+            BlockDevice("/dev/sda", "8:0", "disk", SIZE, table="gpt"),
+            BlockDevice(
+                "/dev/sda1", "8:1", "part", SIZE, ("/dev/sda",), content="ext4",
+                table="gpt",
+            ),
+        )
+    )  # fmt: skip
+    disk, part = table.facts("/dev/sda"), table.facts("/dev/sda1")
+
+    assert disk is not None
+    assert part is not None
+    assert (disk.signatures, part.signatures) == (("gpt",), ("ext4",))
+
+
+def test_what_stands_on_two_parts_of_a_disk_is_named_once() -> None:
+    """A RAID over both partitions of one disk gives each reason once."""
+    parts = ("/dev/sda1", "/dev/sda2")
+    found = SystemDevices(
+        (
+            DISK,
+            *(BlockDevice(p, f"8:{p[-1]}", "part", SIZE, ("/dev/sda",)) for p in parts),
+            BlockDevice("/dev/md0", "9:0", "raid1", SIZE, parts),
+        ),
+        (Mount("9:0", "/dev/md0", "/data"),),
+    )
+
+    assert reasons(found) == (
+        "/dev/md0 is mounted at /data; /dev/md0 stands on /dev/sda"
+    )
+
+
+def test_a_member_of_something_unheard_of_is_refused() -> None:
+    """Libblkid calls all of them members."""
+    disk = BlockDevice("/dev/sda", "8:0", "disk", SIZE, content="new_raid_member")
+
+    assert "a part of something larger (new_raid_member)" in reasons(
+        SystemDevices((disk,))
+    )
