@@ -556,30 +556,3 @@ def test_a_member_of_a_raid_that_is_not_running_is_refused(
         scene.create.plan(scene.manifest, disk)
 
     assert checksum(disk) == before
-
-
-def test_who_keeps_a_mount_busy_is_named(
-    scene: Scene, disk: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With the number of the process; and how to go on."""
-    monkeypatch.setattr("s3export.adapters.block_devices._UNMOUNT_TRIES", 2)
-    monkeypatch.setattr("s3export.adapters.block_devices._UNMOUNT_PAUSE_SECONDS", 0.1)
-    facts = scene.devices.inspect(disk)
-    busy: subprocess.Popen[bytes] | None = None
-    place = ""
-    try:
-        with (
-            pytest.raises(DeviceError) as failed,
-            scene.devices.open_for_writing(facts),
-        ):
-            lines = Path("/proc/mounts").read_text().splitlines()
-            (place,) = [x.split()[1] for x in lines if x.startswith(f"{disk} ")]
-            busy = subprocess.Popen(["sleep", "60"], cwd=place)
-        assert busy is not None
-        assert f"it is used by sleep ({busy.pid})" in failed.value.message
-        assert f"umount {place}" in failed.value.next_step
-    finally:
-        if busy is not None:
-            busy.kill()
-            busy.wait()
-        tool("umount", place)
