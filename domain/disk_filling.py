@@ -100,7 +100,7 @@ class DiskFilling:
     too_large: list[TooLarge] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._capacity = capacity_of(self.disk_bytes)
+        self.capacity = capacity_of(self.disk_bytes)
         self._bytes_left = 0
         self._inodes_left = 0
         self._directory: list[str] = []
@@ -122,8 +122,8 @@ class DiskFilling:
 
     def _begin(self, operation: int) -> None:
         self.shares.append(DiskShare(operation, self._last[1]))
-        self._bytes_left = self._capacity.size_bytes
-        self._inodes_left = self._capacity.inodes
+        self._bytes_left = self.capacity.size_bytes
+        self._inodes_left = self.capacity.inodes
         self._directory = []
 
     def _put(self, operation: int, key: str, size_bytes: int) -> bool:
@@ -141,8 +141,8 @@ class DiskFilling:
 
     def _is_too_large(self, key: str, size_bytes: int) -> bool:
         directories = key.count("/") + 1
-        return _bytes_for(key, size_bytes, directories) > self._capacity.size_bytes or (
-            1 + directories > self._capacity.inodes
+        return _bytes_for(key, size_bytes, directories) > self.capacity.size_bytes or (
+            1 + directories > self.capacity.inodes
         )
 
 

@@ -240,6 +240,7 @@ def updated_document(updated: UpdatedJob, *, dry_run: bool) -> Document:
         "job_id": updated.job_id,
         "dry_run": dry_run,
         "signature_written": updated.signature_written,
+        "signature_outdated": updated.signature_outdated,
         "difference": list(updated.difference),
         "warning": updated.warning,
         "remarks": [problem_document(problem) for problem in updated.remarks],
@@ -361,6 +362,7 @@ def survey_document(survey: Survey) -> Document:
         "objects": survey.objects,
         "size_bytes": survey.size_bytes,
         "disk_bytes": survey.disk_bytes,
+        "too_large_for_the_disk": survey.too_large,
         "disks": [
             {
                 "operation": share.operation,

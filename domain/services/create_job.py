@@ -29,12 +29,13 @@ from s3export.domain.jobs import (
     CreatedJob,
     JobId,
     JobStatus,
+    job_named_in,
     same_manifest,
 )
 from s3export.domain.manifests import Manifest
 from s3export.domain.ports import BlockDevices, Clock, ExportService
 from s3export.domain.services.new_job import NewJob
-from s3export.domain.services.ready_disk import ReadyDisk, refuse_unsafe
+from s3export.domain.services.ready_disk import ReadyDisk, refuse_unsafe, signature_on
 
 FILE_SYSTEM_LABEL = "s3export"
 
@@ -71,6 +72,7 @@ class CreateJobPlan:
         service_warning: What AWS finds odd about the manifest; may be empty.
         remarks: What we find odd about it: warnings and hints.
         manifest_path: What the operator calls the manifest; for messages.
+        disk_of: Another job that SIGNATURE on the disk names; empty for none.
 
     """
 
@@ -81,6 +83,7 @@ class CreateJobPlan:
     service_warning: str = ""
     remarks: tuple[Problem, ...] = ()
     manifest_path: str = "MANIFEST"
+    disk_of: str = ""
 
     @property
     def erase(self) -> bool:
@@ -98,7 +101,14 @@ class CreateJobPlan:
 
     def cautions(self) -> tuple[str, ...]:
         """Return what to consider before anything is lost."""
-        return cautions(self.facts) if self.erase else ()
+        others: tuple[str, ...] = ()
+        if self.disk_of:
+            others = (
+                f"{SIGNATURE_FILE_NAME} on it names job {self.disk_of}, which would be "
+                "left without its disk (how that job stands: s3export get-status "
+                f"{self.disk_of})",
+            )
+        return others + (cautions(self.facts) if self.erase else ())
 
     def _saving(self) -> tuple[str, ...]:
         if not self.erase:
@@ -154,10 +164,19 @@ class CreateJob:
         _judge(facts, wishes)
         if resume is None:
             warning = self.export.validate(manifest.text)
-            return CreateJobPlan(manifest, facts, wishes, service_warning=warning)
+            return CreateJobPlan(
+                manifest,
+                facts,
+                wishes,
+                service_warning=warning,
+                disk_of=self._job_named_on(facts),
+            )
         job = self.export.status(resume)
         _refuse_other(job, manifest)
-        return CreateJobPlan(manifest, facts, wishes, job)
+        other = self._job_named_on(facts)
+        if other.lower() == resume.lower():
+            other = ""
+        return CreateJobPlan(manifest, facts, wishes, job, disk_of=other)
 
     def carry_out(self, plan: CreateJobPlan) -> CreatedJob:
         """Create the job, unless there is one, then prepare the disk.
@@ -198,6 +217,13 @@ class CreateJob:
                 interruption.add_note(_way_on(plan, job.job_id, disk.state, None))
                 raise
         return replace(job, saved=saved)
+
+    def _job_named_on(self, facts: DeviceFacts) -> str:
+        """Return the job that SIGNATURE on a disk names, where that can be read."""
+        try:
+            return job_named_in(signature_on(self.devices, facts)) or ""
+        except DeviceError:
+            return ""  # an empty disk, or one in a form that is not read
 
     def _job(self, plan: CreateJobPlan) -> CreatedJob:
         if plan.job is None:

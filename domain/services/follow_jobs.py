@@ -7,7 +7,6 @@ from s3export.domain.devices import DeviceFacts
 from s3export.domain.errors import (
     AwsFailed,
     DeviceRefused,
-    FileUnreadable,
     JobCancelled,
     JobExpired,
     JobNotCancellable,
@@ -40,8 +39,8 @@ from s3export.domain.masking import masked_difference
 from s3export.domain.ports import BlockDevices, Clock, ExportService, Stop, Workers
 from s3export.domain.services.job_watch import NoAnswer, Observation
 from s3export.domain.services.ready_disk import (
-    read_signature,
     refuse_unsafe,
+    signature_on,
     write_signature,
 )
 
@@ -65,6 +64,8 @@ class UpdatedJob:
     Attributes:
         signature_written: SIGNATURE on the device was missing or another, and is now
             the job's.
+        signature_outdated: No device was named, and the job's signature is another now,
+            or could not be asked for: SIGNATURE on its disk is to be written again.
         warning: What AWS finds odd about the manifest; may be empty.
         difference: Between the manifest that AWS held and the new one: lines of a
             unified diff, passwords and PINs hidden; empty where they are equal.
@@ -74,6 +75,7 @@ class UpdatedJob:
 
     job_id: JobId
     signature_written: bool
+    signature_outdated: bool = False
     warning: str = ""
     difference: tuple[str, ...] = ()
     remarks: tuple[Problem, ...] = ()
@@ -227,19 +229,21 @@ class FollowJobs:
         if device is not None:
             facts = self.devices.inspect(device)
             refuse_unsafe(facts)
-            signature = self._signature_on(facts)
+            signature = signature_on(self.devices, facts)
             _refuse_another_jobs(facts, signature, job_id)
         difference = masked_difference(status.manifest or "", manifest.text)
         warning = self.export.update(job_id, manifest.text, validate_only=True)
-        stale = False
+        written = outdated = False
         if not dry_run:
             warning = self.export.update(job_id, manifest.text) or warning
             if facts is not None:
                 current = signature_of(self.export.status(job_id))
-                stale = signature != current
-                if stale:
+                written = signature != current
+                if written:
                     write_signature(self.devices, facts, current.decode())
-        return UpdatedJob(job_id, stale, warning, difference)
+            else:
+                outdated = not self._has_this_signature(status)
+        return UpdatedJob(job_id, written, outdated, warning, difference)
 
     def _refuse_ended(
         self, status: JobStatus, otherwise: type[JobRefused], what: str
@@ -255,13 +259,13 @@ class FollowJobs:
             next_step=situation.next_step,
         )
 
-    def _signature_on(self, facts: DeviceFacts) -> bytes:
-        """Return SIGNATURE on a device; empty where there is none."""
-        with self.devices.open_read_only(facts) as tree:
-            try:
-                return read_signature(tree)
-            except FileUnreadable:
-                return b""
+    def _has_this_signature(self, status: JobStatus) -> bool:
+        """Say whether a job's signature is still the one of a status, for sure."""
+        try:
+            now = self.export.status(status.job_id)
+        except S3ExportError:
+            return False
+        return now.signature_file == status.signature_file
 
 
 def _refuse_another_jobs(facts: DeviceFacts, signature: bytes, job_id: JobId) -> None:

@@ -95,6 +95,20 @@ def write_signature(
             )
 
 
+def signature_on(devices: BlockDevices, facts: DeviceFacts) -> bytes:
+    """Return SIGNATURE on a device; empty where its file system has none.
+
+    Raises:
+        DeviceError: It has no file system that can be read.
+
+    """
+    with devices.open_read_only(facts) as tree:
+        try:
+            return read_signature(tree)
+        except FileUnreadable:
+            return b""
+
+
 def read_signature(tree: FileTree, *, limit: int = 65_536) -> bytes:
     """Return the content of SIGNATURE, at most ``limit`` bytes of it."""
     buffer = bytearray(limit)

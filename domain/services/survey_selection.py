@@ -34,6 +34,7 @@ class Survey:
         operations: In the manifest's order.
         disk_bytes: The size of the disks; ``None`` if it was not said.
         shares: One for each disk that is needed; empty without their size.
+        too_large: How many objects fit on no disk of the size; on none of the shares.
 
     """
 
@@ -41,6 +42,7 @@ class Survey:
     operations: tuple[Selected, ...]
     disk_bytes: int | None = None
     shares: tuple[DiskShare, ...] = ()
+    too_large: int = 0
 
     @property
     def objects(self) -> int:
@@ -100,7 +102,8 @@ class SurveySelection:
             region=told.pop() if len(told) == 1 else "",
             operations=tuple(selected),
             disk_bytes=disk_bytes,
-            shares=tuple(filling.shares) if filling else (),
+            shares=tuple(s for s in filling.shares if s.objects) if filling else (),
+            too_large=len(filling.too_large) if filling else 0,
         )
         found += _fitting(checked, survey, filling)
         idle = all(problem.rule == rules.NO_OBJECTS_HERE.name for problem in found)
@@ -219,10 +222,16 @@ def _fitting(
         return
     for large in filling.too_large[:_MOST_NAMED]:
         message = (
-            f"the object {large.key!r} of {large.size_bytes:,} bytes is larger than "
-            f"what a disk of {filling.disk_bytes:,} bytes holds"
+            f"the object {large.key!r} of {large.size_bytes:,} bytes fits on no disk "
+            f"of {filling.disk_bytes:,} bytes: its file system leaves "
+            f"{filling.capacity.size_bytes:,} bytes, directories included"
         )
         path = f"operations[{large.operation}]"
+        yield checked.problem(rules.TOO_LARGE, path, message, "take larger disks")
+    more = len(filling.too_large) - _MOST_NAMED
+    if more > 0:
+        path = f"operations[{filling.too_large[_MOST_NAMED].operation}]"
+        message = f"{more:,} more objects fit on no disk of that size"
         yield checked.problem(rules.TOO_LARGE, path, message, "take larger disks")
     disks = len(survey.shares)
     if disks > 1:

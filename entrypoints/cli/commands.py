@@ -197,6 +197,8 @@ def update_job(call: Call) -> int:
     )
     _warn(terminal, arguments.manifest, updated.remarks)
     terminal.warn(updated.warning)
+    if updated.signature_outdated:
+        terminal.warn(job_wording.outdated(updated, arguments.manifest))
     terminal.result(
         job_wording.update_lines(updated, dry_run=arguments.dry_run),
         documents.updated_document(updated, dry_run=arguments.dry_run),

@@ -1,5 +1,6 @@
 """Jobs in words, for people."""
 
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
 from s3export.adapters.reports.documents import timestamp
@@ -91,6 +92,17 @@ def update_lines(updated: UpdatedJob, *, dry_run: bool) -> Iterator[str]:
         yield f"Updated job {updated.job_id} and SIGNATURE on its disk."
     else:
         yield f"Updated job {updated.job_id}."
+
+
+def outdated(updated: UpdatedJob, manifest: str) -> str:
+    """Say that a disk that is prepared already needs SIGNATURE again, and how."""
+    job_id = updated.job_id
+    again = shlex.join(("s3export", "update-job", job_id, manifest, "DISK"))
+    return (
+        f"the signature of job {job_id} changed with its manifest: SIGNATURE on a disk "
+        f"prepared before is not current any more. Write it again: {again} (or copy "
+        f"it: s3export get-status {job_id} --signature FILE)"
+    )
 
 
 def _situation_rows(situation: Situation) -> list[tuple[str, str]]:

@@ -62,8 +62,11 @@ def survey_lines(survey: Survey) -> Iterator[str]:
         yield f"{total}."
         return
     disk = f"disks of {size(survey.disk_bytes)}"
+    if survey.too_large:
+        yield f"{total}: {survey.too_large:,} of them are too large for {disk}."
+        return
     if len(survey.shares) <= 1:
-        yield f"{total}: about what fits on one of the {disk}."
+        yield f"{total}: they fit on one of the {disk}, as far as reckoned."
         return
     yield f"{total}: about {len(survey.shares)} {disk}."
     for number, share in enumerate(survey.shares, 1):

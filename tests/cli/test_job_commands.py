@@ -94,6 +94,7 @@ def test_a_job_is_listed_shown_updated_labelled_and_cancelled(
         "job_id": job_id,
         "dry_run": False,
         "signature_written": False,
+        "signature_outdated": False,
         "difference": [],
         "warning": "",
     }
