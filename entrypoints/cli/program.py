@@ -1,7 +1,9 @@
 """The program: parse, run one command, say how it went."""
 
 import argparse
+import contextlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -41,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    _open_standard_streams()
     try:
         arguments = build_parser().parse_args(argv)
     except SystemExit as done:  # argparse's way to end after --help or wrong usage
@@ -61,6 +64,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _interrupted(interrupted, terminal)
 
 
+def _open_standard_streams() -> None:
+    """Open those that the caller closed, as daemons do: on nothing.
+
+    Otherwise the next file that is opened, a disk perhaps, would take the place of one
+    and be sent our messages (POSIX gives the lowest free number).
+    """
+    for number, (name, mode) in enumerate(
+        (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
+    ):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
+
+
 def _run(
     arguments: argparse.Namespace,
     terminal: Terminal,
@@ -74,7 +94,8 @@ def _run(
     except S3ExportError as error:
         if verbose:
             logging.getLogger(__name__).debug("the trace", exc_info=True)
-        terminal.fail(error)
+        with contextlib.suppress(S3ExportError):  # nobody can be told
+            terminal.fail(error)
         return of_error(error)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone: nothing left to say

@@ -2,14 +2,17 @@
 
 import contextlib
 import logging
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from moto.core.base_backend import BackendDict
 from moto.server import ThreadedMotoServer
 
+from s3export.domain.errors import InputRefused
 from s3export.entrypoints.sandbox import importexport
 
+_ADDRESS = "127.0.0.1"
 REGION = "us-east-1"
 ACCESS_KEY = "AKIAIOSFODNN7EXAMPLE"  # AWS's own example key, known to nobody's account
 SECRET_KEY = "sandbox"
@@ -34,13 +37,27 @@ class SandboxServer:
 @contextlib.contextmanager
 def running(port: int = 0) -> Iterator[SandboxServer]:
     """Run a server on the loopback address; port 0 takes a free one."""
+    _refuse_taken(port)
     importexport.register()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for every request
     BackendDict.reset()  # moto keeps its state in the process, not in the server
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
+    server = ThreadedMotoServer(ip_address=_ADDRESS, port=port, verbose=False)
     server.start()
     try:
         host, chosen = server.get_host_and_port()
         yield SandboxServer(f"http://{host}:{chosen}")
     finally:
         server.stop()
+
+
+def _refuse_taken(port: int) -> None:
+    """Look whether the port is free: the server's thread would fail unseen."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_ADDRESS, port))
+        except OSError as error:
+            raise InputRefused(
+                f"port {port} of {_ADDRESS} cannot be had: {error.strerror}",
+                next_step="take another one, or leave out --port for a free one",
+            ) from error
