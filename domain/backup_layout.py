@@ -7,7 +7,8 @@ original s3export_backup relied on). Paths on a disk are bytes, since a file sys
 does not promise text; keys are text, since S3 demands UTF-8.
 """
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NewType
 
@@ -30,7 +31,13 @@ RECOVERY_FILES_PER_DIRECTORY = 10_000
 
 ROOT = TreePath(b"")
 
-_FURNITURE: frozenset[bytes] = frozenset({b"SIGNATURE", b"lost+found"})
+LOAD_DIRECTORY = TreePath(b"S3EXPORT")
+"""Where `load-device` keeps its journal and the export log, in the disk's root. No
+bucket's name has capital letters, so that no bucket's directory is called so."""
+
+_FURNITURE: frozenset[bytes] = frozenset(
+    {b"SIGNATURE", b"lost+found", bytes(LOAD_DIRECTORY)}
+)
 
 
 class NotAPath(ValueError):
@@ -127,11 +134,35 @@ def recovery_paths(directory: TreePath) -> Iterator[TreePath]:
 
 
 @dataclass(frozen=True)
+class Substitution:
+    """A part of keys, and what stands in its place in names of files."""
+
+    part: str
+    instead: str
+
+
+def substituted(text: str, substitutions: Sequence[Substitution]) -> str:
+    """Replace the parts that a manifest names, in one pass from left to right.
+
+    Where several begin at one place the one that is listed first is taken, and what
+    was put in is not looked at again. Which of several AWS took is not documented
+    (Developer Guide, "Manipulating S3 key names with substitutions").
+    """
+    instead = {each.part: each.instead for each in reversed(substitutions) if each.part}
+    if not instead:
+        return text
+    parts = dict.fromkeys(each.part for each in substitutions if each.part)
+    pattern = "|".join(map(re.escape, parts))
+    return re.sub(pattern, lambda found: instead[found[0]], text)
+
+
+@dataclass(frozen=True)
 class Source:
     """A selection of one bucket, and the directory on the disk that it belongs in.
 
     Attributes:
         directory: Relative to the disk's root; empty for the root itself.
+        substitutions: What is replaced in keys, to make the names of files.
         prefix: Keys that start with it; empty for all.
         begin_marker: Keys after it in the order of UTF-8 bytes; empty for no bound.
         end_marker: Keys up to and including it; empty for no bound.
@@ -143,6 +174,16 @@ class Source:
     prefix: str = ""
     begin_marker: str = ""
     end_marker: str = ""
+    substitutions: tuple[Substitution, ...] = ()
+
+    def place(self, key: str) -> TreePath:
+        """Return where an object belongs, relative to the disk's root.
+
+        Raises:
+            NotAPath: No file can have that name; the message says why.
+
+        """
+        return join(self.directory, path_of(substituted(key, self.substitutions)))
 
     def selects(self, key: str) -> bool:
         """Say whether the operation exports a key (Developer Guide, operations)."""
@@ -213,6 +254,21 @@ class BackupLayout:
             return False
         return any(below(path, source.directory) is not None for source in self.sources)
 
+    def place(self, source: Source, key: str) -> TreePath:
+        """Return where an object of a source is written to.
+
+        Raises:
+            NotAPath: It goes to the recovery directory: no file can have the name, or
+                it is kept for what else is on the disk.
+
+        """
+        path = source.place(key)
+        if below(path, self.recovery_directory) is not None or is_furniture(path):
+            raise NotAPath("its name is kept for what else is on the disk")
+        if path == self.recovery_directory or is_container(path):
+            raise NotAPath("its name is kept for what else is on the disk")
+        return path
+
     def objects(self, path: TreePath) -> tuple[ObjectName, ...]:
         """Return the objects that a path can have been written from, likeliest first.
 
@@ -235,8 +291,8 @@ class BackupLayout:
 
 
 def is_furniture(path: TreePath) -> bool:
-    """Say whether a path in the disk's root is not data: AWS's and ext4's own files."""
-    return path in _FURNITURE or path.startswith(b"lost+found/")
+    """Say whether a path is not data: AWS's, ext4's and the loader's own files."""
+    return path.partition(b"/")[0] in _FURNITURE
 
 
 def is_container(path: TreePath) -> bool:

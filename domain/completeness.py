@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from s3export.domain.backup_layout import NotAPath, Source, TreePath, join, path_of
+from s3export.domain.backup_layout import NotAPath, Source, TreePath
 from s3export.domain.evidence import ObjectFacts
 from s3export.domain.ports import ScratchFile
 
@@ -161,10 +161,7 @@ class Inventory:
             record = records[offset : offset + size]
             number, own_key = self._key(record)
             source = self._sources[number]
-            if place not in (
-                join(source.directory, own_key),
-                _no_place(source, own_key),
-            ):
+            if place != _place_of(source, own_key.decode())[0]:
                 continue
             if not key or (source.bucket, own_key) == (bucket, key.encode()):
                 found.append((number, own_key, ordinal, record))
@@ -219,7 +216,7 @@ class Inventory:
 def _place_of(source: Source, key: str) -> tuple[bytes, str]:
     """Return where an object is looked up: its path, or what can be none; and why."""
     try:
-        return join(source.directory, path_of(key)), ""
+        return source.place(key), ""
     except NotAPath as error:
         return _no_place(source, key.encode()), str(error)
 

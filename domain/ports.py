@@ -362,8 +362,76 @@ class FileTree(Protocol):
         """Return the same files in the order in which the disk reads them fastest."""
 
 
+class NewFile(Protocol):
+    """A file without a name, written from its start. Gone when it gets none."""
+
+    @property
+    @abstractmethod
+    def size_bytes(self) -> int:
+        """Return how much was written."""
+
+    @abstractmethod
+    def write(self, data: bytes | memoryview, /) -> None:
+        """Write all of it at the end.
+
+        Raises:
+            errors.DiskFull: There is no room for it; a part of it may be written.
+
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let it go: it remains if it has got a name. Idempotent."""
+
+
 class WritableTree(FileTree, Protocol):
-    """A file system mounted for writing."""
+    """A file system mounted for writing. Thread-safe.
+
+    Every method may raise `errors.DeviceFailed`: the disk gives an error.
+    """
+
+    @abstractmethod
+    def new_file(self) -> NewFile:
+        """Begin a file without a name; no directory shows it.
+
+        Raises:
+            errors.DiskFull: There is no room for one more.
+
+        """
+
+    @abstractmethod
+    def make_room_for(self, path: TreePath) -> None:
+        """Make the directories that a new file needs, and see that its name is free.
+
+        Directories that were made remain, whatever happens.
+
+        Raises:
+            errors.DiskFull: There is no room for a directory.
+            errors.PathUnusable: As for `write`.
+
+        """
+
+    @abstractmethod
+    def give_name(self, file: NewFile, path: TreePath) -> None:
+        """Give a file of this tree its name, in a directory that is there.
+
+        Raises:
+            errors.DiskFull: There is no room for the name.
+            errors.PathUnusable: Something else has it.
+
+        """
+
+    @abstractmethod
+    def append(self, path: TreePath, data: bytes) -> None:
+        """Write at the end of a file; it and its directories are made if absent."""
+
+    @abstractmethod
+    def truncate(self, path: TreePath, size_bytes: int) -> None:
+        """Cut a file to its first bytes."""
+
+    @abstractmethod
+    def remove(self, path: TreePath) -> None:
+        """Remove a file; nothing happens where there is none."""
 
     @abstractmethod
     def write(self, path: TreePath, chunks: Iterable[bytes]) -> int:
@@ -392,7 +460,12 @@ class WritableTree(FileTree, Protocol):
 
     @abstractmethod
     def sync(self) -> None:
-        """Return when everything written has reached the disk."""
+        """Return when everything written has reached the disk.
+
+        Raises:
+            errors.DeviceFailed: Something that was written since the last call did not.
+
+        """
 
 
 class ScratchFile(Protocol):

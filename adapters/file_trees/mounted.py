@@ -5,6 +5,7 @@ crafted disk nor a directory that changes under the walk leads outside.
 """
 
 import contextlib
+import ctypes
 import errno
 import io
 import os
@@ -13,7 +14,7 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from s3export.domain.backup_layout import TreePath, join, shown
+from s3export.domain.backup_layout import LONGEST_NAME_BYTES, TreePath, join, shown
 from s3export.domain.errors import (
     DeviceFailed,
     DeviceUnreadable,
@@ -24,6 +25,7 @@ from s3export.domain.errors import (
 from s3export.domain.ports import (
     Damaged,
     FileTree,
+    NewFile,
     NotAFile,
     Readable,
     TreeEntry,
@@ -40,6 +42,7 @@ _KINDS = {
     stat.S_IFCHR: "character device",
     stat.S_IFBLK: "block device",
 }
+_LIBC = ctypes.CDLL(None, use_errno=True)
 _NOT_A_DIRECTORY = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _NOT_A_NAME = (
@@ -188,19 +191,80 @@ class MountedWritableTree(MountedTree, WritableTree):
     complete, so nothing half written ever has a name, not even after a power cut.
     """
 
-    def write(self, path: TreePath, chunks: Iterable[bytes]) -> int:
-        """Write a new file."""
+    def new_file(self) -> NewFile:
+        """Begin a file in the root, as ext4 places the files of one directory near."""
+        flags = os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC
+        with _translated(), self._directory(b"") as root:
+            return _UnnamedFile(os.open(".", flags, 0o644, dir_fd=root))
+
+    def make_room_for(self, path: TreePath) -> None:
+        """Make the directories, and look for the name."""
+        directory, _, name = path.rpartition(b"/")
+        if len(name) > LONGEST_NAME_BYTES:
+            raise PathUnusable("its name is too long")
+        with _translated(), self._made_directory(directory) as parent:
+            try:
+                os.stat(name, dir_fd=parent, follow_symlinks=False)
+            except FileNotFoundError:
+                return
+        raise PathUnusable("something else has this name")
+
+    def give_name(self, file: NewFile, path: TreePath) -> None:
+        """Link it into its directory."""
+        if not isinstance(file, _UnnamedFile):
+            raise TypeError(f"{type(file).__name__} is no file of this tree")
+        directory, _, name = path.rpartition(b"/")
+        with _translated(), self._directory(directory) as parent:
+            os.link(
+                f"/proc/self/fd/{file.fileno()}",
+                name,
+                dst_dir_fd=parent,
+                follow_symlinks=True,
+            )
+
+    def append(self, path: TreePath, data: bytes) -> None:
+        """Write at the end of a file."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         directory, _, name = path.rpartition(b"/")
         with _translated(), self._made_directory(directory) as parent:
-            fd = os.open(
-                ".", os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o644, dir_fd=parent
-            )
+            fd = os.open(name, flags, 0o644, dir_fd=parent)
             with io.FileIO(fd, "wb") as file:
-                size = sum(_write_all(file, chunk) for chunk in chunks)
-                os.link(
-                    f"/proc/self/fd/{fd}", name, dst_dir_fd=parent, follow_symlinks=True
-                )
-        return size
+                _write_all(file, data)
+
+    def truncate(self, path: TreePath, size_bytes: int) -> None:
+        """Cut a file."""
+        directory, _, name = path.rpartition(b"/")
+        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        with _translated(), self._directory(directory) as parent:
+            fd = os.open(name, flags, dir_fd=parent)
+            try:
+                os.ftruncate(fd, size_bytes)
+            finally:
+                os.close(fd)
+
+    def remove(self, path: TreePath) -> None:
+        """Unlink a file."""
+        directory, _, name = path.rpartition(b"/")
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            try:
+                with self._directory(directory) as parent:
+                    os.unlink(name, dir_fd=parent)
+            except (FileNotFoundError, NotADirectoryError):
+                raise
+            except OSError as error:
+                raise _failed(error) from error
+
+    def write(self, path: TreePath, chunks: Iterable[bytes]) -> int:
+        """Write a new file."""
+        self.make_room_for(path)
+        file = self.new_file()
+        try:
+            for chunk in chunks:
+                file.write(chunk)
+            self.give_name(file, path)
+        finally:
+            file.close()
+        return file.size_bytes
 
     def replace(self, path: TreePath, content: bytes) -> None:
         """Write a small file, replacing another in one step."""
@@ -226,8 +290,14 @@ class MountedWritableTree(MountedTree, WritableTree):
         return found.f_bavail * found.f_frsize
 
     def sync(self) -> None:
-        """Write what the kernel buffers, for every file system."""
-        os.sync()
+        """Write what the kernel buffers for this file system, and hear of errors.
+
+        syncfs(2) reports errors of writing back since Linux 5.8; sync(2) reports none.
+        """
+        with self._directory(b"") as root:
+            if _LIBC.syncfs(root):
+                number = ctypes.get_errno()
+                raise _failed(OSError(number, os.strerror(number)))
 
     @contextmanager
     def _made_directory(self, path: bytes) -> Iterator[int]:
@@ -243,11 +313,39 @@ class MountedWritableTree(MountedTree, WritableTree):
             yield fd
 
 
-def _write_all(file: io.FileIO, chunk: bytes) -> int:
+class _UnnamedFile(NewFile):
+    def __init__(self, fd: int) -> None:
+        self._file = io.FileIO(fd, "rb+")
+        self._size = 0
+
+    @property
+    def size_bytes(self) -> int:
+        return self._size
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def write(self, data: bytes | memoryview, /) -> None:
+        with _translated():
+            self._size += _write_all(self._file, data)
+
+    def close(self) -> None:
+        with _translated():
+            self._file.close()
+
+
+def _write_all(file: io.FileIO, chunk: bytes | memoryview) -> int:
     rest = memoryview(chunk)
     while rest:
         rest = rest[file.write(rest) :]
     return len(chunk)
+
+
+def _failed(error: OSError) -> DeviceFailed:
+    return DeviceFailed(
+        f"writing to the disk failed: {error.strerror or error}",
+        next_step="the disk, or its cable, is probably faulty",
+    )
 
 
 @contextmanager
@@ -260,4 +358,4 @@ def _translated() -> Iterator[None]:
             raise DiskFull(reason) from error
         if error.errno in _NOT_A_NAME:
             raise PathUnusable(reason) from error
-        raise DeviceFailed(f"writing to the disk failed: {reason}") from error
+        raise _failed(error) from error

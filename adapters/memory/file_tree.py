@@ -1,5 +1,6 @@
 """A file system in memory."""
 
+import contextlib
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from s3export.domain.errors import DiskFull, FileUnreadable, PathUnusable
 from s3export.domain.ports import (
     Damaged,
     FileTree,
+    NewFile,
     NotAFile,
     Readable,
     TreeEntry,
@@ -96,18 +98,52 @@ class MemoryWritableTree(MemoryFileTree, WritableTree):
     def __init__(self, *, room_bytes: int = 1 << 30) -> None:
         super().__init__()
         self.room_bytes = room_bytes
+        self._unnamed: list[_MemoryNewFile] = []
+
+    def new_file(self) -> NewFile:
+        """Begin a file."""
+        file = _MemoryNewFile(self)
+        self._unnamed.append(file)
+        return file
+
+    def make_room_for(self, path: TreePath) -> None:
+        """Make the directories, and look for the name."""
+        self._check_name(path)
+        self._add_parents(path)
+
+    def give_name(self, file: NewFile, path: TreePath) -> None:
+        """Make it a file of the tree."""
+        if not isinstance(file, _MemoryNewFile):
+            raise TypeError(f"{type(file).__name__} is no file of this tree")
+        self._check_name(path)
+        if not self.has_directory(TreePath(path.rpartition(b"/")[0])):
+            raise PathUnusable("its directory is not there")
+        file.close()
+        self.files[path] = bytes(file.content)
+
+    def append(self, path: TreePath, data: bytes) -> None:
+        """Write at the end of a file."""
+        self.replace(path, self.files.get(path, b"") + data)
+
+    def truncate(self, path: TreePath, size_bytes: int) -> None:
+        """Cut a file."""
+        self.files[path] = self.files[path][:size_bytes]
+
+    def remove(self, path: TreePath) -> None:
+        """Remove a file."""
+        self.files.pop(path, None)
 
     def write(self, path: TreePath, chunks: Iterable[bytes]) -> int:
         """Write a new file."""
-        self._check_name(path)
-        content = b""
-        for chunk in chunks:
-            content += chunk
-            if len(content) > self._room():
-                raise DiskFull(f"no room for {len(content):,} bytes and more")
-        self.files[path] = content
-        self._add_parents(path)
-        return len(content)
+        self.make_room_for(path)
+        file = self.new_file()
+        try:
+            for chunk in chunks:
+                file.write(chunk)
+            self.give_name(file, path)
+        finally:
+            file.close()
+        return file.size_bytes
 
     def replace(self, path: TreePath, content: bytes) -> None:
         """Write a small file, replacing another."""
@@ -124,7 +160,13 @@ class MemoryWritableTree(MemoryFileTree, WritableTree):
         """Do nothing: memory is always in step with itself."""
 
     def _room(self) -> int:
-        return self.room_bytes - sum(map(len, self.files.values()))
+        unnamed = sum(file.size_bytes for file in self._unnamed)
+        return self.room_bytes - unnamed - sum(map(len, self.files.values()))
+
+    def let_go(self, file: "_MemoryNewFile") -> None:
+        """Give back the room of a file that has no name."""
+        with contextlib.suppress(ValueError):
+            self._unnamed.remove(file)
 
     def _check_name(self, path: TreePath) -> None:
         names = path.split(b"/")
@@ -134,6 +176,24 @@ class MemoryWritableTree(MemoryFileTree, WritableTree):
             raise PathUnusable("something else has this name")
         if any(join(*names[:n]) in self.files for n in range(1, len(names))):
             raise PathUnusable("a file stands where a directory is needed")
+
+
+class _MemoryNewFile(NewFile):
+    def __init__(self, tree: MemoryWritableTree) -> None:
+        self._tree = tree
+        self.content = bytearray()
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.content)
+
+    def write(self, data: bytes | memoryview, /) -> None:
+        if len(data) > self._tree.free_bytes():
+            raise DiskFull(f"no room for {len(data):,} bytes more")
+        self.content += data
+
+    def close(self) -> None:
+        self._tree.let_go(self)
 
 
 class _MemoryFile(Readable):

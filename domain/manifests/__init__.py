@@ -1,5 +1,6 @@
 """Export manifests: what they say, and everything that can be wrong with them."""
 
+from s3export.domain.backup_layout import Substitution
 from s3export.domain.manifests.checked import CheckedManifest
 from s3export.domain.manifests.checking import check
 from s3export.domain.manifests.model import (
@@ -8,7 +9,6 @@ from s3export.domain.manifests.model import (
     Customs,
     Manifest,
     Operation,
-    Substitution,
 )
 from s3export.domain.manifests.nodes import Fields, Items, Node, Scalar
 

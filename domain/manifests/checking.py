@@ -7,6 +7,7 @@ not keep `verify-backup` from knowing what was exported.
 import re
 from collections.abc import Iterator, Sequence
 
+from s3export.domain.backup_layout import Substitution
 from s3export.domain.errors import Problem
 from s3export.domain.jobs import ManifestText
 from s3export.domain.manifests import lints, rules
@@ -27,7 +28,6 @@ from s3export.domain.manifests.model import (
     Customs,
     Manifest,
     Operation,
-    Substitution,
 )
 from s3export.domain.manifests.nodes import Fields, Items, Node, Scalar
 from s3export.domain.manifests.sections import check_fields, items_of, section_of

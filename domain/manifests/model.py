@@ -5,7 +5,12 @@ The original text is kept, because that, and not our rendering of it, goes to AW
 
 from dataclasses import dataclass, field
 
-from s3export.domain.backup_layout import Source, directory_of
+from s3export.domain.backup_layout import (
+    Source,
+    Substitution,
+    directory_of,
+    substituted,
+)
 from s3export.domain.jobs import ManifestText
 from s3export.domain.secret import Secret
 
@@ -35,15 +40,22 @@ class Operation:
     end_marker: str = ""
     target_directory: str | None = None
 
-    def source(self) -> Source:
-        """Return what the operation selects and the directory it is written to."""
+    def source(self, substitutions: tuple[Substitution, ...] = ()) -> Source:
+        """Return what the operation selects and the directory it is written to.
+
+        Substitutions are made in the target directory, too (Developer Guide,
+        "Manipulating S3 key names with substitutions"), and not in a bucket's name.
+        """
         chosen = self.target_directory
+        if chosen is not None:
+            chosen = substituted(chosen, substitutions)
         return Source(
             bucket=self.bucket,
             directory=directory_of(self.bucket if chosen is None else chosen),
             prefix=self.prefix,
             begin_marker=self.begin_marker,
             end_marker=self.end_marker,
+            substitutions=substitutions,
         )
 
 
@@ -85,14 +97,6 @@ class Customs:
 
 
 @dataclass(frozen=True)
-class Substitution:
-    """A part of keys, and what stands in its place in names of files."""
-
-    part: str
-    instead: str
-
-
-@dataclass(frozen=True)
 class Manifest:
     """What a manifest says; a field that is absent or unusable is empty.
 
@@ -124,7 +128,7 @@ class Manifest:
 
     def sources(self) -> tuple[Source, ...]:
         """Return what the operations select, in their order."""
-        return tuple(operation.source() for operation in self.operations)
+        return tuple(op.source(self.substitutions) for op in self.operations)
 
     def log_key(self, job_id: str) -> str:
         """Return the key of the export log in the log bucket."""

@@ -180,3 +180,70 @@ class WritableTreeContract:
         assert [n for n in writable.tree.names(ROOT) if n != b"lost+found"] == [
             b"SIGNATURE"
         ]
+
+    def test_a_file_without_a_name_is_seen_nowhere(
+        self, writable: ArrangedWritable
+    ) -> None:
+        """Neither under way nor when it is let go; with a name it remains."""
+        tree = writable.tree
+        dropped, kept = tree.new_file(), tree.new_file()
+        dropped.write(b"half")
+        kept.write(b"who")
+        kept.write(memoryview(b"le"))
+        before = [n for n in tree.names(ROOT) if n != b"lost+found"]
+        tree.make_room_for(TreePath(b"d/whole"))
+        tree.give_name(kept, TreePath(b"d/whole"))
+        dropped.close()
+        kept.close()
+        kept.close()
+        tree.sync()
+
+        assert before == []
+        assert (dropped.size_bytes, kept.size_bytes) == (4, 5)
+        assert [n for n in tree.names(ROOT) if n != b"lost+found"] == [b"d"]
+        assert content(tree, b"d/whole") == b"whole"
+
+    def test_a_name_that_is_taken_is_not_given_again(
+        self, writable: ArrangedWritable
+    ) -> None:
+        """Neither looked for nor given; nor in a directory that is not there."""
+        tree = writable.tree
+        tree.write(TreePath(b"taken"), [b"kept"])
+        for path in (b"taken", b"taken/below", b"n" * 256, b"x/" + b"n" * 256):
+            with pytest.raises(PathUnusable):
+                tree.make_room_for(TreePath(path))
+        file = tree.new_file()
+        for path in (b"taken", b"taken/below"):
+            with pytest.raises(PathUnusable):
+                tree.give_name(file, TreePath(path))
+        file.close()
+
+        assert content(tree, b"taken") == b"kept"
+
+    def test_a_file_without_a_name_takes_room_until_it_is_let_go(
+        self, writable: ArrangedWritable
+    ) -> None:
+        """The disk is full with it, and is not full without it."""
+        file = writable.tree.new_file()
+        with pytest.raises(DiskFull):
+            for _ in range(99):
+                file.write(bytes(1 << 18))
+        file.close()
+        writable.tree.sync()
+
+        assert writable.tree.write(TreePath(b"fits"), [bytes(1 << 18)]) == 1 << 18
+
+    def test_a_file_grows_is_cut_and_removed(self, writable: ArrangedWritable) -> None:
+        """Made with its directories; removing what is not there is nothing."""
+        tree, path = writable.tree, TreePath(b"S3EXPORT/journal")
+        tree.append(path, b"one,")
+        tree.append(path, b"two,")
+        grown = content(tree, path)
+        tree.truncate(path, 4)
+        cut = content(tree, path)
+        for _ in range(2):
+            tree.remove(path)
+        tree.remove(TreePath(b"no/directory"))
+
+        assert (grown, cut) == (b"one,two,", b"one,")
+        assert list(tree.names(TreePath(b"S3EXPORT"))) == []
