@@ -227,7 +227,7 @@ class WritableTreeContract:
         file = writable.tree.new_file()
         with pytest.raises(DiskFull):
             for _ in range(99):
-                file.write(bytes(1 << 18))
+                file.write(bytes(1 << 20))
         file.close()
         writable.tree.sync()
 
