@@ -63,7 +63,8 @@ def survey_lines(survey: Survey) -> Iterator[str]:
         return
     disk = f"disks of {size(survey.disk_bytes)}"
     if survey.too_large:
-        yield f"{total}: {survey.too_large:,} of them are too large for {disk}."
+        are = "is" if survey.too_large == 1 else "are"
+        yield f"{total}: {survey.too_large:,} of them {are} too large for {disk}."
         return
     if len(survey.shares) <= 1:
         yield f"{total}: they fit on one of the {disk}, as far as reckoned."

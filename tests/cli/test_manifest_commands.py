@@ -195,6 +195,31 @@ def test_s3_is_asked_online(run: Run, s3: Any, path: Path) -> None:
     assert "Uploads" not in s3.list_multipart_uploads(Bucket="export-log-bucket")
 
 
+def test_a_disk_that_is_too_small_for_an_object_is_said_to_be(
+    run: Run, s3: Any, path: Path
+) -> None:
+    """Exit 4; how many objects are too large, and not that they fit."""
+    for bucket in ("foo-bucket", "export-log-bucket"):
+        s3.create_bucket(Bucket=bucket)
+    for key in s3.list_objects_v2(Bucket="foo-bucket").get("Contents", []):
+        s3.delete_object(Bucket="foo-bucket", Key=key["Key"])
+    s3.put_object(Bucket="foo-bucket", Key="large", Body=bytes(9 << 20))
+    s3.put_object(Bucket="foo-bucket", Key="small", Body=b"small")
+    path.write_text(SOUND)
+    command = ("check-manifest", str(path), "--online", "--disk-size")
+
+    small = run(*command, "10MB")
+    document = run(*command, "10MB", "--json").document()
+    enough = run(*command, "100MB")
+
+    assert small.code == 4
+    assert "the object 'large' of 9,437,184 bytes fits on no disk" in small.out
+    assert ": 1 of them is too large for disks of 10.0 MB.\n" in small.out
+    assert document["selection"]["too_large_for_the_disk"] == 1
+    assert enough.code == 0
+    assert "they fit on one of the disks of 100.0 MB, as far as reckoned" in enough.out
+
+
 def test_what_s3_does_not_have_is_a_problem_with_its_line(
     run: Run, s3: Any, path: Path
 ) -> None:
