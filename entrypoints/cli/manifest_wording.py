@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 from s3export.domain.errors import Problem, Severity
 from s3export.domain.manifests.fields import Field, Kind
@@ -90,6 +91,11 @@ def question(row: Field) -> str:
     elif row.example:
         about = f"{about}; such as {row.example}" if about else f"such as {row.example}"
     return f"{row.name} ({about}): "
+
+
+def without_place(problem: Problem) -> str:
+    """Say what is wrong with an answer, which stands in no line."""
+    return str(replace(problem, line=0))
 
 
 def _count(problems: list[Problem]) -> str:

@@ -384,11 +384,44 @@ class Typing:
             self.seen += got.decode()
 
 
+def test_a_state_is_asked_for_after_the_country_that_has_states(path: Path) -> None:
+    """What is warned of is named, and what to write stands in brackets."""
+    options = ("--device-id=HD001", "--log-bucket=export-log-bucket", "--pin")
+    person = Typing("new-manifest", str(path), *options, "--email=jo@example.com")
+    person.answer("exportBucket (", "s3://no_/x Foo-bucket")
+    person.answer("exportBucket (", "foo-bucket")
+    for name, value in (
+        ("name", "Jo"),
+        ("street1", "P.O. Box 1"),
+        ("street1", "1 Example Street"),
+        ("city", "Seattle"),
+        ("postalCode", "98101"),
+        ("phoneNumber", "206-555-1000"),
+        ("country", "USA"),
+        ("stateOrProvince", "WA"),
+    ):
+        person.answer(f"{name} (", value)
+
+    assert person.end() == 0, person.seen
+    told = re.findall(r"warning: (.*)\r", person.seen)
+    assert told == [
+        "operations[0].exportBucket: 'no_' cannot be the name of a bucket (3 to 63 of "
+        "a-z, 0-9, - and .)",
+        "operations[1].exportBucket: 'Foo-bucket' is a bucket's name of the old kind, "
+        "which AWS warns about",
+        "returnAddress.street1: is a PO box (parcels need a street)",
+    ]
+    assert checked(path.read_text()).manifest is not None
+    assert "  stateOrProvince: WA\n" in path.read_text()
+
+
 def test_a_person_is_asked_for_what_is_missing(path: Path) -> None:
     """A wrong answer is asked for again, an empty one leaves the field open."""
     person = Typing("new-manifest", str(path), "--device-id", "HD001")
     person.answer("logBucket (", "a/b")
-    person.answer("cannot be the name of a bucket", "")
+    person.answer(
+        "logBucket: 'a/b' cannot be the name of a bucket (write the name alone;", ""
+    )
     person.answer("notificationEmail (", "jo@example.com")
     person.answer("exportBucket (", "foo-bucket/images/ other-bucket")
     for name, value in (
