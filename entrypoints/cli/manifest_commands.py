@@ -34,6 +34,11 @@ def check_manifest(call: Call) -> int:
         return ExitCode.DONE
     if arguments.manifest is None:
         raise InputRefused("which manifest?", next_step="name its file")
+    if arguments.disk_size is not None and not arguments.online:
+        raise InputRefused(
+            "--disk-size is what the selection has to fit on, and S3 alone knows that",
+            next_step="add --online",
+        )
     checked = library.check_manifest(
         arguments.manifest,
         online=arguments.online,

@@ -123,6 +123,7 @@ def test_rules_are_ignored_by_settings_too(
         (["check-manifest", "/no.yml"], "there is no such file"),
         (["check-manifest", "{path}", "--ignore", "nonsense"], "is no rule"),
         (["check-manifest", "{path}", "--ignore", "malformed"], "cannot be ignored"),
+        (["check-manifest", "{path}", "--disk-size", "4TB"], "add --online"),
         (["new-manifest", "{path}"], "is there already"),
         (["new-manifest", "--generate-password"], "is not printed"),
         (["new-manifest", "/no/where.yml"], "No such file or directory"),
