@@ -1,5 +1,6 @@
 """The commands on jobs, over the emulated export service and a disk image."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -316,3 +317,22 @@ def test_a_port_that_is_taken_is_said_before_the_sandbox_starts(
     assert f"port {port} of 127.0.0.1 cannot be had: Address already in use" in ran.err
     assert "leave out --port" in ran.err
     assert ran.out == ""
+
+
+def test_a_reader_that_has_gone_ends_the_program_as_a_signal_would() -> None:
+    """Exit 141, and nothing is said, as the table of exit codes has it."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-m", "s3export", "check-manifest", "--list-rules"],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+
+    assert (ran.returncode, ran.stderr) == (141, "")
+    assert "\n  141  " in TABLE
