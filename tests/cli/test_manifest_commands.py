@@ -205,14 +205,21 @@ def test_a_disk_that_is_too_small_for_an_object_is_said_to_be(
     for key in s3.list_objects_v2(Bucket="foo-bucket").get("Contents", []):
         s3.delete_object(Bucket="foo-bucket", Key=key["Key"])
     s3.put_object(Bucket="foo-bucket", Key="large", Body=bytes(9 << 20))
-    s3.put_object(Bucket="foo-bucket", Key="small", Body=b"small")
     path.write_text(SOUND)
+    one = run("check-manifest", str(path), "--online").out
+    s3.put_object(Bucket="foo-bucket", Key="small", Body=b"s")
     command = ("check-manifest", str(path), "--online", "--disk-size")
 
     small = run(*command, "10MB")
+    of_small = SOUND.replace("foo-bucket", "foo-bucket\n    prefix: small")
+    path.write_text(of_small)
+    byte = run("check-manifest", str(path), "--online").out
+    path.write_text(SOUND)
     document = run(*command, "10MB", "--json").document()
     enough = run(*command, "100MB")
 
+    assert "In all 1 object, 9.4 MB." in one
+    assert "In all 1 object, 1 byte." in byte
     assert small.code == 4
     assert "the object 'large' of 9,437,184 bytes fits on no disk" in small.out
     assert ": 1 of them is too large for disks of 10.0 MB.\n" in small.out
