@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from s3export.adapters.yaml_faults import LINE_END, fault_in
 from s3export.domain.errors import FileRefused, ManifestRejected, Problem
 from s3export.domain.jobs import ManifestText
 from s3export.domain.manifests import rules
@@ -22,12 +23,13 @@ from s3export.domain.manifests.fields import IMPORT_ONLY, NAMES
 from s3export.domain.manifests.nodes import Fields, Items, Node, Scalar
 from s3export.domain.ports import ManifestReader
 
-_QUOTED = re.compile(r"(?P<mark>['\"])(?!<).{2,}(?P=mark)")
-"""PyYAML's messages quote the text, which may be the password; tokens such as
-``'<block end>'`` are its own words."""
-
 _DEEPEST = 20  # brackets in brackets; manifests need three
-_TAB = re.compile(r" *\t")
+
+_IN_QUOTES = "put a value that begins with a sign in quotes"
+_SIGNS = (
+    "anchors, aliases and tags (&name, *name, !name) have no place in manifests",
+    _IN_QUOTES,  # which of them it is may be a character of a password
+)
 
 LARGEST_MANIFEST_BYTES = 1 << 18
 """No manifest comes near; a disk image given by mistake does not fill the memory."""
@@ -108,44 +110,22 @@ def nodes(name: str, text: str) -> tuple[Node, list[Problem]]:
         return _compose(text.removeprefix("\ufeff"))
     except _Anchor as error:
         line, column = error.mark.line + 1, error.mark.column + 1
-        message = "anchors and aliases (&name, *name) have no place in manifests"
-        advice = "put a value that begins with a sign in quotes"
-        problem = Problem(line, column, "", message, advice, rules.SIGN.name)
+        problem = Problem(line, column, "", *_SIGNS, rules.SIGN.name)
     except yaml.MarkedYAMLError as error:
-        at_start = "unexpected end of stream" in (error.problem or "")
-        marks = (error.context_mark, error.problem_mark)
-        mark = next(filter(None, marks if at_start else marks[::-1]), None)
-        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        what = " ".join(part for part in (error.context, error.problem) if part)
-        what = _QUOTED.sub("what stands there", what)
-        if any(map(_TAB.match, text.splitlines()[max(0, line - 1) : line])):
-            what = "the line begins with a TAB"
-        problem = _malformed(line, column, f"not YAML: {what}", _advice(text, line))
+        fault = fault_in(text.removeprefix("\ufeff"), error)
+        problem = _malformed(
+            fault.line, fault.column, f"not YAML: {fault.message}", fault.advice
+        )
     except (ValueError, OverflowError):  # PyYAML passes any number on to chr()
         problem = _malformed(0, 0, "not YAML: an escape names no character")
     except yaml.YAMLError as error:  # the reader's: a character that YAML forbids
         position = getattr(error, "position", 0)
-        line = text.count("\n", 0, position) + 1
-        problem = _malformed(line, 0, f"not YAML: {error}".splitlines()[0])
+        lines = LINE_END.split(text.removeprefix("\ufeff")[: position + 1])
+        message = "not YAML: a character that no text has, such as a control character"
+        problem = _malformed(len(lines), len(lines[-1]), message, "remove it")
     except RecursionError:
         problem = _malformed(0, 0, "nested too deeply")
     raise ManifestRejected(name, (problem,))  # not chained: PyYAML's texts quote
-
-
-def _advice(text: str, line: int) -> str:
-    """Say what is often meant; PyYAML may notice a mistake one line after it."""
-    lines = text.splitlines()
-    for written in lines[max(0, line - 2) : line]:
-        if _TAB.match(written):
-            return "indent with blanks, not with a TAB"
-        _, colon, value = written.partition(":")
-        if colon and value and not value[0].isspace():
-            return "put a blank after the field's colon"
-        if re.match(r"\s*[&*!|>%@`\"'\[{]", value):
-            return "put a value that begins with a sign in quotes"
-        if re.search(r":\s", value):
-            return "put a value that holds a colon in quotes"
-    return ""
 
 
 class _Loader(yaml.BaseLoader):
@@ -279,9 +259,7 @@ class _NodeReader:
     def convert(self, node: yaml.Node) -> Node:
         line, column = node.start_mark.line + 1, node.start_mark.column + 1
         if node.tag not in _STANDARD_TAGS:
-            advice = "put a value that begins with ! in quotes"
-            message = "a tag (!name) has no place in manifests"
-            self.note(rules.SIGN, (line, column), message, advice)
+            self.note(rules.SIGN, (line, column), *_SIGNS)
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, line, column)
         if isinstance(node, yaml.SequenceNode):
@@ -307,8 +285,7 @@ class _NodeReader:
     def _scalar(self, node: yaml.ScalarNode, line: int, column: int) -> Scalar:
         plain = node.style is None
         if plain and node.value.startswith("@") and node.value.count("@") < 2:
-            advice = "put a value that begins with @ in quotes"
-            self.note(rules.MALFORMED, (line, column), "not YAML", advice)
+            self.note(rules.MALFORMED, (line, column), "not YAML", _IN_QUOTES)
         return Scalar(node.value, line, column, plain, _guessed(node) if plain else "")
 
 

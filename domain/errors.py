@@ -123,7 +123,7 @@ class DeviceError(S3ExportError):
 class DeviceAbsent(DeviceError):
     """There is no such device, image or directory."""
 
-    default_next_step = "list the disks with: lsblk"
+    default_next_step = "list the disks with: s3export list-devices"
 
 
 class DeviceRefused(DeviceError):

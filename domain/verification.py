@@ -10,6 +10,7 @@ from datetime import datetime
 from s3export.domain.backup_layout import BackupLayout, Source, TreePath, shown
 from s3export.domain.confidence import Bound
 from s3export.domain.containers import ContainerFacts
+from s3export.domain.counting import counted
 from s3export.domain.devices import DeviceFacts
 from s3export.domain.errors import FileRefused
 from s3export.domain.evidence import NONE, EvidenceKind
@@ -371,7 +372,7 @@ def _told(value: object) -> str:
 
 
 def statement(
-    sample: Sample, counted: Tally, bound: Bound | None, known_extra: int = 0
+    sample: Sample, tally: Tally, bound: Bound | None, known_extra: int = 0
 ) -> str:
     """Say what a sample proves about all files.
 
@@ -385,7 +386,7 @@ def statement(
             the bound speaks of the others.
 
     """
-    matched = counted[Outcome.MATCH]
+    matched = tally[Outcome.MATCH]
     if bound is None:
         return (
             f"{matched:,} files equal S3; the disk was not listed to its end, so "
@@ -394,11 +395,12 @@ def statement(
     if not sample.population:
         return "The backup holds no files: nothing was verified."
     wrong = sample.compared - matched
-    doubtful = " or could not be compared" if counted[Outcome.UNVERIFIABLE] else ""
+    doubtful = " or could not be compared" if tally[Outcome.UNVERIFIABLE] else ""
     found = f"{matched:,} equal S3 and {wrong:,} do not{doubtful}"
     if not wrong:
         found = "0 differ"
-    looked = f"{sample.compared:,} of {sample.population:,} files checked, {found}"
+    files = counted(sample.population, "file")
+    looked = f"{sample.compared:,} of {files} checked, {found}"
     if sample.compared == sample.population:
         return f"{looked}: every file that is listed on the disk was looked at."
     if sample.compared < sample.drawn:
@@ -408,29 +410,29 @@ def statement(
             "checked count as different"
         )
     verb = "differ" if not wrong else f"do not equal S3{doubtful}"
+    if bound.files == 1:
+        verb = "differs" if not wrong else f"does not equal S3{doubtful}"
     those = " of those that S3 lists" if known_extra else ""
     return (
         f"{looked}: with {bound.level * 100:.6g}% confidence at most "
-        f"{bound.files:,} files{those} ({bound.fraction:.2%}) {verb}."
+        f"{counted(bound.files, 'file')}{those} ({bound.fraction:.2%}) {verb}."
     )
 
 
 def completeness_statement(found: Completeness) -> str:
     """Say how the listing compares with the disk."""
     listed = f"All {found.objects:,} objects of the selection were looked for"
+    if found.objects == 1:
+        listed = "The one object of the selection was looked for"
     said = ["none is missing"]
     if found.missing:
-        said = [_many(found.missing, "is missing", "are missing")]
+        said = [counted(found.missing, "is missing", "are missing")]
     if found.unclear:
         place = "be in the recovery directory"
-        said.append(_many(found.unclear, f"may {place}", f"may {place}"))
+        said.append(counted(found.unclear, f"may {place}", f"may {place}"))
     if found.newer:
         newer = "newer than the export and not on the disk"
-        said.append(_many(found.newer, f"is {newer}", f"are {newer}"))
+        said.append(counted(found.newer, f"is {newer}", f"are {newer}"))
     if found.extra:
-        said.append(_many(found.extra, "file is not in S3", "files are not in S3"))
+        said.append(counted(found.extra, "file is not in S3", "files are not in S3"))
     return f"{listed}: {', '.join(said)}."
-
-
-def _many(count: int, one: str, more: str) -> str:
-    return f"{count:,} {one if count == 1 else more}"

@@ -174,7 +174,12 @@ def _read(app: "AnyApplication", path: str, ignore: Sequence[str]) -> CheckedMan
 def _quieted(
     app: "AnyApplication", checked: CheckedManifest, ignore: Sequence[str]
 ) -> CheckedManifest:
-    return checked.without({*ignore, *app.settings().ignore})
+    return checked.without({*_each(ignore), *app.settings().ignore})
+
+
+def _each(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return several texts; one alone is one, and not its letters."""
+    return (texts,) if isinstance(texts, str) else tuple(texts)
 
 
 def new_manifest(draft: Draft) -> str:
@@ -431,7 +436,7 @@ def get_shipping_label(
         checked = app.adapters.manifests().read(manifest_path)
         address = checked.accepted().return_address
     return _following(app).shipping_label(
-        [checked_job_id(job_id) for job_id in job_ids], address
+        [checked_job_id(job_id) for job_id in _each(job_ids)], address
     )
 
 
@@ -518,6 +523,7 @@ def verify_backup(
         raise InputRefused("the time of the export needs a time zone")
     earlier = _earlier(resume)
     writer: ReportWriter = app.adapters.reports()
+    reports = _each(reports)
     for path in reports:
         if Path(device).is_dir() and Path(path).resolve().is_relative_to(
             Path(device).resolve()
@@ -538,7 +544,7 @@ def verify_backup(
         strong=strong,
         exported_at=exported_at,
         log=_export_log(app, export_log, job_id),
-        computed=_computed(app, checksum_reports),
+        computed=_computed(app, _each(checksum_reports)),
         download=download_unverifiable,
         download_budget=download_budget,
         earlier=earlier,

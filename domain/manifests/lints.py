@@ -13,7 +13,7 @@ from s3export.domain.errors import InputRefused, Problem
 from s3export.domain.manifests import rules
 from s3export.domain.manifests.checked import CheckedManifest
 from s3export.domain.manifests.countries import is_usa
-from s3export.domain.manifests.fields import SECTIONS, Kind
+from s3export.domain.manifests.fields import SECTIONS, Field, Kind
 from s3export.domain.manifests.findings import Section
 from s3export.domain.manifests.model import Manifest, Operation
 from s3export.domain.manifests.nodes import Fields, Scalar, is_empty
@@ -46,14 +46,18 @@ _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # YAML 1.1, "b-break"
 def look(manifest: Manifest, top: Section, operations: Sequence[Section]) -> None:
     """Note everything odd about a manifest."""
     _look_at_header(manifest, top)
-    _look_at_secrets(manifest, top)
+    lines = _LINE_END.split(manifest.text.removeprefix("\ufeff"))
+    _look_at_secrets(manifest, top, lines)
     _look_at_directories(top, operations)
     _look_at_substitutions(manifest, top)
     for operation, section in zip(manifest.operations, operations, strict=True):
         _look_at_operation(operation, manifest, section)
     _look_at_pairs(manifest.operations, operations)
     _look_at_journey(manifest, top)
-    _look_at_quotes(top, operations)
+    for section, row, node in _unquoted(top, operations):
+        _look_at_type(section, row, node)
+        if row.kind is Kind.TEXT:
+            _look_at_comment(section, row, node, lines)
 
 
 def _sound(section: Section, name: str) -> bool:
@@ -95,10 +99,10 @@ def _look_at_bucket(name: str, field: str, section: Section) -> None:
 # --- secrets ---------------------------------------------------------------------
 
 
-def _look_at_secrets(manifest: Manifest, top: Section) -> None:
+def _look_at_secrets(manifest: Manifest, top: Section, lines: Sequence[str]) -> None:
     for name in ("trueCryptPassword", "pinCode"):
         node = top.node(name)
-        if isinstance(node, Scalar) and node.plain and _hash_after(node, manifest.text):
+        if isinstance(node, Scalar) and node.plain and _comment_after(node, lines):
             message = "is followed by a #: what comes after it does not belong to it"
             top.note(rules.HASH, name, message, "put the whole value in quotes")
     if _sound(top, "trueCryptPassword"):
@@ -107,12 +111,13 @@ def _look_at_secrets(manifest: Manifest, top: Section) -> None:
         _look_at_pin(top.text("pinCode"), top)
 
 
-def _hash_after(node: Scalar, text: str) -> bool:
-    line = _LINE_END.split(text.removeprefix("\ufeff"))[node.line - 1]
-    rest = line[node.column - 1 :]
-    return rest.startswith(node.text) and (
-        rest[len(node.text) :].strip().startswith("#")
-    )
+def _comment_after(node: Scalar, lines: Sequence[str]) -> str:
+    """Return the comment that follows a value in its line; empty for none."""
+    rest = lines[node.line - 1][node.column - 1 :]
+    if not rest.startswith(node.text):
+        return ""
+    rest = rest[len(node.text) :].strip()
+    return rest if rest.startswith("#") else ""
 
 
 def _look_at_password(password: str, manifest: Manifest, top: Section) -> None:
@@ -146,7 +151,13 @@ def _look_at_pin(pin: str, top: Section) -> None:
         top.note(rules.WEAK, "pinCode", "is easily guessed", advice)
 
 
-def _look_at_quotes(top: Section, operations: Sequence[Section]) -> None:
+# --- values without quotes -------------------------------------------------------
+
+
+def _unquoted(
+    top: Section, operations: Sequence[Section]
+) -> Iterator[tuple[Section, Field, Scalar]]:
+    """Yield every text without quotes that may be any, with the row of its field."""
     sections = [top, *operations]
     for name in ("returnAddress", "customs"):
         node = top.node(name)
@@ -157,10 +168,28 @@ def _look_at_quotes(top: Section, operations: Sequence[Section]) -> None:
             node = section.node(row.name)
             if row.kind not in (Kind.TEXT, Kind.SECRET) or row.values:
                 continue
-            if isinstance(node, Scalar) and node.plain and node.text and node.becomes:
-                read = f"{node.becomes}" if row.kind is Kind.TEXT else "another value"
-                message = f"without quotes, many programs read {read} here"
-                section.note(rules.UNQUOTED, row.name, message, "put it in quotes")
+            if isinstance(node, Scalar) and node.plain:
+                yield section, row, node
+
+
+def _look_at_type(section: Section, row: Field, node: Scalar) -> None:
+    if node.text and node.becomes:
+        read = f"{node.becomes}" if row.kind is Kind.TEXT else "another value"
+        message = f"without quotes, many programs read {read} here"
+        section.note(rules.UNQUOTED, row.name, message, "put it in quotes")
+
+
+def _look_at_comment(
+    section: Section, row: Field, node: Scalar, lines: Sequence[str]
+) -> None:
+    comment = _comment_after(node, lines)
+    if not comment[1:2].strip() or section.at(row.name) in section.findings.wrong:
+        return  # "# text" is meant to be a comment
+    read = (
+        f"is read as {section.findings.quoted(node.text)}" if node.text else "is empty"
+    )
+    message = f"{read}: what follows the # is a comment"
+    section.note(rules.HASH_IN_VALUE, row.name, message, "put it in quotes")
 
 
 # --- where things go -------------------------------------------------------------

@@ -170,6 +170,11 @@ HASH = _rule(
     _WARNING,
     "A # after an unquoted password or PIN: what follows does not belong to it.",
 )
+HASH_IN_VALUE = _rule(
+    "comment-in-value",
+    _WARNING,
+    "An unquoted value is followed by a # and text: YAML takes that for a comment.",
+)
 WEAK = _rule("weak-secret", _WARNING, "A password or PIN that is easily guessed.")
 NOT_ASCII = _rule(
     "password-not-ascii", _WARNING, "TrueCrypt 7 cannot type the password."

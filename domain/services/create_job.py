@@ -32,6 +32,7 @@ from s3export.domain.jobs import (
     job_named_in,
     same_manifest,
 )
+from s3export.domain.jobs import job_id as checked_job_id
 from s3export.domain.manifests import Manifest
 from s3export.domain.ports import BlockDevices, Clock, ExportService
 from s3export.domain.services.new_job import NewJob
@@ -219,11 +220,17 @@ class CreateJob:
         return replace(job, saved=saved)
 
     def _job_named_on(self, facts: DeviceFacts) -> str:
-        """Return the job that SIGNATURE on a disk names, where that can be read."""
+        """Return the job that SIGNATURE on a disk names, where that can be read.
+
+        Nothing is mounted for it: a look leaves nothing to be released, and a disk of
+        unknown content that is about to be erased is no business of the kernel's.
+        """
         try:
-            return job_named_in(signature_on(self.devices, facts)) or ""
-        except DeviceError:
-            return ""  # an empty disk, or one in a form that is not read
+            signature = signature_on(self.devices, facts, mounting=False)
+            named = job_named_in(signature)
+            return checked_job_id(named) if named else ""
+        except (DeviceError, InputRefused):
+            return ""  # an empty disk, one in a form that is not read, or no job's id
 
     def _job(self, plan: CreateJobPlan) -> CreatedJob:
         if plan.job is None:

@@ -95,14 +95,19 @@ def write_signature(
             )
 
 
-def signature_on(devices: BlockDevices, facts: DeviceFacts) -> bytes:
+def signature_on(
+    devices: BlockDevices, facts: DeviceFacts, *, mounting: bool = True
+) -> bytes:
     """Return SIGNATURE on a device; empty where its file system has none.
+
+    Args:
+        mounting: As in `BlockDevices.open_read_only`.
 
     Raises:
         DeviceError: It has no file system that can be read.
 
     """
-    with devices.open_read_only(facts) as tree:
+    with devices.open_read_only(facts, mounting=mounting) as tree:
         try:
             return read_signature(tree)
         except FileUnreadable:

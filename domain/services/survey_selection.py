@@ -6,6 +6,7 @@ Nothing is downloaded and nothing written: buckets are looked at, their keys lis
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from s3export.domain.counting import counted
 from s3export.domain.disk_filling import DiskFilling, DiskShare
 from s3export.domain.errors import NoSuchBucket, PermissionMissing, Problem
 from s3export.domain.manifests import CheckedManifest, Manifest, rules
@@ -231,7 +232,8 @@ def _fitting(
     more = len(filling.too_large) - _MOST_NAMED
     if more > 0:
         path = f"operations[{filling.too_large[_MOST_NAMED].operation}]"
-        message = f"{more:,} more objects fit on no disk of that size"
+        message = counted(more, "more object fits", "more objects fit")
+        message += " on no disk of that size"
         yield checked.problem(rules.TOO_LARGE, path, message, "take larger disks")
     disks = len(survey.shares)
     if disks > 1:

@@ -17,6 +17,7 @@ from s3export.domain.backup_layout import (
 from s3export.domain.completeness import Inventory, Listed
 from s3export.domain.confidence import Bound, sample_size, upper_bound
 from s3export.domain.containers import ContainerFacts
+from s3export.domain.counting import counted
 from s3export.domain.errors import PermissionMissing
 from s3export.domain.ports import (
     Clock,
@@ -412,7 +413,8 @@ class Run:
         contradicted = 0 < len(presumed) <= self._newer_and_equal
         if contradicted and told and told.is_certain:
             self.doubts.append(
-                f"{self._newer_and_equal:,} files equal objects that are newer than "
+                f"{counted(self._newer_and_equal, 'file equals', 'files equal')} an "
+                "object of the same name that is newer than "
                 f"the export is said to be ({told.moment:%Y-%m-%d %H:%M:%S} UTC): is "
                 "that right?"
             )

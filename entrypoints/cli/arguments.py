@@ -70,7 +70,10 @@ def _global_options() -> argparse.ArgumentParser:
         "--forks", type=count, metavar="N", help="files hashed, requests made at once"
     )
     group.add_argument(
-        "--json", **flag, help="one JSON document on standard output, nothing else"
+        "--json",
+        **flag,
+        help="one JSON document on standard output at the end, nothing else there; "
+        "after an error none",
     )
     group.add_argument("--config", metavar="FILE", help="settings (TOML)")
     group.add_argument("--profile", metavar="NAME", help="AWS profile")

@@ -31,12 +31,14 @@ exit codes:
   1    verify-backup: the backup differs from S3
   2    wrong usage
   3    verify-backup: nothing differs, but something drawn could not be verified
-  4    input refused: manifest, settings, report file, or no confirmation
+  4    input refused: manifest, settings, report file, or no confirmation; or the
+       output cannot be written (the disk is full)
   5    device or container: refused for safety, absent, busy, unreadable as a whole,
        or a system tool is missing
   6    AWS refused or cannot be reached
   70   a bug in s3export
   130  interrupted (143: terminated); everything mounted or attached was released
+  141  whoever read the output has closed it, as head does
 """
 
 _VERDICTS = {

@@ -107,7 +107,8 @@ def add_jobs(command: Callable[..., argparse.ArgumentParser]) -> None:
     status.add_argument(
         "--watch",
         action="store_true",
-        help="ask again and again, and tell what changes, until nothing can change",
+        help="ask again and again, and tell what changes, until nothing can change; "
+        "with --json the document comes at the end",
     )
     status.add_argument(
         "--interval",

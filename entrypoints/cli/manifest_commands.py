@@ -34,6 +34,11 @@ def check_manifest(call: Call) -> int:
         return ExitCode.DONE
     if arguments.manifest is None:
         raise InputRefused("which manifest?", next_step="name its file")
+    if arguments.disk_size is not None and not arguments.online:
+        raise InputRefused(
+            "--disk-size is what the selection has to fit on, and S3 alone knows that",
+            next_step="add --online",
+        )
     checked = library.check_manifest(
         arguments.manifest,
         online=arguments.online,
@@ -194,7 +199,10 @@ class _Questions:
                 self._ask(row, "")
         self._ask_for_buckets(terminal)
         for row in ADDRESS:
-            if row.required or (row.name == "stateOrProvince" and self._has_states()):
+            if row.required:
+                self._ask(row, "returnAddress")
+        for row in ADDRESS:
+            if row.name == "stateOrProvince" and self._has_states():
                 self._ask(row, "returnAddress")
         if self.draft.customs is None and self._goes_abroad():
             question = "The disk goes abroad. Write a customs section?"
@@ -217,7 +225,7 @@ class _Questions:
             path = f"{section}.{row.name}" if section else row.name
             found = [p for p in self._problems(changed) if p.field == path]
             for problem in found:
-                self.call.terminal.warn(f"{problem.message} {problem.advice}".strip())
+                self.call.terminal.warn(wording.without_place(problem))
             if not any(p.severity is Severity.ERROR for p in found):
                 self.draft = changed
                 return
@@ -233,7 +241,7 @@ class _Questions:
             changed = replace(self.draft, operations=operations)
             found = [p for p in self._problems(changed) if p.field[:10] == "operations"]
             for problem in found:
-                terminal.warn(str(problem.message))
+                terminal.warn(wording.without_place(problem))
             if not any(p.severity is Severity.ERROR for p in found):
                 self.draft = changed
 

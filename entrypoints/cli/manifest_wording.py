@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
+from s3export.domain.counting import counted
 from s3export.domain.errors import Problem, Severity
 from s3export.domain.manifests.fields import Field, Kind
 from s3export.domain.services.survey_selection import Survey
@@ -50,20 +52,21 @@ def survey_lines(survey: Survey) -> Iterator[str]:
             f"  operations[{number}]",
             selected.bucket,
             f"prefix {selected.prefix}" if selected.prefix else "",
-            f"{selected.objects:,} objects",
+            counted(selected.objects, "object"),
             size(selected.size_bytes),
         )
         for number, selected in enumerate(survey.operations)
     ]
     yield "Selected now" + (f", in {survey.region}:" if survey.region else ":")
     yield from (harmless(line) for line in columns(rows))
-    total = f"In all {survey.objects:,} objects, {size(survey.size_bytes)}"
+    total = f"In all {counted(survey.objects, 'object')}, {size(survey.size_bytes)}"
     if survey.disk_bytes is None:
         yield f"{total}."
         return
     disk = f"disks of {size(survey.disk_bytes)}"
     if survey.too_large:
-        yield f"{total}: {survey.too_large:,} of them are too large for {disk}."
+        those = counted(survey.too_large, "of them is", "of them are")
+        yield f"{total}: {those} too large for {disk}."
         return
     if len(survey.shares) <= 1:
         yield f"{total}: they fit on one of the {disk}, as far as reckoned."
@@ -75,7 +78,7 @@ def survey_lines(survey: Survey) -> Iterator[str]:
             begin = f'beginMarker: "{share.begin_marker}"'
         yield harmless(
             f"  disk {number}: from operations[{share.operation}], {begin}; "
-            f"{share.objects:,} objects, {size(share.size_bytes)}"
+            f"{counted(share.objects, 'object')}, {size(share.size_bytes)}"
         )
 
 
@@ -89,6 +92,11 @@ def question(row: Field) -> str:
     elif row.example:
         about = f"{about}; such as {row.example}" if about else f"such as {row.example}"
     return f"{row.name} ({about}): "
+
+
+def without_place(problem: Problem) -> str:
+    """Say what is wrong with an answer, which stands in no line."""
+    return str(replace(problem, line=0))
 
 
 def _count(problems: list[Problem]) -> str:

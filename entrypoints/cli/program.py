@@ -108,7 +108,7 @@ def _run(
         said += [f"  {harmless(note)}" for note in notes[:-1]]
         said += [f"  next: {harmless(note)}" for note in notes[-1:]]
         said.append("  next: run it again with --verbose and report what it prints")
-        print("\n".join(said), file=terminal.err)
+        _print(said, terminal)
         return ExitCode.BUG
 
 
@@ -122,8 +122,13 @@ def _interrupted(interrupted: Interrupted, terminal: Terminal) -> int:
     way_on = "run the same command again; a verification with --report FILE.json goes "
     way_on += "on with --resume FILE.json"
     said.append(f"  next: {harmless(notes[-1]) if notes else way_on}")
-    print("\n".join(said), file=terminal.err)
+    _print(said, terminal)
     return of_signal(interrupted.signum)
+
+
+def _print(lines: Sequence[str], terminal: Terminal) -> None:
+    with contextlib.suppress(OSError):  # nobody can be told; the exit code still is
+        print("\n".join(lines), file=terminal.err, flush=True)
 
 
 @contextmanager

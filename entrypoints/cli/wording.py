@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from s3export.adapters.reports.documents import timestamp
 from s3export.domain.backup_layout import shown
+from s3export.domain.counting import counted
 from s3export.domain.devices import describe
 from s3export.domain.services.create_job import CreateJobPlan
 from s3export.domain.verification import Finding, Outcome, Report, Verdict
@@ -47,11 +48,12 @@ def summary_lines(report: Report) -> Iterator[str]:
     if report.exported_at:
         moment = timestamp(report.exported_at.moment)
         yield f"Exported: {moment}, says {report.exported_at.origin}"
-    drawn = f"{sample.drawn:,} of {sample.population:,} files"
+    drawn = f"{sample.drawn:,} of {counted(sample.population, 'file')}"
     if sample.requested is None:
         all_of_them = sample.compared == sample.population and not report.cut_short
         many = "all" if all_of_them else f"{sample.compared:,} of"
-        yield f"Compared {many} {sample.population:,} files below /{_root(report)}"
+        files = counted(sample.population, "file")
+        yield f"Compared {many} {files} below /{_root(report)}"
     else:
         yield f"Drew {drawn} below /{_root(report)}"
     if sample.taken_over:

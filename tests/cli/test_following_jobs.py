@@ -416,6 +416,27 @@ def test_an_update_shows_the_difference(run: Run, job: str, manifest: Path) -> N
     assert "is the one that AWS holds already" in again.out
 
 
+def test_an_update_without_the_disk_says_how_its_signature_is_written_again(
+    run: Run, job: str, manifest: Path, tmp_path: Path
+) -> None:
+    """The warning is a command line for a shell; the document has it as a field."""
+    other = tmp_path / "the other.yml"
+    other.write_text(manifest.read_text().replace("EXT4", "NTFS"))
+
+    dry = run("update-job", job, str(other), "--dry-run")
+    same = run("update-job", job, str(manifest), "--json")
+    done = run("update-job", job, str(other))
+    back = run("update-job", job, str(manifest), "--json")
+
+    assert "SIGNATURE on a disk" not in dry.err + same.err
+    assert same.document()["signature_outdated"] is False
+    assert f"warning: the signature of job {job} changed" in done.err
+    assert f"s3export update-job {job} '{other}' DISK" in done.err
+    assert f"s3export get-status {job} --signature FILE" in done.err
+    assert back.document()["signature_outdated"] is True
+    assert back.document()["signature_written"] is False
+
+
 def test_a_finished_job_is_not_updated(
     run: Run, job: str, manifest: Path, backend: ImportExportBackend
 ) -> None:

@@ -1,5 +1,7 @@
 """The commands on jobs, over the emulated export service and a disk image."""
 
+import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -261,3 +263,76 @@ def test_output_that_cannot_be_written_is_no_bug(s3: Any) -> None:
 
     assert "writing the output failed: No space left" in ran.stderr
     assert ran.returncode == 4
+
+
+@pytest.mark.parametrize(
+    "streams", [">&-", "2>&-", "<&-", "<&- >&- 2>&-", "2>/dev/full", ">&- 2>/dev/full"]
+)
+@pytest.mark.parametrize(
+    ("command", "code"), [("check-manifest --list-rules", 0), ("get-status ../x", 4)]
+)
+def test_the_exit_code_is_told_where_nothing_else_can_be(
+    streams: str, command: str, code: int
+) -> None:
+    """With any of the standard streams closed, or errors that cannot be written."""
+    script = f"exec {sys.executable} -m s3export {command} {streams}"
+
+    ran = subprocess.run(
+        ["sh", "-c", script], capture_output=True, text=True, check=False
+    )
+
+    assert ran.returncode == code
+    assert "Traceback" not in ran.stderr
+    if "2>" not in streams:
+        assert ("is not a job's id" in ran.stderr) is (code == 4)
+
+
+@pytest.mark.parametrize("streams", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_no_message_goes_into_a_file_that_takes_the_place_of_a_stream(
+    tmp_path: Path, streams: str
+) -> None:
+    """A file that is opened next has another number than that of a closed stream."""
+    path = tmp_path / "new.yml"
+    script = f"exec {sys.executable} -m s3export new-manifest {path} {streams}"
+
+    ran = subprocess.run(["sh", "-c", script], capture_output=True, check=False)
+
+    assert ran.returncode == 0
+    assert path.read_text().startswith("#")
+    assert "Wrote" not in path.read_text()
+
+
+@pytest.mark.parametrize("action", ["serve", "demo"])
+def test_a_port_that_is_taken_is_said_before_the_sandbox_starts(
+    run: Run, action: str
+) -> None:
+    """Exit 4, which port, and what to do."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        ran = run("sandbox", action, "--port", port)
+
+    assert ran.code == 4
+    assert f"port {port} of 127.0.0.1 cannot be had: Address already in use" in ran.err
+    assert "leave out --port" in ran.err
+    assert ran.out == ""
+
+
+def test_a_reader_that_has_gone_ends_the_program_as_a_signal_would() -> None:
+    """Exit 141, and nothing is said, as the table of exit codes has it."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ran = subprocess.run(
+            [sys.executable, "-m", "s3export", "check-manifest", "--list-rules"],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+
+    assert (ran.returncode, ran.stderr) == (141, "")
+    assert "\n  141  " in TABLE

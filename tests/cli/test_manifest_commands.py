@@ -123,6 +123,7 @@ def test_rules_are_ignored_by_settings_too(
         (["check-manifest", "/no.yml"], "there is no such file"),
         (["check-manifest", "{path}", "--ignore", "nonsense"], "is no rule"),
         (["check-manifest", "{path}", "--ignore", "malformed"], "cannot be ignored"),
+        (["check-manifest", "{path}", "--disk-size", "4TB"], "add --online"),
         (["new-manifest", "{path}"], "is there already"),
         (["new-manifest", "--generate-password"], "is not printed"),
         (["new-manifest", "/no/where.yml"], "No such file or directory"),
@@ -193,6 +194,38 @@ def test_s3_is_asked_online(run: Run, s3: Any, path: Path) -> None:
         "k2",
     ]
     assert "Uploads" not in s3.list_multipart_uploads(Bucket="export-log-bucket")
+
+
+def test_a_disk_that_is_too_small_for_an_object_is_said_to_be(
+    run: Run, s3: Any, path: Path
+) -> None:
+    """Exit 4; how many objects are too large, and not that they fit."""
+    for bucket in ("foo-bucket", "export-log-bucket"):
+        s3.create_bucket(Bucket=bucket)
+    for key in s3.list_objects_v2(Bucket="foo-bucket").get("Contents", []):
+        s3.delete_object(Bucket="foo-bucket", Key=key["Key"])
+    s3.put_object(Bucket="foo-bucket", Key="large", Body=bytes(9 << 20))
+    path.write_text(SOUND)
+    one = run("check-manifest", str(path), "--online").out
+    s3.put_object(Bucket="foo-bucket", Key="small", Body=b"s")
+    command = ("check-manifest", str(path), "--online", "--disk-size")
+
+    small = run(*command, "10MB")
+    of_small = SOUND.replace("foo-bucket", "foo-bucket\n    prefix: small")
+    path.write_text(of_small)
+    byte = run("check-manifest", str(path), "--online").out
+    path.write_text(SOUND)
+    document = run(*command, "10MB", "--json").document()
+    enough = run(*command, "100MB")
+
+    assert "In all 1 object, 9.4 MB." in one
+    assert "In all 1 object, 1 byte." in byte
+    assert small.code == 4
+    assert "the object 'large' of 9,437,184 bytes fits on no disk" in small.out
+    assert ": 1 of them is too large for disks of 10.0 MB.\n" in small.out
+    assert document["selection"]["too_large_for_the_disk"] == 1
+    assert enough.code == 0
+    assert "they fit on one of the disks of 100.0 MB, as far as reckoned" in enough.out
 
 
 def test_what_s3_does_not_have_is_a_problem_with_its_line(
@@ -359,11 +392,44 @@ class Typing:
             self.seen += got.decode()
 
 
+def test_a_state_is_asked_for_after_the_country_that_has_states(path: Path) -> None:
+    """What is warned of is named, and what to write stands in brackets."""
+    options = ("--device-id=HD001", "--log-bucket=export-log-bucket", "--pin")
+    person = Typing("new-manifest", str(path), *options, "--email=jo@example.com")
+    person.answer("exportBucket (", "s3://no_/x Foo-bucket")
+    person.answer("exportBucket (", "foo-bucket")
+    for name, value in (
+        ("name", "Jo"),
+        ("street1", "P.O. Box 1"),
+        ("street1", "1 Example Street"),
+        ("city", "Seattle"),
+        ("postalCode", "98101"),
+        ("phoneNumber", "206-555-1000"),
+        ("country", "USA"),
+        ("stateOrProvince", "WA"),
+    ):
+        person.answer(f"{name} (", value)
+
+    assert person.end() == 0, person.seen
+    told = re.findall(r"warning: (.*)\r", person.seen)
+    assert told == [
+        "operations[0].exportBucket: 'no_' cannot be the name of a bucket (3 to 63 of "
+        "a-z, 0-9, - and .)",
+        "operations[1].exportBucket: 'Foo-bucket' is a bucket's name of the old kind, "
+        "which AWS warns about",
+        "returnAddress.street1: is a PO box (parcels need a street)",
+    ]
+    assert checked(path.read_text()).manifest is not None
+    assert "  stateOrProvince: WA\n" in path.read_text()
+
+
 def test_a_person_is_asked_for_what_is_missing(path: Path) -> None:
     """A wrong answer is asked for again, an empty one leaves the field open."""
     person = Typing("new-manifest", str(path), "--device-id", "HD001")
     person.answer("logBucket (", "a/b")
-    person.answer("cannot be the name of a bucket", "")
+    person.answer(
+        "logBucket: 'a/b' cannot be the name of a bucket (write the name alone;", ""
+    )
     person.answer("notificationEmail (", "jo@example.com")
     person.answer("exportBucket (", "foo-bucket/images/ other-bucket")
     for name, value in (

@@ -489,7 +489,7 @@ def test_a_time_that_equal_files_contradict_leaves_a_doubt(
     )
 
     assert ran.code == 3
-    assert "1 files equal objects that are newer" in ran.out
+    assert "1 file equals an object of the same name that is newer" in ran.out
     assert "2016-01-01" in ran.out
 
 

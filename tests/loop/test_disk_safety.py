@@ -427,6 +427,22 @@ def test_a_kept_file_system_that_cannot_be_written_to_is_refused(
     assert checksum(image) == before
 
 
+def test_another_jobs_disk_is_recognised_without_being_mounted(
+    scene: Scene, disk: str, tmp_path: Path
+) -> None:
+    """SIGNATURE is read as the kernel left it; not one byte of the disk changes."""
+    other = scene.export.create(MANIFEST)
+    with mounted(disk, tmp_path / "mount"):
+        (tmp_path / "mount" / "SIGNATURE").write_text(other.signature_file)
+    before = checksum(disk)
+
+    plan = scene.create.plan(scene.manifest, disk)
+
+    assert plan.disk_of == other.job_id
+    assert checksum(disk) == before
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_disk_that_is_too_small_is_refused(scene: Scene, tmp_path: Path) -> None:
     """One byte too small is too small."""
     path = tmp_path / "small.img"

@@ -273,6 +273,7 @@ STEPS = [
     ("losetup --detach", 1),
     ("blkid", 1),
     ("blkid", 2),
+    ("blkid", 3),
     ("losetup --find", 2),
     ("mount", 1),
     ("umount", 1),
@@ -280,7 +281,7 @@ STEPS = [
     ("blockdev", 3),
     ("losetup --detach", 2),
     ("sfdisk --json", 4),
-    ("blkid", 4),
+    ("blkid", 5),
     ("losetup --find", 3),
     ("mount", 2),
     ("umount", 2),
@@ -299,7 +300,8 @@ INTERRUPTED_AT = [
     ("losetup --detach", 1),
     ("mount", 1),
     ("umount", 1),
-    ("blkid", 4),
+    ("blkid", 1),
+    ("blkid", 5),
     ("umount", 2),
 ]
 

@@ -1,6 +1,7 @@
 """The order of create-job: look, ask, and only then change anything."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NoReturn
 
@@ -14,6 +15,7 @@ from s3export.adapters.memory import (
     MemoryDisk,
     MemoryExportService,
     MemoryManifests,
+    MemoryWritableTree,
 )
 from s3export.domain import errors
 from s3export.domain.backup_layout import TreePath
@@ -21,6 +23,7 @@ from s3export.domain.devices import DeviceFacts
 from s3export.domain.devices.preparation import DiskState, Preparation
 from s3export.domain.jobs import CreatedJob, JobId, JobSummary
 from s3export.domain.manifests import Manifest
+from s3export.domain.ports import FileTree
 from s3export.domain.services.create_job import CreateJob, DiskWishes
 from s3export.domain.services.follow_jobs import FollowJobs
 
@@ -338,6 +341,77 @@ def test_a_job_that_is_past_it_is_not_gone_on_with(
 
     assert job_id in refused.value.next_step
     assert scene.untouched()
+
+
+def signed(scene: Scene, content: bytes) -> None:
+    """Give the disk a file system with a SIGNATURE."""
+    scene.disk.tree = MemoryWritableTree()
+    scene.disk.tree.replace(SIGNATURE, content)
+
+
+@pytest.mark.parametrize("wishes", [DiskWishes(), DiskWishes(erase=False)])
+def test_another_jobs_disk_is_taken_with_a_caution(
+    scene: Scene, wishes: DiskWishes
+) -> None:
+    """The plan names the job that would lose its disk; nothing is mounted for that."""
+    other = scene.export.create(MANIFEST)
+    signed(scene, other.signature_file.encode())
+
+    class NeverMounting(MemoryBlockDevices):
+        @contextmanager
+        def open_read_only(
+            self, facts: DeviceFacts, *, mounting: bool = True
+        ) -> Iterator[FileTree]:
+            assert not mounting
+            with super().open_read_only(facts, mounting=mounting) as tree:
+                yield tree
+
+    create = CreateJob(scene.export, NeverMounting(scene.disk), scene.clock)
+    plan = create.plan(scene.manifest, DISK, wishes)
+
+    assert plan.disk_of == other.job_id
+    (caution,) = (c for c in plan.cautions() if "SIGNATURE" in c)
+    assert f"names job {other.job_id}" in caution
+    assert f"get-status {other.job_id}" in caution
+
+
+def test_a_job_that_is_gone_on_with_may_have_its_own_disk(scene: Scene) -> None:
+    """Of that there is no caution, of any other job's disk there is."""
+    job, other = scene.export.create(MANIFEST), scene.export.create(MANIFEST)
+    signed(scene, job.signature_file.replace(job.job_id, job.job_id.lower()).encode())
+
+    own = scene.create.plan(scene.manifest, DISK, resume=job.job_id)
+    others = scene.create.plan(scene.manifest, DISK, resume=other.job_id)
+
+    assert own.disk_of == ""
+    assert not any("SIGNATURE" in caution for caution in own.cautions())
+    assert others.disk_of.upper() == job.job_id
+
+
+@pytest.mark.parametrize(
+    "found", [b"", b"\xff\x00", b"version:2.0\n", b"jobId:\n", b"jobId:x; rm -rf /\n"]
+)
+def test_a_signature_that_names_no_job_is_no_caution(
+    scene: Scene, found: bytes
+) -> None:
+    """What cannot be a job's id is not put into a command for a shell."""
+    signed(scene, found)
+
+    assert scene.create.plan(scene.manifest, DISK).disk_of == ""
+
+
+def test_a_disk_that_cannot_be_read_is_planned_for(scene: Scene) -> None:
+    """Whether SIGNATURE is on it is a question that a damaged disk may leave open."""
+
+    class Damaged(MemoryBlockDevices):
+        def open_read_only(
+            self, facts: DeviceFacts, *, mounting: bool = True
+        ) -> NoReturn:
+            raise errors.DeviceFailed("an I/O error")
+
+    create = CreateJob(scene.export, Damaged(scene.disk), scene.clock)
+
+    assert create.plan(scene.manifest, DISK).disk_of == ""
 
 
 def test_a_table_that_cannot_be_saved_is_not_destroyed(scene: Scene) -> None:

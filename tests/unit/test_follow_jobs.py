@@ -227,6 +227,27 @@ def test_no_empty_signature_is_written(scene: Scene) -> None:
     assert scene.disk.tree.files[SIGNATURE] == scene.job.signature_file.encode()
 
 
+def test_an_update_without_a_disk_says_that_the_signature_changed(scene: Scene) -> None:
+    """Another manifest has another signature: the disk, elsewhere, has the old one."""
+    job_id, other = scene.job.job_id, scene.manifest("generator: another\n")
+
+    assert not scene.follow.update(job_id, scene.manifest()).signature_outdated
+    assert not scene.follow.update(job_id, other, dry_run=True).signature_outdated
+    assert scene.follow.update(job_id, other).signature_outdated
+    assert not scene.follow.update(job_id, scene.manifest(), DISK).signature_outdated
+
+
+def test_a_signature_that_cannot_be_asked_for_counts_as_changed(scene: Scene) -> None:
+    """The job was updated all the same, and that is said."""
+    other = scene.manifest("generator: another\n")
+    scene.export.script = [STILL, errors.Unreachable("no route")]
+
+    updated = scene.follow.update(scene.job.job_id, other)
+
+    assert updated.signature_outdated and not updated.signature_written
+    assert scene.export.status(scene.job.job_id).manifest == other.text
+
+
 ENDS = {
     "Canceled": errors.JobCancelled,
     "Expired": errors.JobExpired,

@@ -49,6 +49,32 @@ def test_an_embedder_creates_follows_and_cancels_a_job(app: MemoryApplication) -
     assert s3export.list_jobs(application=app)[0].cancelled
 
 
+def test_one_text_in_place_of_several_is_one(
+    app: MemoryApplication, tmp_path: Path
+) -> None:
+    """A job's id, a rule's name, the path of a report; not each of its letters."""
+    plan = s3export.plan_job("m.yml", DISK, ignore="weak-secret", application=app)
+    job = s3export.create_job(plan, application=app)
+    label = s3export.get_shipping_label(
+        job.job_id, manifest_path="m.yml", application=app
+    )
+    checked = s3export.check_manifest("m.yml", ignore="weak-secret", application=app)
+    devices, store = original_example()
+    app.adapters.block_devices.override(providers.Object(devices))
+    app.adapters.object_store.override(providers.Object(store))
+    report = str(tmp_path / "verdict.json")
+    s3export.verify_backup(DISK, bucket="my-bucket", reports=report, application=app)
+
+    assert job.job_id in label.url
+    assert {p.rule for p in checked.problems} == {"unquoted-value"}
+    assert {p.rule for p in plan.remarks} == {"device-id", "unquoted-value"}
+    assert list(app.adapters.reports().written) == [report]
+    with pytest.raises(s3export.InputRefused, match="no-report"):
+        s3export.verify_backup(
+            DISK, bucket="b", checksum_reports="/no-report.csv", application=app
+        )
+
+
 def test_an_embedder_sees_how_jobs_stand(
     app: MemoryApplication, tmp_path: Path
 ) -> None:

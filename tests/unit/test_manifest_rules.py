@@ -124,6 +124,7 @@ def test_nothing_is_said_of_a_sound_manifest() -> None:
         ("unquoted-value", SOUND.replace("Seattle", "No")),
         ("unquoted-value", MANIFEST.replace("0123", "02746135")),
         ("comment-in-secret", SOUND.replace("k7w", "longer-than-this-one #k7w")),
+        ("comment-in-value", SOUND.replace("Example Street", "Example Street #5")),
         ("weak-secret", SOUND.replace("k7w-mm2-x9p-4qd-r8s-ta5", "apassword")),
         ("weak-secret", SOUND.replace("k7w-mm2-x9p-4qd-r8s-ta5", "ababababababab")),
         ("weak-secret", SOUND.replace("trueCryptPassword: k7w-", "pinCode: 1234 #")),
@@ -227,6 +228,46 @@ def test_no_rule_is_without_an_example() -> None:
 def test_what_is_right_is_not_complained_of(text: str) -> None:
     """Forms that look like mistakes and are none."""
     assert rules_of(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "said"),
+    [
+        ("exportBucket: b-1; prefix: images #1/", "prefix", "is read as 'images'"),
+        ("exportBucket: b-1; prefix: #1/", "prefix", "is empty"),
+        ("exportBucket: b-1; beginMarker: a #b", "beginMarker", "is read as 'a'"),
+        ("exportBucket: b-1; endMarker: a  #b", "endMarker", "is read as 'a'"),
+        ("exportBucket: b-1; targetDirectory: x #2", "targetDirectory", "read as 'x'"),
+        ("exportBucket: foo-bucket #2", "exportBucket", "is read as 'foo-bucket'"),
+    ],
+)
+def test_a_value_that_a_hash_cuts_off_is_told_as_it_is_read(
+    text: str, field: str, said: str
+) -> None:
+    """One warning, at the value; in quotes there is nothing to be said."""
+    (problem,) = checked(one(text)).problems
+
+    assert (problem.rule, problem.field) == (
+        "comment-in-value",
+        f"operations[0].{field}",
+    )
+    assert said in problem.message
+    assert problem.advice == "put it in quotes"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["Seattle # the city", "Seattle#5", "'Seattle #5'", "Seattle #", "Sea#ttle"],
+)
+def test_a_hash_that_cuts_nothing_off_is_not_told(value: str) -> None:
+    """A comment that looks like one, a # without a blank before it, one in quotes."""
+    assert rules_of(SOUND.replace("Seattle", value)) == []
+
+
+def test_a_comment_after_a_value_of_a_fixed_choice_is_one() -> None:
+    """No value of it holds a #, and what is wrong already is not told twice."""
+    assert rules_of(SOUND.replace("EXT4", "EXT4 #not NTFS")) == []
+    assert rules_of(SOUND.replace("Seattle", "#Seattle")) == ["missing-field"]
 
 
 def test_awss_own_form_is_one_warning() -> None:

@@ -153,6 +153,79 @@ def test_what_is_no_manifest_gets_one_clear_problem(text: str, said: str) -> Non
     assert problem.rule == "malformed"
 
 
+PASSWORD = MANIFEST.replace("pinCode: 0123", "trueCryptPassword: k7w-mm2-x9p")
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "place", "said"),
+    [
+        ("HD001", '"HD001', (2, 11), "has no end in its line"),
+        ("HD001", "'HD001", (2, 11), "has no end in its line"),
+        ("country: USA", "country: 'USA", (17, 12), "has no end in its line"),
+        ("k7w-mm2", '"k7w', (6, 20), "close it behind the value"),
+        ("Jo Operator", "'Jo O'Perator'", (11, 15), "each ' in it twice"),
+        ("Jo Operator", '"Jo" Operator', (11, 13), "follows the closing quote"),
+        ("Jo Operator", '"C:\\qx"', (11, 13), "take single quotes"),
+        ("Jo Operator", "Jo: Operator", (11, 11), "put a value that holds a colon in"),
+        ("Jo Operator", "`Jo", (11, 9), "put a value that begins with a sign in quo"),
+        ("Jo Operator", "[Jo, {", (11, 9), "put a value that begins with a sign"),
+        ("deviceId: ", "deviceId:\t", (2, 10), "a TAB follows the colon (put a blank"),
+        ("city: ", 'city: \t"', (13, 9), "a TAB follows the colon"),
+        ("Jo Operator", "Jo\tOperator", (11, 11), "a TAB outside of quotes"),
+        ("Seattle", "Seattle\t# x", (13, 16), "a TAB outside of quotes"),
+        ("  city", "city", (13, 1), "less than the lines before and after it"),
+        ("  city", " city", (13, 2), "like no field before it"),
+        ("  city", "    city", (13, 5), "more than the field before it"),
+        ("fileSystem", "  fileSystem", (3, 3), "more than the field before it"),
+        ("foo-bucket", "foo-bucket\n   prefix: x", (10, 4), "indent the fields of a"),
+        ("foo-bucket", "foo-bucket\n      prefix: x", (10, 7), "more than the field"),
+        ("city: ", "city ", (13, 3), "write city: and then the value"),
+        ("deviceId: ", "deviceId ", (2, 1), "there is no colon after the field's"),
+        ("manifestVersion: ", "manifestVersion ", (1, 1), "there is no colon"),
+        ("operations:", "operations", (8, 1), "write operations: and then"),
+        ("country: ", "country ", (17, 3), "write country: and then the value"),
+        ("country: ", "nation ", (17, 3), "write NAME: and then the value"),
+        ("manifest", "%manifest", (1, 1), "the line begins with a sign"),
+    ],
+)
+def test_a_fault_of_the_text_is_told_where_it_lies(
+    was: str, now: str, place: tuple[int, int], said: str
+) -> None:
+    """Not where the parser noticed, and in words that say what to write."""
+    (problem,) = problems(PASSWORD.replace(was, now, 1))
+
+    assert (problem.line, problem.column) == place, problem
+    assert said in str(problem)
+    assert "block" not in str(problem) and "token" not in str(problem)
+
+
+def test_of_two_quotes_that_belong_together_the_first_is_told() -> None:
+    """A quote without its end takes the beginning of the next one for it."""
+    text = MANIFEST.replace("HD001", '"HD001').replace("Seattle", '"Seattle"')
+
+    (problem,) = problems(text)
+
+    assert (problem.line, problem.column) == (2, 11)
+
+
+def test_a_value_over_several_lines_is_not_what_is_wrong_further_down() -> None:
+    """It is in order, and so is one with quotes inside."""
+    text = MANIFEST.replace("Jo Operator", "'Jo\n    ''the''\n    Operator'")
+    assert checked(text).valid
+
+    (problem,) = problems(text.replace("city: ", "city "))
+
+    assert problem.line == 15
+    assert "no colon" in problem.message
+
+
+def test_what_is_no_text_is_told_by_its_place() -> None:
+    """A control character, which many editors do not show."""
+    (problem,) = problems(MANIFEST.replace("EXT4", "EX\x01T4"))
+
+    assert (problem.line, problem.column) == (3, 15)
+
+
 def test_a_field_twice_is_one_problem_among_others() -> None:
     """The rest of the manifest is checked all the same."""
     found = problems(
@@ -302,3 +375,47 @@ def test_no_message_repeats_a_secret_that_has_lost_its_name(torn: str) -> None:
 
     assert found
     assert not any("S3cr3t" in str(problem) for problem in found)
+
+
+BROKEN = (
+    '"{}',
+    '"{}"x',
+    '"x"{}',
+    "'x'{}",
+    '"\\{}"',
+    '"\\x{}0"',
+    "|{}",
+    ">{}",
+    "|0{}",
+    "!^{}",
+    "&^{}",
+    "*^{}",
+    "[x]{}",
+    "[{}",
+    "{{x}}{}",
+    "{{{}",
+    "x\n{}",
+    "x\n  {}: x",
+    "\n{}",
+    "\n{}: {}: x",
+    "x: {}",
+    "\t{}",
+    "{}",
+)
+
+
+@pytest.mark.parametrize("shape", BROKEN)
+@pytest.mark.parametrize("pair", ["SQ", "^~", "%`", "@`", "]}", "\x01\x02", "ЖЩ"])
+def test_no_message_depends_on_a_character_of_a_password(shape: str, pair: str) -> None:
+    """Of two that differ in one character the same is said, if neither can be read."""
+    one, other = (
+        checked(PASSWORD.replace("k7w-mm2-x9p", shape.format(character, character)))
+        for character in pair
+    )
+
+    if one.root is None and other.root is None:
+        assert [p.message for p in one.problems] == [p.message for p in other.problems]
+    for each, character in zip((one, other), pair, strict=True):
+        for problem in each.problems:
+            assert f"'{character}'" not in str(problem)
+            assert f"with {character} in" not in str(problem)

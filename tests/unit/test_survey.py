@@ -216,3 +216,32 @@ def test_an_object_larger_than_the_disk_is_an_error(scene: Scene) -> None:
     assert survey is not None
     assert [share.objects for share in survey.shares] == [4]
     assert survey.objects == 5
+    assert survey.too_large == 1
+
+
+def test_a_disk_on_which_nothing_fits_is_no_disk_that_is_needed(scene: Scene) -> None:
+    """All objects are too large; ten are named, the others counted at the eleventh."""
+    scene.store = MemoryObjectStore("foo-bucket", "export-log-bucket")
+    for number in range(12):
+        scene.store.put("foo-bucket", f"k{number:02}", bytes(MIB))
+
+    found, survey = scene.survey(disk_bytes=4 * MIB)
+
+    assert survey is not None
+    assert (survey.objects, survey.too_large, survey.shares) == (12, 12, ())
+    assert [p.rule for p in found] == ["object-too-large"] * 11
+    named = [p for p in found if "the object 'k" in p.message]
+    assert len(named) == 10
+    assert all("fits on no disk of 4,194,304 bytes" in p.message for p in named)
+    (counted,) = (p for p in found if p not in named)
+    assert counted.message == "2 more objects fit on no disk of that size"
+
+
+def test_objects_too_large_before_others_leave_no_empty_disk(scene: Scene) -> None:
+    """The first disk that is told has something on it."""
+    scene.store.put("foo-bucket", "0", bytes(120 * MIB))
+
+    _, survey = scene.survey(disk_bytes=100 * MIB)
+
+    assert survey is not None
+    assert [share.objects for share in survey.shares] == [4]

@@ -146,6 +146,21 @@ BOUND = upper_bound(123_456, 100, 0, 0.95)
             "looked at.",
         ),
         (
+            Sample("s", 9, drawn=1, compared=1, population=1), {"match": 1}, BOUND, 0,
+            "1 of 1 file checked, 0 differ: every file that is listed on the disk was "
+            "looked at.",
+        ),
+        (
+            SAMPLE, {"match": 100}, Bound(0.95, 1, 0.0001), 0,
+            "100 of 123,456 files checked, 0 differ: with 95% confidence at most "
+            "1 file (0.01%) differs.",
+        ),
+        (
+            SAMPLE, {"match": 99, "mismatch": 1}, Bound(0.95, 1, 0.0001), 0,
+            "100 of 123,456 files checked, 99 equal S3 and 1 do not: with 95% "
+            "confidence at most 1 file (0.01%) does not equal S3.",
+        ),
+        (
             Sample("s", 9, drawn=0, compared=0, population=0), {}, BOUND, 0,
             "The backup holds no files: nothing was verified.",
         ),
@@ -161,6 +176,13 @@ def test_a_statement_says_what_the_numbers_prove(
 ) -> None:
     """Word by word: it is what an operator acts on."""
     assert statement(sample, tally(**counts), bound, extra) == said
+
+
+def test_one_object_is_not_all_objects() -> None:
+    """A selection of one is said to be one."""
+    assert completeness_statement(Completeness(1, 0)) == (
+        "The one object of the selection was looked for: none is missing."
+    )
 
 
 @pytest.mark.parametrize(
