@@ -1,21 +1,30 @@
 """S3 through boto3."""
 
+import re
+import shlex
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import Any
 
 from botocore import exceptions as aws
+from urllib3.exceptions import HTTPError
 
 from s3export.adapters.aws_errors import translated
 from s3export.domain.errors import (
+    AwsError,
+    BodyBroken,
     NoSuchBucket,
     NoSuchObject,
+    ObjectArchived,
+    ObjectChanged,
     ObjectUnreadable,
     PermissionMissing,
 )
 from s3export.domain.evidence import Checksum, ObjectFacts, PartFacts
-from s3export.domain.ports import ObjectStore, ObjectVersion
+from s3export.domain.ports import ObjectBody, ObjectStore, ObjectVersion
 
 _CHUNK_BYTES = 1 << 20
 _KINDS = {
@@ -30,6 +39,9 @@ _KINDS = {
     "PutObject": "PUT",
 }
 _PARTS_A_PAGE = 1000
+_WITHHELD = "its checksums are withheld: kms:Decrypt may be missing"
+_RESTORE = '{"Days":7,"GlacierJobParameters":{"Tier":"Standard"}}'
+_CONTENT_RANGE = re.compile(r"bytes (?P<first>\d+)-(?P<last>\d+)/(?P<whole>\d+)")
 _ABSENT = ("404", "NoSuchKey", "NotFound", "NoSuchVersion")
 
 
@@ -113,27 +125,15 @@ class S3Store(ObjectStore):
                     if _status(error) != 403:
                         raise
                     answer = self._client.head_object(**request)
-                    withheld = "its checksums are withheld: kms:Decrypt may be missing"
+                    withheld = _WITHHELD
             except aws.ClientError as error:
                 if _code(error) in _ABSENT or _status(error) == 405:
                     return None  # 405: the version is a delete marker
                 if _status(error) == 400:
                     return self._with_customer_key(bucket, key, version_id, error)
                 raise
-        return ObjectFacts(
-            bucket=bucket,
-            key=key,
-            size_bytes=answer["ContentLength"],
-            etag=_unquoted(answer.get("ETag", "")),
-            modified_at=answer["LastModified"],
-            version_id=version_id or _version(answer),
-            encryption=answer.get("ServerSideEncryption", ""),
-            customer_key="SSECustomerAlgorithm" in answer,
-            storage_class=answer.get("StorageClass", ""),
-            checksums=tuple(_checksums(answer)),
-            checksums_withheld=withheld,
-            metadata={k.lower(): v for k, v in answer.get("Metadata", {}).items()},
-        )
+        facts = _object_facts(answer, bucket, key, version_id)
+        return replace(facts, checksums_withheld=withheld)
 
     def part(
         self, bucket: str, key: str, number: int, *, version_id: str = ""
@@ -230,6 +230,55 @@ class S3Store(ObjectStore):
                         storage_class=entry.get("StorageClass", ""),
                     )
 
+    @contextmanager
+    def open(
+        self,
+        bucket: str,
+        key: str,
+        *,
+        version_id: str = "",
+        if_match: str = "",
+        start: int = 0,
+        length: int | None = None,
+    ) -> Iterator[ObjectBody]:
+        """Call GetObject with the checksums."""
+        name = f"s3://{bucket}/{key}"
+        request = {"Bucket": bucket, "Key": key, **_of_version(version_id)}
+        if if_match:
+            request["IfMatch"] = f'"{if_match}"'
+        ranged = bool(start) or length is not None
+        if ranged:
+            last = "" if length is None else start + length - 1
+            request["Range"] = f"bytes={start}-{last}"
+        with translated(name):
+            try:
+                answer, withheld = self._get(request)
+            except aws.ClientError as error:
+                refused = _refusal(error, bucket, key)
+                raise refused or error from error
+        facts = replace(
+            _object_facts(answer, bucket, key, version_id), checksums_withheld=withheld
+        )
+        with closing(answer["Body"]) as body:
+            announced = answer["ContentLength"]
+            if ranged:
+                facts = _facts_of_range(facts, answer, start, length, name)
+            yield _Body(self, facts, body, announced, name)
+
+    def _get(self, request: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+        """Call GetObject, without the checksums where they are withheld."""
+        try:
+            return self._client.get_object(**request, ChecksumMode="ENABLED"), ""
+        except aws.ClientError as error:
+            if _status(error) != 403 or _code(error) == "InvalidObjectState":
+                raise
+        return self._client.get_object(**request), _WITHHELD
+
+    def note_downloaded(self, size_bytes: int) -> None:
+        """Count bytes that a body has handed out."""
+        with self._lock:
+            self._downloaded += size_bytes
+
     def read(self, bucket: str, key: str, *, version_id: str = "") -> Iterator[bytes]:
         """Call GetObject."""
         with translated(f"s3://{bucket}/{key}"):
@@ -297,6 +346,94 @@ class S3Store(ObjectStore):
         return ObjectFacts(
             bucket, key, size, etag, modified_at, version_id, customer_key=True
         )
+
+
+class _Body(ObjectBody):
+    """A body that boto3 does not check: the loader does, by all that S3 tells."""
+
+    def __init__(
+        self, store: S3Store, facts: ObjectFacts, body: Any, announced: int, name: str
+    ) -> None:
+        self.facts = facts
+        self._store = store
+        self._raw = getattr(body, "_raw_stream", body)
+        self._left = announced
+        self._name = name
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:
+        try:
+            chunk = self._raw.read(len(buffer))
+        except (HTTPError, OSError, aws.BotoCoreError) as error:
+            raise BodyBroken(f"{self._name}: the connection broke: {error}") from error
+        got = len(chunk)
+        self._left -= got
+        if self._left < 0 or (not got and len(buffer) and self._left):
+            many = "more" if self._left < 0 else "fewer"
+            raise BodyBroken(f"{self._name}: {many} bytes came than were announced")
+        buffer[:got] = chunk
+        self._store.note_downloaded(got)
+        return got
+
+
+def _object_facts(
+    answer: Mapping[str, Any], bucket: str, key: str, version_id: str
+) -> ObjectFacts:
+    return ObjectFacts(
+        bucket=bucket,
+        key=key,
+        size_bytes=answer["ContentLength"],
+        etag=_unquoted(answer.get("ETag", "")),
+        modified_at=answer["LastModified"],
+        version_id=version_id or _version(answer),
+        encryption=answer.get("ServerSideEncryption", ""),
+        customer_key="SSECustomerAlgorithm" in answer,
+        storage_class=answer.get("StorageClass", ""),
+        checksums=tuple(_checksums(answer)),
+        metadata={k.lower(): v for k, v in answer.get("Metadata", {}).items()},
+    )
+
+
+def _facts_of_range(
+    facts: ObjectFacts,
+    answer: Mapping[str, Any],
+    start: int,
+    length: int | None,
+    name: str,
+) -> ObjectFacts:
+    """Return the facts of the whole, if the answer is the range that was asked for."""
+    told = _CONTENT_RANGE.fullmatch(answer.get("ContentRange", ""))
+    whole = int(told["whole"]) if told else 0
+    last = whole - 1 if length is None else start + length - 1
+    if not told or (int(told["first"]), int(told["last"])) != (start, last):
+        raise BodyBroken(
+            f"{name}: bytes {start} to {last} were asked for, and the answer is "
+            f"{answer.get('ContentRange') or 'the whole'}"
+        )
+    return replace(facts, size_bytes=whole, checksums=())
+
+
+def _refusal(error: aws.ClientError, bucket: str, key: str) -> AwsError | None:
+    """Return what a refused GetObject means, if it means something of the object."""
+    name = f"s3://{bucket}/{key}"
+    if _code(error) == "InvalidObjectState":
+        kind = error.response["Error"].get("StorageClass", "")
+        return ObjectArchived(
+            f"{name} is archived{f' in {kind}' if kind else ''}",
+            next_step="restore it: "
+            + shlex.join(
+                (
+                    *("aws", "s3api", "restore-object", "--bucket", bucket),
+                    *("--key", key, "--restore-request", _RESTORE),
+                )
+            ),
+        )
+    if _status(error) == 412:
+        return ObjectChanged(f"{name} was written anew while it was read")
+    if _status(error) == 400:
+        return ObjectUnreadable(f"{name}: {error.response['Error']['Message']}")
+    if _code(error) in _ABSENT:
+        return NoSuchObject(f"{name}: there is no such object")
+    return None
 
 
 def _header(answer: Mapping[str, Any], name: str) -> str:

@@ -122,13 +122,16 @@ def shown(path: bytes) -> str:
     return path.decode("utf-8", "backslashreplace")
 
 
-def recovery_paths(directory: TreePath) -> Iterator[TreePath]:
+def recovery_paths(directory: TreePath, taken: int = 0) -> Iterator[TreePath]:
     """Yield the numbered places for objects whose keys cannot be paths.
+
+    Args:
+        taken: How many of them are taken, from the first on.
 
     ``EXPORT-RECOVERY/0000/0000``, ``.../0000/0001``, ... as AWS documents them; ends
     after 100 million.
     """
-    for number in range(RECOVERY_FILES_PER_DIRECTORY**2):
+    for number in range(taken, RECOVERY_FILES_PER_DIRECTORY**2):
         folder, file = divmod(number, RECOVERY_FILES_PER_DIRECTORY)
         yield join(directory, b"%04d" % folder, b"%04d" % file)
 

@@ -277,6 +277,20 @@ class ObjectUnreadable(AwsError):
     """S3 has the object and cannot hand it out: archived, or another's key."""
 
 
+class ObjectArchived(ObjectUnreadable):
+    """The object is in an archive, and must be restored before it can be read."""
+
+
+class ObjectChanged(AwsError):
+    """The object is another one than a moment ago."""
+
+
+class BodyBroken(AwsError):
+    """An object's bytes did not come as announced: asking again may help."""
+
+    default_next_step = "run it again: the connection, or the server, failed"
+
+
 class ReplyLost(AwsError):
     """A job may or may not have been created: the reply never came."""
 

@@ -10,7 +10,7 @@ CSV with a header.
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -22,12 +22,16 @@ from s3export.domain.errors import InputRefused
 
 FIELDS = ("DateTime", "File", "Status", "Code", "Key", "Checksum")
 
+OWN_FIELDS = ("Operation", "Size", "VersionId", "ETag", "Evidence", "Digest")
+"""What our own loader adds, to the right: what was compared, and equal."""
+
 WRITTEN = 200
 """The status of an object that is on the device: HTTP's OK."""
 
 _LINES_TO_JUDGE_BY = 50
 _SEPARATORS = (",", "\t", ";", "|")
 _STATUS = re.compile(r"[0-9]{1,9}")
+_COUNT = re.compile(r"[0-9]{1,19}")
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 
 _ZONES = {
@@ -59,6 +63,13 @@ class LogEntry:
         file: The path on the device; empty where nothing was written.
         status: An HTTP status or a code of the service's own; 200 for written.
         md5: Of the bytes written, hexadecimal; empty where nothing was written.
+        operation: The number of the manifest's operation, from 0; ``None`` where the
+            log does not say it, as AWS's did not.
+        size_bytes: Of what was written; as the listing said where nothing was.
+        version_id, etag: Of the version that was written.
+        evidence: What of S3's the bytes were found equal to while they were written:
+            the name of its kind, ``none`` where S3 offers nothing.
+        digest: The value that was equal.
 
     """
 
@@ -69,6 +80,12 @@ class LogEntry:
     status: int
     code: str
     md5: str
+    operation: int | None = None
+    size_bytes: int = 0
+    version_id: str = ""
+    etag: str = ""
+    evidence: str = ""
+    digest: str = ""
 
     @property
     def written(self) -> bool:
@@ -160,25 +177,41 @@ def _read(text: str, separator: str, quoting: Literal[0, 3]) -> ExportLog:
 
 def write_export_log(entries: Iterable[LogEntry]) -> bytes:
     """Return a log as CSV with a header line, UTF-8: it can carry every key."""
+    return b"".join(export_log_lines(entries))
+
+
+def export_log_lines(entries: Iterable[LogEntry]) -> Iterator[bytes]:
+    """Yield the same line by line, so that no log has to fit in memory."""
     text = io.StringIO(newline="")
     table = csv.writer(text)  # its lines end in CR LF, so that either is quoted
-    table.writerow(FIELDS)
+    table.writerow((*FIELDS, *OWN_FIELDS))
     for entry in entries:
-        table.writerow(
-            (
-                _stamp(entry.at) if entry.at else "",
-                f"/{_escaped(entry.file)}" if entry.file else "",
-                entry.status,
-                entry.code,
-                f"/{entry.bucket}/{entry.key}",
-                entry.md5,
-            )
-        )
-    return text.getvalue().encode()
+        table.writerow(_cells(entry))
+        yield text.getvalue().encode()
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue().encode()
+
+
+def _cells(entry: LogEntry) -> tuple[object, ...]:
+    return (
+        _stamp(entry.at) if entry.at else "",
+        f"/{_escaped(entry.file)}" if entry.file else "",
+        entry.status,
+        entry.code,
+        f"/{entry.bucket}/{entry.key}",
+        entry.md5,
+        "" if entry.operation is None else entry.operation + 1,
+        entry.size_bytes,
+        entry.version_id,
+        entry.etag,
+        entry.evidence,
+        entry.digest,
+    )
 
 
 def _header(row: Sequence[str]) -> Sequence[str]:
-    known = {name.lower(): name for name in FIELDS}
+    known = {name.lower(): name for name in (*FIELDS, *OWN_FIELDS)}
     names = [known.get(cell.strip().strip("#").lower(), "") for cell in row]
     return names if "Key" in names and "Status" in names else ()
 
@@ -199,7 +232,23 @@ def _entry(cells: dict[str, str]) -> LogEntry | None:
         status=int(status),
         code=_said(cells.get("Code", "")),
         md5=_said(cells.get("Checksum", "")),
+        operation=_counted(cells.get("Operation", "")),
+        size_bytes=_number(cells.get("Size", "")),
+        version_id=_said(cells.get("VersionId", "")),
+        etag=_said(cells.get("ETag", "")),
+        evidence=_said(cells.get("Evidence", "")),
+        digest=_said(cells.get("Digest", "")),
     )
+
+
+def _number(text: str) -> int:
+    text = text.strip()
+    return int(text) if _COUNT.fullmatch(text) else 0
+
+
+def _counted(text: str) -> int | None:
+    """Read a number counted from 1; return it counted from 0."""
+    return _number(text) - 1 if _number(text) else None
 
 
 def _is_utf8(text: str) -> bool:

@@ -122,6 +122,28 @@ class ExportService(Protocol):
         """
 
 
+class ObjectBody(Protocol):
+    """An object's bytes, or a range of them, on their way.
+
+    Attributes:
+        facts: What the answer tells of the whole object; checksums are told with the
+            whole only, not with a range.
+
+    """
+
+    facts: ObjectFacts
+
+    @abstractmethod
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:
+        """Fill the buffer as far as bytes have come; return how many, 0 at the end.
+
+        Raises:
+            errors.BodyBroken: The connection broke, or fewer or more bytes came than
+                the answer announced.
+
+        """
+
+
 class ObjectStore(Protocol):
     """S3, or a server that speaks its protocol. Thread-safe.
 
@@ -210,6 +232,34 @@ class ObjectStore(Protocol):
 
         Yields:
             Key, size, ETag and time; the other fields are empty.
+
+        """
+
+    @abstractmethod
+    def open(
+        self,
+        bucket: str,
+        key: str,
+        *,
+        version_id: str = "",
+        if_match: str = "",
+        start: int = 0,
+        length: int | None = None,
+    ) -> AbstractContextManager[ObjectBody]:
+        """Ask for an object's bytes as they are stored; for a range of them if said.
+
+        Args:
+            version_id: Of the latest version where empty.
+            if_match: Only if this is its ETag; without quotes.
+            start: The first byte's place; with 0 and no ``length`` the whole is asked.
+            length: How many bytes; at least 1, within the object.
+
+        Raises:
+            errors.NoSuchObject: There is none.
+            errors.ObjectChanged: Its ETag is another one.
+            errors.ObjectArchived: It must be restored first; the next step says how.
+            errors.ObjectUnreadable: It is encrypted with a key that is not ours.
+            errors.BodyBroken: The answer is not the range that was asked for.
 
         """
 
@@ -378,6 +428,10 @@ class NewFile(Protocol):
             errors.DiskFull: There is no room for it; a part of it may be written.
 
         """
+
+    @abstractmethod
+    def chunks(self) -> Iterator[memoryview]:
+        """Yield what was written, from the start; a chunk is good until the next."""
 
     @abstractmethod
     def close(self) -> None:

@@ -172,6 +172,8 @@ class UseCases(containers.DeclarativeContainer):
     load_device = providers.Factory(
         LoadDevice,
         store=adapters.object_store,
+        hashes=adapters.hashes,
+        workers=adapters.workers,
         clock=adapters.clock,
         progress=adapters.progress,
     )

@@ -329,6 +329,14 @@ class _UnnamedFile(NewFile):
         with _translated():
             self._size += _write_all(self._file, data)
 
+    def chunks(self) -> Iterator[memoryview]:
+        buffer = memoryview(bytearray(1 << 20))
+        place = 0
+        with _translated():
+            while got := os.preadv(self._file.fileno(), [buffer], place):
+                yield buffer[:got]
+                place += got
+
     def close(self) -> None:
         with _translated():
             self._file.close()

@@ -192,6 +192,9 @@ class _MemoryNewFile(NewFile):
             raise DiskFull(f"no room for {len(data):,} bytes more")
         self.content += data
 
+    def chunks(self) -> Iterator[memoryview]:
+        yield memoryview(bytes(self.content))
+
     def close(self) -> None:
         self._tree.let_go(self)
 

@@ -1,8 +1,10 @@
 """An object store in memory, with S3's ETags."""
 
 import hashlib
+import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -10,10 +12,14 @@ from s3export.domain.errors import (
     AwsError,
     NoSuchBucket,
     NoSuchObject,
+    ObjectArchived,
+    ObjectChanged,
     PermissionMissing,
 )
 from s3export.domain.evidence import Checksum, ObjectFacts, PartFacts
-from s3export.domain.ports import ObjectStore, ObjectVersion
+from s3export.domain.ports import ObjectBody, ObjectStore, ObjectVersion
+
+_ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,7 @@ class MemoryObjectStore(ObjectStore):
         *,
         part_sizes: Sequence[int] = (),
         encryption: str = "",
+        storage_class: str = "",
         modified_at: datetime = datetime(2025, 1, 1, tzinfo=UTC),
         checksums: Sequence[Checksum] = (),
         metadata: Mapping[str, str] | None = None,
@@ -74,6 +81,7 @@ class MemoryObjectStore(ObjectStore):
             modified_at=modified_at,
             version_id=f"v{len(kept) + 1}" if self.versioned else "",
             encryption=encryption,
+            storage_class=storage_class,
             checksums=tuple(checksums),
             metadata=metadata or {},
         )
@@ -166,8 +174,39 @@ class MemoryObjectStore(ObjectStore):
             if stored and key.startswith(prefix) and key > after:
                 facts = stored.facts
                 yield ObjectFacts(
-                    bucket, key, facts.size_bytes, facts.etag, facts.modified_at
+                    bucket,
+                    key,
+                    facts.size_bytes,
+                    facts.etag,
+                    facts.modified_at,
+                    storage_class=facts.storage_class,
                 )
+
+    @contextmanager
+    def open(
+        self,
+        bucket: str,
+        key: str,
+        *,
+        version_id: str = "",
+        if_match: str = "",
+        start: int = 0,
+        length: int | None = None,
+    ) -> Iterator[ObjectBody]:
+        """Give an object's bytes."""
+        self._count("GET")
+        stored = self._stored(bucket, key, version_id)
+        if stored is None:
+            raise NoSuchObject(f"s3://{bucket}/{key}: there is no such object")
+        facts = stored.facts
+        if if_match and if_match != facts.etag:
+            raise ObjectChanged(f"s3://{bucket}/{key} was written anew")
+        if facts.storage_class in _ARCHIVES:
+            raise ObjectArchived(f"s3://{bucket}/{key} is in {facts.storage_class}")
+        whole = not start and length is None
+        end = len(stored.body) if length is None else start + length
+        told = facts if whole else replace(facts, checksums=())
+        yield _Body(self, told, stored.body[start:end])
 
     def read(self, bucket: str, key: str, *, version_id: str = "") -> Iterator[bytes]:
         """Yield an object's bytes in chunks of 64 KiB."""
@@ -194,6 +233,10 @@ class MemoryObjectStore(ObjectStore):
         """Return how many bytes `read` has yielded."""
         return self._downloaded
 
+    def note_downloaded(self, size_bytes: int) -> None:
+        """Count bytes that a body has handed out."""
+        self._downloaded += size_bytes
+
     def _count(self, kind: str) -> None:
         self._requests[kind] += 1
         if self.fail_with:
@@ -215,6 +258,20 @@ class MemoryObjectStore(ObjectStore):
         if bucket not in self._buckets:
             raise NoSuchBucket(f"s3://{bucket}: there is no such bucket")
         return self._buckets[bucket]
+
+
+class _Body(ObjectBody):
+    def __init__(
+        self, store: MemoryObjectStore, facts: ObjectFacts, body: bytes
+    ) -> None:
+        self._store = store
+        self.facts = facts
+        self._stream = io.BytesIO(body)
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:
+        got = self._stream.readinto(buffer)
+        self._store.note_downloaded(got)
+        return got
 
 
 def _etag(body: bytes, part_sizes: Sequence[int]) -> str:

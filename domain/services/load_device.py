@@ -4,58 +4,179 @@ Operations in their order, keys in byte order; an object whose key cannot be a p
 to the recovery directory; when the disk is full the load stops in strict order, so that
 the next disk begins after the last key written (AWS Import/Export Developer Guide,
 "Managing file exports").
+
+Objects are fetched many at once, to files without a name, and settled in order, batch
+by batch: the journal tells what the batch holds, everything is synced, and only then
+the files get their names. So nothing half written or wrong ever has a name, and a load
+that was killed goes on after the last settled batch.
 """
 
-import hashlib
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from s3export.domain.backup_layout import (
+    LOAD_DIRECTORY,
+    BackupLayout,
     NotAPath,
-    Source,
     TreePath,
-    directory_of,
+    below,
     join,
-    path_of,
     recovery_paths,
 )
 from s3export.domain.errors import AwsError, DiskFull, PathUnusable
-from s3export.domain.evidence import ObjectFacts
-from s3export.domain.export_log import WRITTEN, LogEntry
-from s3export.domain.manifests import Manifest
-from s3export.domain.ports import Clock, ObjectStore, Progress, Stage, WritableTree
+from s3export.domain.evidence import NONE
+from s3export.domain.export_log import LogEntry, export_log_lines
+from s3export.domain.load_journal import (
+    JOURNAL,
+    Batch,
+    NextDisk,
+    batches,
+    end_line,
+    entries_of,
+    line_of,
+)
+from s3export.domain.ports import (
+    Clock,
+    HashFunctions,
+    ObjectStore,
+    Progress,
+    Stage,
+    Workers,
+    WritableTree,
+)
+from s3export.domain.services.fetch_object import (
+    OK,
+    Fetched,
+    FetchObject,
+    Item,
+    items_from,
+    selected,
+)
+
+__all__ = ["LoadDevice", "LoadRequest", "LoadResult", "NextDisk", "Place", "selected"]
+
+RECOVERED = "Recovered"
+
+_BATCH_FILES = 128
+_BATCH_BYTES = 64 << 20
+_BATCH_SECONDS = 5.0
+_MOST_NAMED = 20  # troubles that the result names
+
+_SPARE_BYTES = 256 << 10
+"""Left free for directories, the log and what else is written at the end."""
+
+DEFAULT_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
-class NextDisk:
-    """Where the next disk goes on: the operation (from 0) and its beginMarker."""
+class Place:
+    """How far a load has come: the operation (from 0) and its last key that is done."""
 
-    operation: int
-    begin_marker: str
+    operation: int = 0
+    key: str = ""
 
 
 @dataclass(frozen=True)
-class LoadResult:
-    """What was loaded.
+class Trouble:
+    """An object that is not on the disk, and why, for people."""
+
+    bucket: str
+    key: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class LoadRequest:
+    """What to load.
 
     Attributes:
-        entries: One per object, in the order of writing.
-        next_disk: ``None`` when everything fitted.
+        job_id: Names the log.
+        begin: Where an earlier disk of the same job ended.
+        at_once: Objects under way at once.
+        log_bucket, log_key: Where the log goes to at the end; empty for nowhere.
+        total, total_bytes: What is expected, for the progress; ``None`` if not known.
 
     """
 
-    entries: tuple[LogEntry, ...]
-    next_disk: NextDisk | None
+    layout: BackupLayout
+    job_id: str
+    begin: Place = Place()
+    at_once: int = DEFAULT_AT_ONCE
+    log_bucket: str = ""
+    log_key: str = ""
+    total: int | None = None
+    total_bytes: int | None = None
 
     @property
-    def written(self) -> int:
-        """How many objects are on the disk."""
-        return sum(entry.written for entry in self.entries)
+    def log_path(self) -> TreePath:
+        """Return where the log is on the disk."""
+        return log_path(self.job_id)
+
+
+def log_path(job_id: str) -> TreePath:
+    """Return the path of a job's export log on a disk that we loaded."""
+    return join(LOAD_DIRECTORY, f"export-log-{job_id}".encode())
+
+
+@dataclass
+class LoadResult:
+    """What was loaded, by this run and those that it went on with.
+
+    Attributes:
+        written: How many objects are on the disk.
+        size_bytes: Their content.
+        recovered: How many of them are in the recovery directory.
+        taken_over: How many were settled before this run.
+        evidence: How many were found equal to what, by the kind of evidence; ``none``
+            where S3 offers nothing to compare with.
+        failed: How many objects could not be written, by their code in the log.
+        troubles: Some of them, of this run.
+        next_disk: ``None`` when everything fitted.
+        last: The last object that is settled; ``None`` if there is none.
+        log_error: Why the log did not reach its bucket; empty if it did.
+
+    """
+
+    written: int = 0
+    size_bytes: int = 0
+    recovered: int = 0
+    taken_over: int = 0
+    evidence: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    troubles: list[Trouble] = field(default_factory=list)
+    next_disk: NextDisk | None = None
+    last: Place | None = None
+    log_error: str = ""
 
     @property
     def errors(self) -> int:
         """How many objects could not be written."""
-        return len(self.entries) - self.written
+        return self.failed.total()
+
+    @property
+    def settled(self) -> int:
+        """How many objects were dealt with."""
+        return self.written + self.errors
+
+    @property
+    def unproven(self) -> int:
+        """How many were written that S3 offers nothing to compare with."""
+        return self.evidence[NONE]
+
+    def add(self, entry: LogEntry, *, recovered: bool) -> None:
+        """Count an entry of the journal."""
+        self.last = Place(entry.operation or 0, entry.key)
+        if entry.written:
+            self.written += 1
+            self.size_bytes += entry.size_bytes
+            self.recovered += recovered
+            self.evidence[entry.evidence] += 1
+        else:
+            self.failed[entry.code] += 1
 
 
 @dataclass(frozen=True)
@@ -63,91 +184,318 @@ class LoadDevice:
     """The use case; see the module."""
 
     store: ObjectStore
+    hashes: HashFunctions
+    workers: Workers
     clock: Clock
     progress: Progress
 
-    def __call__(self, manifest: Manifest, tree: WritableTree) -> LoadResult:
-        """Write what the manifest selects into an empty tree, and sync it.
+    def __call__(self, request: LoadRequest, tree: WritableTree) -> LoadResult:
+        """Write what the sources select into a tree, and sync it.
+
+        A tree that an earlier run with the same request was writing to is gone on
+        with; one that is complete is left as it is.
 
         Raises:
-            AwsError: A bucket cannot be listed; what was written until then remains.
+            AwsError: S3 cannot be asked (any more). What was settled until then
+                remains, and the same call goes on.
+            DeviceFailed: The disk gives an error. As before.
+            DiskFull: Not even the first object fits.
 
         """
-        with self.progress.stage("loading") as stage:
-            run = _Run(self, tree, directory_of(manifest.recovery_directory), stage)
-            next_disk = run.load(manifest.sources())
+        with self.progress.stage(
+            "loading",
+            total=request.total,
+            unit="objects",
+            total_bytes=request.total_bytes,
+        ) as stage:
+            run = _Run(self, request, tree, stage)
+            run.take_over()
+            run.load()
+        self._log(request, tree, run.result)
+        return run.result
+
+    def _log(
+        self, request: LoadRequest, tree: WritableTree, result: LoadResult
+    ) -> None:
+        """Write the log to the disk and to its bucket; the journal has been its draft.
+
+        The log has its name before the journal loses its own.
+        """
+        tree.remove(request.log_path)
+        tree.write(request.log_path, export_log_lines(entries_of(tree)))
         tree.sync()
-        return LoadResult(tuple(run.entries), next_disk)
+        if request.log_bucket:
+            log = b"".join(export_log_lines(entries_of(tree)))
+            try:
+                self.store.write(request.log_bucket, request.log_key, log)
+            except AwsError as error:
+                result.log_error = error.message
+
+
+class _Full(Exception):
+    """There may be no room for the next object."""
 
 
 class _Run:
     def __init__(
         self,
         service: LoadDevice,
+        request: LoadRequest,
         tree: WritableTree,
-        recovery: TreePath,
         stage: Stage,
     ) -> None:
         self._service = service
+        self._request = request
+        self._layout = request.layout
         self._tree = tree
-        self._recovery = recovery_paths(recovery)
         self._stage = stage
-        self.entries: list[LogEntry] = []
+        self._journal_bytes = 0
+        self._fetch = FetchObject(
+            service.store, service.hashes, service.workers, service.clock, tree
+        )
+        self._ended = False
+        self.result = LoadResult()
 
-    def load(self, sources: tuple[Source, ...]) -> NextDisk | None:
-        for number, source in enumerate(sources):
-            last = source.begin_marker
-            for found in selected(self._service.store, source):
-                entry = self._write(source, found)
-                if entry is None:
-                    return NextDisk(number, last)
-                self.entries.append(entry)
-                self._stage.advance()
-                last = found.key
-        return None
+    # --- going on -------------------------------------------------------------------
 
-    def _write(self, source: Source, found: ObjectFacts) -> LogEntry | None:
-        """Write one object; ``None`` when the disk is full."""
-        entry = LogEntry(
-            at=self._service.clock.now(),
-            bucket=source.bucket,
-            key=found.key,
-            file=TreePath(b""),
-            status=WRITTEN,
-            code="OK",
-            md5="",
+    def take_over(self) -> None:
+        """Take over what is settled; take back what is in doubt: the last batch."""
+        last = None
+        for batch in batches(self._tree):
+            if last is not None:
+                self._take(last)
+            last = batch
+        if last is None:
+            self._tree.remove(JOURNAL)  # its first line was not whole
+        elif last.ended:
+            self._ended = True
+            self.result.next_disk = last.next_disk
+        else:
+            for entry in last.entries:
+                if entry.file:
+                    self._tree.remove(entry.file)
+            self._tree.sync()
+            self._tree.truncate(JOURNAL, last.start)
+            self._tree.sync()
+        self.result.taken_over = self.result.settled
+
+    def _take(self, batch: Batch) -> None:
+        for entry in batch.entries:
+            self._settle(entry)
+        self._journal_bytes = batch.end
+
+    def _settle(self, entry: LogEntry) -> None:
+        directory = self._layout.recovery_directory
+        self.result.add(entry, recovered=below(entry.file, directory) is not None)
+        self._stage.advance(size_bytes=entry.size_bytes)
+
+    # --- loading --------------------------------------------------------------------
+
+    def load(self) -> None:
+        """Load as much as there is, or as fits; an ended load has nothing left."""
+        if self._ended:
+            return
+        try:
+            self._many_at_once()
+        except _Full:
+            self._one_by_one()
+        self._tree.sync()  # the names of the last batch, before it is out of doubt
+        self._tree.append(JOURNAL, end_line(self.result.next_disk))
+        self._tree.sync()
+
+    def _many_at_once(self) -> None:
+        at_once = self._request.at_once
+        fetched = self._service.workers.map(self._fetch, self._items(), at_once=at_once)
+        batch = _Batch(self._service.clock.now())
+        try:
+            with closing(fetched):
+                for found in fetched:
+                    if found.full:
+                        raise _Full
+                    batch.add(found)
+                    if batch.is_large or batch.is_old(self._service.clock):
+                        self._commit(batch)
+                        batch = _Batch(self._service.clock.now())
+                self._commit(batch)
+        finally:
+            batch.close()
+
+    def _one_by_one(self) -> None:
+        """Fill the rest of the disk: where one at a time does not fit, it is full."""
+        for item in self._items():
+            batch = _Batch(self._service.clock.now())
+            try:
+                if item.listed.size_bytes > self._room():
+                    raise _Full
+                found = self._fetch(item, _never)
+                batch.add(found)
+                if found.full:
+                    raise _Full
+                self._commit(batch)
+            except _Full:
+                self._stop_before(item)
+                return
+            finally:
+                batch.close()
+
+    def _stop_before(self, item: Item) -> None:
+        begin = item.source.begin_marker
+        place = self._place()
+        if place.operation == item.operation:
+            begin = max(begin, place.key)
+        if not self.result.written:
+            listed = item.listed
+            raise DiskFull(
+                f"s3://{listed.bucket}/{listed.key} of {listed.size_bytes:,} bytes "
+                "does not fit on an empty disk",
+                next_step="take a larger disk, or leave the object out by markers",
+            )
+        self.result.next_disk = NextDisk(item.operation, begin)
+
+    def _items(self) -> Iterator[Item]:
+        place = self._place()
+        sources = self._layout.sources
+        return items_from(self._service.store, sources, place.operation, place.key)
+
+    def _place(self) -> Place:
+        return self.result.last or self._request.begin
+
+    def _room(self) -> int:
+        """Return how much content there is room for, the log's own room left out."""
+        log = 2 * self._journal_bytes
+        return self._tree.free_bytes() - log - _SPARE_BYTES
+
+    # --- settling -------------------------------------------------------------------
+
+    def _commit(self, batch: "_Batch") -> None:
+        """Give the files of a batch their names, in order, after telling the journal.
+
+        Raises:
+            _Full: The disk is, or may be, full; nothing of the batch is settled.
+
+        """
+        if not batch.found:
+            return
+        if self._room() < 0:
+            raise _Full
+        recovery = recovery_paths(
+            self._layout.recovery_directory, self.result.recovered
         )
         try:
-            try:
-                path = join(source.directory, path_of(found.key))
-                return self._written(entry, path)
-            except (NotAPath, PathUnusable):
-                recovered = self._written(entry, next(self._recovery))
-                return replace(recovered, code="Recovered")
+            entries = self._placed(batch, recovery)
+            line = line_of(entries)
+            self._tree.append(JOURNAL, line)
         except DiskFull:
-            return None
-        except AwsError as error:
-            return replace(entry, status=500, code=type(error).__name__)
+            self._tree_back([])
+            raise _Full from None
+        self._tree.sync()
+        try:
+            for entry, found in zip(entries, batch.found, strict=True):
+                if found.file:
+                    self._tree.give_name(found.file, entry.file)
+        except DiskFull:
+            self._tree_back(entries)
+            raise _Full from None
+        self._journal_bytes += len(line)
+        for entry, found in zip(entries, batch.found, strict=True):
+            self._settle(entry)
+            if not found.file and len(self.result.troubles) < _MOST_NAMED:
+                self.result.troubles.append(
+                    Trouble(entry.bucket, entry.key, entry.code, found.detail)
+                )
+        batch.close()
 
-    def _written(self, entry: LogEntry, path: TreePath) -> LogEntry:
-        digest = hashlib.md5(usedforsecurity=False)
+    def _tree_back(self, entries: list[LogEntry]) -> None:
+        for entry in entries:
+            if entry.file:
+                self._tree.remove(entry.file)
+        if self._journal_bytes:
+            self._tree.truncate(JOURNAL, self._journal_bytes)
+        else:
+            self._tree.remove(JOURNAL)
 
-        def hashed() -> Iterator[bytes]:
-            for chunk in self._service.store.read(entry.bucket, entry.key):
-                digest.update(chunk)
-                yield chunk
+    def _placed(self, batch: "_Batch", recovery: Iterator[TreePath]) -> list[LogEntry]:
+        """Decide where each file of a batch goes, and make the directories."""
+        now = self._service.clock.now()
+        taken: set[TreePath] = set()
+        entries = []
+        for found in batch.found:
+            path, code = TreePath(b""), found.code
+            if found.file:
+                path, recovered = self._free_path(found.item, taken, recovery)
+                code = RECOVERED if recovered and code == OK else code
+                taken.add(path)
+            entries.append(_entry(found, now, path, code))
+        return entries
 
-        self._tree.write(path, hashed())
-        return replace(entry, file=path, md5=digest.hexdigest())
+    def _free_path(
+        self, item: Item, taken: set[TreePath], recovery: Iterator[TreePath]
+    ) -> tuple[TreePath, bool]:
+        try:
+            path = self._layout.place(item.source, item.listed.key)
+            if path not in taken and not any(up in taken for up in _above(path)):
+                self._tree.make_room_for(path)
+                return path, False
+        except (NotAPath, PathUnusable):
+            pass
+        path = next(recovery)
+        self._tree.make_room_for(path)
+        return path, True
 
 
-def selected(store: ObjectStore, source: Source) -> Iterator[ObjectFacts]:
-    """Yield the objects that an operation exports, in key order."""
-    listing = store.list_objects(
-        source.bucket, prefix=source.prefix, after=source.begin_marker
+@dataclass
+class _Batch:
+    """What was fetched and is not settled yet."""
+
+    begun: datetime
+    found: list[Fetched] = field(default_factory=list)
+    size_bytes: int = 0
+
+    def add(self, found: Fetched) -> None:
+        self.found.append(found)
+        self.size_bytes += found.file.size_bytes if found.file else 0
+
+    @property
+    def is_large(self) -> bool:
+        return len(self.found) >= _BATCH_FILES or self.size_bytes >= _BATCH_BYTES
+
+    def is_old(self, clock: Clock) -> bool:
+        """Say whether what was fetched has waited long enough."""
+        return (clock.now() - self.begun).total_seconds() > _BATCH_SECONDS
+
+    def close(self) -> None:
+        """Let go of files: those without a name are gone."""
+        for found in self.found:
+            if found.file:
+                found.file.close()
+
+
+def _entry(found: Fetched, now: datetime, path: TreePath, code: str) -> LogEntry:
+    facts = found.facts
+    return LogEntry(
+        at=now,
+        bucket=facts.bucket,
+        key=facts.key,
+        file=path,
+        status=found.status,
+        code=code,
+        md5=found.md5 if found.file else "",
+        operation=found.item.operation,
+        size_bytes=facts.size_bytes,
+        version_id=facts.version_id,
+        etag=facts.etag,
+        evidence=found.evidence,
+        digest=found.digest,
     )
-    for found in listing:
-        if source.is_past(found.key):
-            return
-        if source.selects(found.key):
-            yield found
+
+
+def _above(path: TreePath) -> Iterator[TreePath]:
+    """Yield the directories that a path lies in, the deepest last."""
+    place = path.find(b"/")
+    while place >= 0:
+        yield TreePath(path[:place])
+        place = path.find(b"/", place + 1)
+
+
+def _never() -> bool:
+    return False

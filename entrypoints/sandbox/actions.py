@@ -164,9 +164,9 @@ def delivery_lines(delivery: Delivery) -> Iterator[str]:
         return
     result: LoadResult = delivery.result
     yield f"  {result.written:,} objects written, {result.errors:,} errors"
-    recovered = sum(entry.code == "Recovered" for entry in result.entries)
-    if recovered:
-        yield f"  {recovered:,} of them in the recovery directory: see the export log"
+    if result.recovered:
+        many = f"{result.recovered:,} of them"
+        yield f"  {many} in the recovery directory: see the export log"
     if result.next_disk:
         yield (
             f"  the disk is full; the next one begins with operation "

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from s3export.adapters.yaml_manifests import YamlManifests
-from s3export.domain.backup_layout import TreePath
+from s3export.domain.backup_layout import BackupLayout, TreePath, directory_of
 from s3export.domain.devices import DeviceFacts
 from s3export.domain.devices.preparation import Preparation
 from s3export.domain.errors import (
@@ -12,7 +12,6 @@ from s3export.domain.errors import (
     FileUnreadable,
     InputRefused,
 )
-from s3export.domain.export_log import write_export_log
 from s3export.domain.jobs import (
     DEVICE_ERROR,
     INVALID_SIGNATURE,
@@ -24,7 +23,7 @@ from s3export.domain.jobs import (
 )
 from s3export.domain.manifests import Manifest
 from s3export.domain.ports import BlockDevices, Containers, ObjectStore, WritableTree
-from s3export.domain.services.load_device import LoadDevice, LoadResult
+from s3export.domain.services.load_device import LoadDevice, LoadRequest, LoadResult
 from s3export.domain.services.ready_disk import read_signature, refuse_unsafe
 from s3export.entrypoints.sandbox.importexport.dock import LoadingDock
 
@@ -81,29 +80,37 @@ class LoadingFacility:
         self.dock.started(name)
         checked = YamlManifests().parse(expected.manifest, f"manifest of job {name}")
         manifest = checked.selection()
+        request = LoadRequest(
+            BackupLayout(manifest.sources(), directory_of(manifest.recovery_directory)),
+            name,
+            log_bucket=manifest.log_bucket,
+            log_key=manifest.log_key(name),
+        )
         try:
             self.devices.prepare(facts, Preparation(name))
             with self.devices.open_for_writing(self.devices.inspect(device)) as tree:
-                result = self._load(manifest, tree, name)
+                result = self._load(manifest, request, tree)
         except DeviceError:
             self._send_home(Delivery(name, DEVICE_ERROR))
             raise
-        log_key = manifest.log_key(name)
-        self.store.write(manifest.log_bucket, log_key, write_export_log(result.entries))
         code = SUCCESS_WITH_ERRORS if result.errors else SUCCESS
         return self._send_home(
-            Delivery(name, code, result), manifest.log_bucket, log_key
+            Delivery(name, code, result), request.log_bucket, request.log_key
         )
 
-    def _load(self, manifest: Manifest, tree: WritableTree, name: JobId) -> LoadResult:
+    def _load(
+        self, manifest: Manifest, request: LoadRequest, tree: WritableTree
+    ) -> LoadResult:
         """Load into a container, ``<JOBID>.tc``, or without a password into plain."""
         password = manifest.truecrypt_password
         if password is None:
-            return self.load(manifest, tree)
-        path = TreePath(f"{name}.tc".encode())
+            return self.load(request, tree)
+        path = TreePath(f"{request.job_id}.tc".encode())
         size = int(tree.free_bytes() * _SHARE_OF_THE_DISK)
-        with self.containers.create(tree, path, size, password, name) as inside:
-            return self.load(manifest, inside)
+        with self.containers.create(
+            tree, path, size, password, request.job_id
+        ) as inside:
+            return self.load(request, inside)
 
     def _signature(self, facts: DeviceFacts) -> bytes:
         try:

@@ -14,11 +14,10 @@ from s3export.adapters.block_devices import SystemBlockDevices
 from s3export.adapters.file_trees.mounted import MountedWritableTree
 from s3export.adapters.memory import SilentProgress
 from s3export.adapters.s3_store import S3Store
-from s3export.domain.backup_layout import TreePath, join
-from s3export.domain.export_log import write_export_log
+from s3export.domain.backup_layout import BackupLayout, TreePath, directory_of, join
 from s3export.domain.ports import WritableTree
 from s3export.domain.secret import Secret
-from s3export.domain.services.load_device import LoadDevice
+from s3export.domain.services.load_device import LoadDevice, LoadRequest
 from s3export.entrypoints.cli.terminal import Terminal, harmless
 from s3export.entrypoints.container import Application
 from s3export.entrypoints.sandbox import contents
@@ -104,13 +103,17 @@ class _Story:
         tree = MountedWritableTree(directory)
         load = LoadDevice(
             store=S3Store(s3_client(self.box.server)),
+            hashes=application.adapters.hashes(),
+            workers=application.adapters.workers(),
             clock=application.adapters.clock(),
             progress=SilentProgress(),
         )
         manifests = application.adapters.manifests()
-        result = load(manifests.read(self.box.manifest).accepted(), tree)
-        log = Path(directory, "export-log")
-        log.write_bytes(write_export_log(result.entries))
+        manifest = manifests.read(self.box.manifest).accepted()
+        recovery = directory_of(manifest.recovery_directory)
+        request = LoadRequest(BackupLayout(manifest.sources(), recovery), "SANDBOX")
+        load(request, tree)
+        log = Path(directory, os.fsdecode(request.log_path))
         verify = ["verify-backup", directory, "--manifest", self.box.manifest]
         verify += ["--export-log", str(log)]
         if not self._goes_well("Is it what S3 holds?", verify):

@@ -5,9 +5,9 @@ from typing import Protocol
 
 import pytest
 
-from s3export.domain.errors import NoSuchBucket, NoSuchObject
+from s3export.domain.errors import NoSuchBucket, NoSuchObject, ObjectChanged
 from s3export.domain.evidence import PartFacts
-from s3export.domain.ports import ObjectStore
+from s3export.domain.ports import ObjectBody, ObjectStore
 
 MIB = 1 << 20
 BUCKET = "contract-bucket"
@@ -24,6 +24,15 @@ ODD_KEYS = (
     "tab\tkey",
     "x" * 255,
 )
+
+
+def all_of(body: ObjectBody) -> bytes:
+    """Read a body to its end, in odd steps."""
+    buffer = bytearray(700)
+    found = b""
+    while got := body.readinto(buffer):
+        found += buffer[:got]
+    return found
 
 
 class Arranged(Protocol):
@@ -190,3 +199,66 @@ class ObjectStoreContract:
         grown = {kind: after[kind] - before.get(kind, 0) for kind in after}
         assert (grown["HEAD"], grown["LIST"], grown["GET"]) == (2, 1, 1)
         assert arranged.store.bytes_downloaded() == 5
+
+    @pytest.mark.parametrize("key", ODD_KEYS)
+    def test_an_opened_object_is_that_of_the_key(
+        self, arranged: Arranged, key: str
+    ) -> None:
+        """Byte for byte, with the facts that a head tells; no key is normalised."""
+        arranged.put(key, key.encode() * 50)
+
+        with arranged.store.open(BUCKET, key) as body:
+            content = all_of(body)
+            facts = body.facts
+
+        head = arranged.store.head(BUCKET, key)
+        assert content == key.encode() * 50
+        assert head is not None
+        assert (facts.size_bytes, facts.etag) == (head.size_bytes, head.etag)
+        assert facts.modified_at == head.modified_at
+
+    def test_an_empty_object_has_no_bytes(self, arranged: Arranged) -> None:
+        """Its first reading is its end."""
+        arranged.put("empty", b"")
+
+        with arranged.store.open(BUCKET, "empty") as body:
+            assert body.readinto(bytearray(10)) == 0
+            assert body.facts.size_bytes == 0
+
+    def test_a_range_is_a_piece_of_the_object(self, arranged: Arranged) -> None:
+        """The facts are those of the whole."""
+        arranged.put("a", bytes(range(200)))
+
+        for start, length, piece in (
+            (0, 10, bytes(range(10))),
+            (50, 7, bytes(range(50, 57))),
+            (190, None, bytes(range(190, 200))),
+        ):
+            with arranged.store.open(BUCKET, "a", start=start, length=length) as body:
+                assert all_of(body) == piece
+                assert body.facts.size_bytes == 200
+
+    def test_what_cannot_be_opened_is_an_error(self, arranged: Arranged) -> None:
+        """What is not there, and what is not the same any more."""
+        arranged.put("a", b"old")
+        facts = arranged.store.head(BUCKET, "a")
+        assert facts is not None
+        arranged.put("a", b"new")
+
+        with pytest.raises(NoSuchObject), arranged.store.open(BUCKET, "not-there"):
+            pass
+        with (
+            pytest.raises(ObjectChanged),
+            arranged.store.open(BUCKET, "a", if_match=facts.etag),
+        ):
+            pass
+
+    def test_an_error_of_the_caller_is_passed_on(self, arranged: Arranged) -> None:
+        """It is no error of S3."""
+        arranged.put("a", b"12345")
+
+        with (
+            pytest.raises(ValueError, match="of the caller"),
+            arranged.store.open(BUCKET, "a"),
+        ):
+            raise ValueError("of the caller")
