@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from s3export.adapters.yaml_manifests import YamlManifests
 from s3export.domain.backup_layout import TreePath
+from s3export.domain.containers import ContainerKey
 from s3export.domain.devices import DeviceFacts
 from s3export.domain.devices.preparation import Preparation
 from s3export.domain.errors import (
@@ -102,7 +103,9 @@ class LoadingFacility:
             return self.load(manifest, tree)
         path = TreePath(f"{name}.tc".encode())
         size = int(tree.free_bytes() * _SHARE_OF_THE_DISK)
-        with self.containers.create(tree, path, size, password, name) as inside:
+        self.containers.create(tree, path, size, password, name)
+        key = ContainerKey(password)
+        with self.containers.open_for_writing(tree, path, key) as inside:
             return self.load(manifest, inside)
 
     def _signature(self, facts: DeviceFacts) -> bytes:
