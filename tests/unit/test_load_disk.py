@@ -220,9 +220,7 @@ def test_what_this_system_cannot_make_is_refused_before_anything_is_erased(
     """The kind of container is named."""
     scene.containers.lacks = {"luks2": "the kernel has no dm-crypt"}
 
-    with pytest.raises(
-        KernelLacks, match="no luks2 container"
-    ):
+    with pytest.raises(KernelLacks, match="no luks2 container"):
         scene.plan(Encryption.LUKS2)
     assert scene.untouched()
 
