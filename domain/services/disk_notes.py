@@ -5,12 +5,14 @@ object lies that cannot lie at its own place, and accuse: name what should be th
 what was written. It excuses nothing that would not be excused without it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from s3export.domain.backup_layout import (
     LOAD_DIRECTORY,
     BackupLayout,
+    ObjectName,
     Source,
     TreePath,
     below,
@@ -70,14 +72,14 @@ class Basis:
         """Return what the log says was written, by its path; and what is not believed.
 
         A disk's own log is believed where an object lies at its own place, or in the
-        recovery directory: nothing else was ever written by a loader.
+        recovery directory: nothing else was ever written by a loader. One object has
+        no more files than operations export it, so that copies of one good file do
+        not make many of a sample.
         """
         written = {entry.file: entry for entry in self.entries if entry.written}
         if not self.own_log or not self.log_origin:
             return written, []
-        believed = {
-            path: entry for path, entry in written.items() if self._can_be(entry)
-        }
+        believed = self._believed(written)
         if len(believed) == len(written):
             return believed, []
         lines = counted(len(written) - len(believed), "line")
@@ -86,13 +88,40 @@ class Basis:
             "objects: not believed"
         ]
 
-    def _can_be(self, entry: LogEntry) -> bool:
-        if below(entry.file, self.layout.recovery_directory) is not None:
-            return True
+    def _believed(
+        self, written: Mapping[TreePath, LogEntry]
+    ) -> dict[TreePath, LogEntry]:
+        recovery = self.layout.recovery_directory
+        believed, recovered = {}, {}
+        for path, entry in written.items():
+            if below(path, recovery) is not None:
+                recovered[path] = entry
+            elif self._is_own_place(entry):
+                believed[path] = entry
+        files = Counter({_name(entry): 0 for entry in recovered.values()})
+        files.update(
+            _name(entry) for entry in believed.values() if _name(entry) in files
+        )
+        for path, entry in reversed(recovered.items()):  # the last word counts
+            name = _name(entry)
+            if files[name] < sum(self._exports(name)):
+                files[name] += 1
+                believed[path] = entry
+        return believed
+
+    def _is_own_place(self, entry: LogEntry) -> bool:
         return any(
             source.bucket == entry.bucket and source.puts(entry.key, entry.file)
             for source in self.layout.sources
         )
+
+    def _exports(self, name: ObjectName) -> Iterator[bool]:
+        for source in self.layout.sources:
+            yield source.bucket == name.bucket and source.selects(name.key)
+
+
+def _name(entry: LogEntry) -> ObjectName:
+    return ObjectName(entry.bucket, entry.key)
 
 
 def basis(request: VerifyRequest, tree: FileTree) -> Basis:

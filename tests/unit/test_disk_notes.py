@@ -222,6 +222,7 @@ def test_a_disk_that_agrees_with_its_log_is_not_proven(scene: Loaded) -> None:
     scene.both("fine", b"x")
     scene.on_disk("kms", b"forged")
     scene.store.put("bkt", "kms", b"secret", encryption="aws:kms")
+    scene.written(EXPORTED)
     scene.logged(("kms", "bkt/kms", 200, "OK", b"forged"))
 
     report = scene.verify()
@@ -299,6 +300,29 @@ def test_a_log_does_not_lead_a_file_to_an_object_of_another_place(
     scene.store.delete("bkt", "bad")
     found = outcomes(scene.verify(completeness=False))
     assert found == {b"bad": Outcome.MISSING_FROM_SOURCE}
+
+
+@pytest.mark.parametrize("completeness", [True, False])
+def test_copies_of_a_good_file_do_not_make_a_sample_better(
+    scene: Loaded, completeness: bool
+) -> None:
+    """One object has one file of each operation, whatever the log calls it."""
+    scene.both("good", b"x")
+    scene.both("bad", b"x")
+    copies = [f"EXPORT-RECOVERY/0000/{number:04}" for number in range(50)]
+    for copy in copies:
+        scene.tree.replace(TreePath(copy.encode()), b"x")
+    scene.logged(
+        ("good", "bkt/good", 200, "OK", b"x"),
+        *(("good", copy, 200, "Recovered", b"x") for copy in copies[:30]),
+        *(("else", copy, 200, "Recovered", b"x") for copy in copies[30:]),
+    )
+
+    report = scene.verify(completeness=completeness)
+
+    assert "49 lines" in report.warnings[0]
+    assert report.sample.population == 3
+    assert outcomes(report) == {copies[-1].encode(): Outcome.MISSING_FROM_SOURCE}
 
 
 def test_a_log_without_an_objects_line_does_not_excuse_its_absence(
