@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -29,20 +30,27 @@ PARTS = 5 << 20
 
 
 @pytest.fixture
-def manifest(s3: Any, tmp_path: Path) -> str:
+def archive(s3: Any) -> str:
+    """A bucket of its own for each test."""
+    name = f"archive-{secrets.token_hex(4)}"
+    s3.create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def manifest(s3: Any, archive: str, tmp_path: Path) -> str:
     """A manifest, and what it selects: small objects, odd keys, one in parts."""
-    for bucket in ("archive", "logs"):
-        s3.create_bucket(Bucket=bucket)
+    s3.create_bucket(Bucket="logs")
     for number in range(OBJECTS):
         body = f"{number} ".encode() * (number % 50)
-        s3.put_object(Bucket="archive", Key=f"a/{number % 7}/{number}", Body=body)
+        s3.put_object(Bucket=archive, Key=f"a/{number % 7}/{number}", Body=body)
     for key in ("b", "b/c", "b/C", "d//e", "../f", "g/", "h" * 300, "Größe €"):
-        s3.put_object(Bucket="archive", Key=key, Body=key.encode())
-    upload = s3.create_multipart_upload(Bucket="archive", Key="parts")["UploadId"]
+        s3.put_object(Bucket=archive, Key=key, Body=key.encode())
+    upload = s3.create_multipart_upload(Bucket=archive, Key="parts")["UploadId"]
     parts = []
     for number, size in enumerate((PARTS, PARTS + 17, 99), 1):
         told = s3.upload_part(
-            Bucket="archive",
+            Bucket=archive,
             Key="parts",
             UploadId=upload,
             PartNumber=number,
@@ -50,13 +58,13 @@ def manifest(s3: Any, tmp_path: Path) -> str:
         )
         parts.append({"PartNumber": number, "ETag": told["ETag"]})
     s3.complete_multipart_upload(
-        Bucket="archive",
+        Bucket=archive,
         Key="parts",
         UploadId=upload,
         MultipartUpload={"Parts": parts},
     )
     path = tmp_path / "manifest.yml"
-    path.write_text(MANIFEST)
+    path.write_text(MANIFEST.replace("archive", archive))
     return str(path)
 
 
@@ -148,14 +156,15 @@ def test_a_load_that_is_killed_goes_on_with_the_same_command(
 
 
 def test_several_disks_hold_everything_together(
-    run: Run, s3: Any, manifest: str, tmp_path: Path
+    run: Run, s3: Any, archive: str, manifest: str, tmp_path: Path
 ) -> None:
     """Each goes on by the log of the one before, and says how the next one does."""
     images = [new_image(tmp_path / f"disk{n}.img", 20) for n in range(4)]
     for number in range(4):
         key, body = f"c/{number}", bytes([number]) * (4 << 20)
-        s3.put_object(Bucket="archive", Key=key, Body=body)
-    written, more = 0, []
+        s3.put_object(Bucket=archive, Key=key, Body=body)
+    written = 0
+    more: list[str] = []
     for image in images:
         ran = run(*arguments(manifest, image, tmp_path, "--encrypt", "none", *more))
         told = ran.document()
