@@ -11,9 +11,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from s3export.adapters import command_lines, disk_backups, mappings
+from s3export.adapters import command_lines, disk_backups, mappings, mounts
 from s3export.adapters.byte_sources import ByteSource, FileSource, Slice
 from s3export.adapters.commands import Commands
+from s3export.adapters.containers import fuse_mounts, fuse_volume
 from s3export.adapters.device_facts import (
     LoopDevice,
     Partition,
@@ -24,7 +25,6 @@ from s3export.adapters.file_trees.mounted import MountedTree, MountedWritableTre
 from s3export.adapters.file_trees.userspace import UserspaceTree
 from s3export.adapters.gpt import primary_partitions
 from s3export.adapters.loop_devices import LoopDevices, Shield
-from s3export.adapters.mount_users import users_of
 from s3export.adapters.privileges import may_administer
 from s3export.adapters.sessions import (
     RUN_DIRECTORY,
@@ -45,6 +45,7 @@ from s3export.domain.errors import (
     DeviceAbsent,
     DeviceChanged,
     DeviceFailed,
+    DeviceRefused,
     DeviceUnreadable,
     NoFileSystem,
     PrivilegeMissing,
@@ -57,8 +58,6 @@ READABLE_FILE_SYSTEMS = (*MOUNTABLE_FILE_SYSTEMS, "ntfs")
 BACKUP_DIRECTORY = "/var/lib/s3export/erased-disks"
 
 _LONGEST_LABEL = 16  # bytes of ext4's s_volume_name
-_UNMOUNT_TRIES = 10
-_UNMOUNT_PAUSE_SECONDS = 0.3
 _NODE_WAIT_SECONDS = 5.0
 _GET_GENERATION = 0x80087601  # FS_IOC_GETVERSION of linux/fs.h, on 64 bits
 _FAULTY = "the disk is probably faulty: use another one"
@@ -210,7 +209,7 @@ class SystemBlockDevices(BlockDevices):
         preparation: Preparation,
         reached: Reached = lambda state: None,
     ) -> None:
-        """Erase a device and make an ext4 file system on it."""
+        """Erase a device and, as a rule, make an ext4 file system on it."""
         _need_root("formatting a disk")
         run = self._commands.run
         table = facts.kind is not DeviceKind.PARTITION and not preparation.whole_disk
@@ -226,8 +225,12 @@ class SystemBlockDevices(BlockDevices):
             with _step(f"wiping the old signatures of {facts.path}"):
                 run(command_lines.wipe_signatures(facts.path))
             place = Place(facts.path, "")
+        if not preparation.file_system:
+            if facts.kind is not DeviceKind.IMAGE:
+                self._flush(facts, facts.path)
+            return
         with self._device_of(place, read_only=False) as device:
-            label = preparation.label.encode()[:_LONGEST_LABEL].decode(errors="ignore")
+            label = _ext4_label(preparation.label)
             reached(DiskState.BEING_FORMATTED)
             with _step(f"making an ext4 file system on {facts.path}"):
                 run(command_lines.make_ext4(device, label, full=preparation.full))
@@ -391,14 +394,35 @@ class SystemBlockDevices(BlockDevices):
             return Place(node, kind)
         return Place(facts.path, kind, partition.offset, partition.size)
 
+    def make_file_system(self, device: str, label: str) -> None:
+        """Make an empty ext4 file system on a device, without reserved blocks."""
+        with _step(f"making an ext4 file system on {device}"):
+            self._commands.run(command_lines.make_ext4(device, _ext4_label(label)))
+        with _step(f"flushing {device}"):
+            self._commands.run(command_lines.flush(device))
+
+    def check_unattached(self, path: str) -> None:
+        """Return if no loop device stands on a file.
+
+        Raises:
+            DeviceRefused: One does: writing to it twice at once would destroy it.
+        """
+        real = os.path.realpath(path)
+        for loop in self._graph.loops():
+            if loop.backing_file == real:
+                raise DeviceRefused(
+                    f"{path} is in use: {loop.path} stands on it",
+                    next_step="end what uses it; what a killed run of s3export left, "
+                    "its next run offers to release",
+                )
+
     @contextmanager
-    def new_file_system(self, image: str, label: str) -> Iterator[WritableTree]:
-        """Make an ext4 file system of an image file, without a partition table."""
-        _need_root("mounting an image")
-        with _step(f"making an ext4 file system in {image}"):
-            self._commands.run(command_lines.make_ext4(image, label[:_LONGEST_LABEL]))
-        with self.open_for_writing(self.inspect(image)) as tree:
-            yield tree
+    def device_at(self, place: Place) -> Iterator[str]:
+        """Give a writable block device for a place; flushed on leaving."""
+        with ExitStack() as stack:
+            device = stack.enter_context(self._device_of(place, read_only=False))
+            stack.callback(self._commands.run, command_lines.flush(device))
+            yield device
 
     @contextmanager
     def attach_image(self, path: str) -> Iterator[str]:
@@ -442,7 +466,9 @@ class SystemBlockDevices(BlockDevices):
                 try:
                     self._commands.run(make(device, str(mount_point), kind))
                 except DeviceFailed as error:
-                    if mount_point.is_mount():  # it failed when that was done
+                    if mounts.is_mounted(
+                        str(mount_point)
+                    ):  # it failed when that was done
                         self._unmount(str(mount_point))
                     raise DeviceUnreadable(
                         f"the {kind} file system on {facts.path} cannot be mounted: "
@@ -454,23 +480,7 @@ class SystemBlockDevices(BlockDevices):
 
     def _unmount(self, mount_point: str) -> None:
         with self._shield():
-            for tries in range(_UNMOUNT_TRIES):
-                try:
-                    self._commands.run(command_lines.unmount(mount_point))
-                except DeviceFailed as error:
-                    if not Path(mount_point).is_mount():
-                        return  # it failed when that was done
-                    if tries + 1 == _UNMOUNT_TRIES:
-                        users = users_of(mount_point)
-                        used = f"; it is used by {users}" if users else ""
-                        raise DeviceFailed(
-                            f"{mount_point} cannot be unmounted: {error.message}{used}",
-                            next_step=f"end what uses it (fuser -vm {mount_point}), "
-                            f"then: umount {mount_point}",
-                        ) from error
-                    time.sleep(_UNMOUNT_PAUSE_SECONDS)
-                else:
-                    return
+            mounts.unmount(self._commands, mount_point)
 
     # --- what killed runs left ----------------------------------------------------
 
@@ -503,6 +513,7 @@ class SystemBlockDevices(BlockDevices):
         program, *_, place = leftover.command.split()
         if program == "umount":
             self._unmount(place)
+            fuse_mounts.await_end_of_server(place)
         elif program == "cryptsetup":
             mappings.close(self._commands, place)
         else:
@@ -514,8 +525,9 @@ def _leftovers(held: Held, loops: Mapping[str, LoopDevice]) -> Iterator[Leftover
     """Yield what the system still has of something written down."""
     name = held.name
     if held.kind == "mount":
-        if Path(name).is_mount():
-            yield Leftover(f"mount at {name}", f"umount {name}")
+        if source := mounts.source_of(name):
+            what = "decrypted volume" if source == fuse_volume.SOURCE else "mount"
+            yield Leftover(f"{what} at {name}", f"umount {name}")
     elif held.kind == "mapping":
         for part in mappings.present([name]):
             what = f"decrypted view at {mappings.node(part)}"
@@ -534,6 +546,10 @@ def _forget(session: Session) -> None:
         session.directory.rmdir()
 
 
+def _ext4_label(label: str) -> str:
+    return label.encode()[:_LONGEST_LABEL].decode(errors="ignore")
+
+
 @contextmanager
 def _step(name: str) -> Iterator[None]:
     """Name the step in the error of whatever fails in it."""
@@ -547,7 +563,7 @@ def _step(name: str) -> Iterator[None]:
 
 def _remove_unless_mounted(mount_point: Path) -> None:
     """Keep it where unmounting failed: that error names it."""
-    if not mount_point.is_mount():
+    if not mounts.is_mounted(str(mount_point)):
         mount_point.rmdir()
 
 

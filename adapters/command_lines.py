@@ -5,6 +5,7 @@ Tools that refuse a busy disk are chosen over those that do not: ``sfdisk --lock
 ``mkfs.ext4`` where ``sgdisk`` would write to a mounted disk and report success.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -191,12 +192,16 @@ def open_tcrypt(
     pim: int = 0,
     hidden: bool = False,
     backup_header: bool = False,
+    read_only: bool = True,
 ) -> CommandLine:
-    """Map a TrueCrypt or VeraCrypt volume read-only; the passphrase goes to stdin.
+    """Map a TrueCrypt or VeraCrypt volume; the passphrase goes to stdin.
 
     Without ``--disable-veracrypt`` a wrong passphrase costs up to thirty times as much.
     """
-    options = [] if veracrypt else ["--disable-veracrypt"]
+    options = ["--readonly"] if read_only else []
+    options.append("--type=tcrypt")
+    if not veracrypt:
+        options.append("--disable-veracrypt")
     if hidden:
         options.append("--tcrypt-hidden")
     if backup_header:
@@ -205,23 +210,45 @@ def open_tcrypt(
         options.append(f"--veracrypt-pim={pim}")
     options += [f"--key-file={keyfile}" for keyfile in keyfiles]
     return CommandLine(
-        ("cryptsetup", "open", "--readonly", "--type=tcrypt", *options, device, name),
+        ("cryptsetup", "open", *options, device, name),
         good=CRYPTSETUP_ANSWERS,
     )
 
 
-def open_luks(device: str, name: str, *, keyfile: str = "") -> CommandLine:
-    """Map a LUKS1 or LUKS2 container read-only; the passphrase goes to stdin.
+def open_luks(
+    device: str, name: str, *, keyfile: str = "", read_only: bool = True
+) -> CommandLine:
+    """Map a LUKS1 or LUKS2 container; the passphrase goes to stdin.
 
     One try: cryptsetup asks a terminal three times.
     """
-    options = ["--tries=1"]
+    options = ["--readonly"] if read_only else []
+    options += ["--type=luks", "--tries=1"]
     if keyfile:
         options.append(f"--key-file={keyfile}")
     return CommandLine(
-        ("cryptsetup", "open", "--readonly", "--type=luks", *options, device, name),
+        ("cryptsetup", "open", *options, device, name),
         good=CRYPTSETUP_ANSWERS,
     )
+
+
+def make_luks(device: str) -> CommandLine:
+    """Make a LUKS2 container of a whole device; the passphrase goes to stdin.
+
+    It refuses a device in use, and asks nothing.
+    """
+    return CommandLine(
+        ("cryptsetup", "luksFormat", "--batch-mode", "--type=luks2", device)
+    )
+
+
+def serve_volume(mount_point: str) -> CommandLine:
+    """Present a decrypted volume at a mount point (`containers.fuse_volume`).
+
+    ``-P``: no module is taken from the directory it is started in.
+    """
+    module = "s3export.adapters.containers.fuse_volume"
+    return CommandLine((sys.executable, "-P", "-m", module, mount_point))
 
 
 def show_mapping(name: str) -> CommandLine:

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import select
 import signal
 import subprocess
 import time
@@ -89,6 +90,38 @@ class Commands:
             )
         return output
 
+    def serve(self, line: CommandLine, given: bytes, *, file: int) -> "Server":
+        """Start a program that goes on after this one has ended; call it shielded.
+
+        Its environment has nothing of ours but where modules are found: it may outlive
+        us, and what is secret here must not be read there.
+
+        Args:
+            given: What goes to its standard input, through a pipe. At most 4096 bytes.
+            file: A descriptor that it inherits, under the same number.
+
+        Raises:
+            ToolMissing: The program is not installed.
+        """
+        names = ("PATH", "PYTHONPATH")
+        environment = {name: os.environ[name] for name in names if name in os.environ}
+        _log.debug("start %s", " ".join(line.argv))
+        with _piped(given) as stdin:
+            try:
+                process = subprocess.Popen(
+                    line.argv,
+                    stdin=stdin,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    pass_fds=(file,),
+                    cwd="/",
+                    env={**environment, "LC_ALL": "C.UTF-8"},
+                    start_new_session=True,
+                )
+            except FileNotFoundError as error:
+                raise ToolMissing(f"{line.program} is not there to be run") from error
+        return Server(process)
+
     def _run(
         self, command: BaseCommand, *, stdin: int = subprocess.PIPE
     ) -> tuple[int, str | bytes, str | bytes]:
@@ -120,6 +153,55 @@ class Commands:
             f"the system tool {program} is not installed",
             next_step=f"install it with: apt-get install {package}",
         )
+
+
+class Server:
+    """A program that was started and runs by itself."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process = process
+        self._said = b""
+
+    @property
+    def process_id(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    def line(self, seconds: float) -> bytes:
+        """Return the next line that it prints, its end included.
+
+        Empty, or without an end, if it ends or says nothing for so long.
+        """
+        assert self._process.stdout is not None
+        output = self._process.stdout.fileno()
+        deadline = time.monotonic() + seconds
+        while b"\n" not in self._said:
+            left = max(0.0, deadline - time.monotonic())
+            if not select.select([output], [], [], left)[0]:
+                break
+            more = os.read(output, _PIPE_BYTES)
+            if not more:
+                break
+            self._said += more
+        line, end, self._said = self._said.partition(b"\n")
+        return line + end
+
+    def wait(self, seconds: float) -> int | None:
+        """Wait for its end; return its exit status, or None if it runs on."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def kill(self) -> None:
+        """End it at once, and wait for that; nothing happens if it is over."""
+        self._process.kill()
+        self._process.wait()
+
+    def let_go(self) -> None:
+        """Close what connects it with us."""
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
 
 def _end(process: "PopenWithAddons[str]") -> None:

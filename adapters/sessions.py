@@ -3,7 +3,7 @@
 A run that is killed (``kill -9``, a power cut) cannot release anything. The next run
 reads what it wrote down, compares it with what the system still holds, and can name and
 clean exactly that. One directory a process, ``<pid>-<start time>``; in it the mount
-points and a log of loop devices and mappings.
+points, those of decrypted volumes included, and a log of loop devices and mappings.
 """
 
 import contextlib

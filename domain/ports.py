@@ -22,7 +22,12 @@ from datetime import datetime
 from typing import Protocol, TypeVar, runtime_checkable
 
 from s3export.domain.backup_layout import TreePath
-from s3export.domain.containers import ContainerFacts, ContainerKey, Opening
+from s3export.domain.containers import (
+    AS_IT_COMES,
+    ContainerFacts,
+    ContainerKey,
+    Opening,
+)
 from s3export.domain.devices import DeviceFacts
 from s3export.domain.devices.preparation import Preparation, Reached
 from s3export.domain.digests import Hash
@@ -639,15 +644,17 @@ class BlockDevices(Protocol):
         preparation: Preparation,
         reached: Reached = lambda state: None,
     ) -> None:
-        """Erase a device and make an ext4 file system on it.
+        """Erase a device and, as a rule, make an ext4 file system on it.
 
         A disk or an image gets a partition table (GPT) with one partition first, if
-        it is not to be one file system as a whole. The caller has judged the facts
-        and asked for confirmation.
+        it is not to be one file system as a whole. Without a file system the partition,
+        or the device, shows nothing that is recognised afterwards. The caller has
+        judged the facts and asked for confirmation.
 
         Args:
             reached: Told of each state of the disk in turn, from ``BEING_ERASED``,
-                before the first byte is written, to ``FORMATTED``.
+                before the first byte is written, to ``FORMATTED``; without a file
+                system to ``PARTITIONED``, if it gets a table.
 
         Raises:
             errors.DeviceFailed: Naming the step. The disk is in the state that was
@@ -719,18 +726,19 @@ class OpenedContainer:
 class Containers(Protocol):
     """Encrypted containers: files on a disk, or whole disks and partitions.
 
-    Opening changes no byte of them, and what it needs of the system is released on
-    leaving, whatever happened. Every method may raise `errors.PasswordRefused`,
-    `errors.KernelLacks`, `errors.ContainerUnsupported`, `errors.ToolMissing`,
-    `errors.PrivilegeMissing` and `errors.DeviceUnreadable` (the container opens, and
-    holds no file system that can be read).
+    What opening needs of the system is released on leaving, whatever happened; what a
+    killed run leaves, `BlockDevices.leftovers` tells and `BlockDevices.clean` releases.
+    Every method but `lacking` may raise `errors.PasswordRefused`, `errors.KernelLacks`,
+    `errors.ContainerUnsupported`, `errors.ToolMissing`, `errors.PrivilegeMissing` and
+    `errors.DeviceUnreadable` (the container opens, and holds no file system that can be
+    read).
     """
 
     @abstractmethod
     def open_file(
         self, tree: FileTree, path: TreePath, key: ContainerKey, opening: Opening
     ) -> AbstractContextManager[OpenedContainer]:
-        """Open a container that is a file of a tree.
+        """Open a container that is a file of a tree; not one byte of it is changed.
 
         Raises:
             errors.FileUnreadable: There is no such file.
@@ -741,7 +749,27 @@ class Containers(Protocol):
     def open_device(
         self, facts: DeviceFacts, key: ContainerKey, opening: Opening
     ) -> AbstractContextManager[OpenedContainer]:
-        """Open a device or an image that is a container, or whose one partition is."""
+        """Open a device or an image that is a container, or whose one partition is.
+
+        Not one byte of it is changed.
+        """
+
+    @abstractmethod
+    def lacking(self, kind: str) -> str:
+        """Say what this system or this user lacks to make containers and write to them.
+
+        Changes nothing. Not lacking is no promise: the disk may be full.
+
+        Args:
+            kind: ``truecrypt``, for `create`; ``luks2``, for `create_device`.
+
+        Returns:
+            In words; empty where nothing is lacking.
+
+        Raises:
+            ValueError: It is no kind that is made.
+
+        """
 
     @abstractmethod
     def create(
@@ -751,19 +779,83 @@ class Containers(Protocol):
         size_bytes: int,
         password: Secret,
         label: str,
-    ) -> AbstractContextManager[WritableTree]:
-        """Make a TrueCrypt container with an empty ext4 file system to be written to.
+    ) -> None:
+        """Make a TrueCrypt container with an empty ext4 file system.
 
-        The container is written to the tree on leaving; after any error, those of the
-        block included, nothing stands at ``path``.
+        It takes all of its room at once: writing to it never finds the disk full below.
+        It is on the disk, and stands at ``path``, when it is whole; after a failure or
+        a kill nothing stands there. What a kill left under another name beside it is
+        removed by the next call for the same path.
+
+        Sectors that were never written hold what the disk gives for them, as after
+        TrueCrypt's quick format: how much is used can be seen without the password.
 
         Args:
-            size_bytes: Of the container; rounded down to whole MiB.
-            label: Of the file system.
+            size_bytes: Of the container, the headers included; rounded down to whole
+                MiB. The file system holds some less.
+            label: Of the file system; at most 16 bytes are kept (ext4's limit).
 
         Raises:
-            errors.DiskFull: There is no room for it.
+            errors.DiskFull: There is no room for it, or it is too small for a file
+                system.
+            errors.PathUnusable: Something else is there.
+            errors.InputRefused: The password is none that TrueCrypt takes (1 to 64
+                bytes).
+            errors.DeviceFailed: The disk gives an error.
 
+        """
+
+    @abstractmethod
+    def open_for_writing(
+        self,
+        tree: WritableTree,
+        path: TreePath,
+        key: ContainerKey,
+        opening: Opening = AS_IT_COMES,
+    ) -> AbstractContextManager[WritableTree]:
+        """Mount the file system of a container that is a file, for writing.
+
+        What a run that was killed had written and synced is there: the journal is
+        replayed. On leaving all is synced, of the container's file, too, and released.
+
+        Raises:
+            errors.FileUnreadable: There is no such file.
+            errors.DeviceRefused: It is being written to already, by a run that goes on
+                or was killed and not cleaned up after; nothing was changed.
+            errors.InputRefused: ``opening`` forbids to mount.
+            errors.DeviceFailed: On leaving: something that was written did not reach
+                the disk. All is released, or the message says what is not.
+
+        """
+
+    @abstractmethod
+    def create_device(self, facts: DeviceFacts, password: Secret, label: str) -> None:
+        """Make a LUKS2 container with an empty ext4 file system, synced.
+
+        It fills the device's one partition, or the device where it has no partition
+        table. What was there is lost. The caller has judged the facts and asked for
+        confirmation.
+
+        Args:
+            label: Of the file system; at most 16 bytes are kept (ext4's limit).
+
+        Raises:
+            errors.KernelLacks, errors.PrivilegeMissing, errors.InputRefused: Before
+                anything is erased. The last: the password is empty, holds a line break,
+                or has more than 512 bytes.
+            errors.DeviceUnreadable: It has several partitions; nothing was changed.
+            errors.DeviceFailed: It may hold anything: what was there, a container
+                without a file system, or nothing that can be opened.
+
+        """
+
+    @abstractmethod
+    def open_device_for_writing(
+        self, facts: DeviceFacts, key: ContainerKey, opening: Opening = AS_IT_COMES
+    ) -> AbstractContextManager[WritableTree]:
+        """Mount the file system of a container that is a device, or its one partition.
+
+        All else is as for `open_for_writing`.
         """
 
 

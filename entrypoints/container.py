@@ -15,6 +15,7 @@ from s3export.adapters.block_devices import SystemBlockDevices
 from s3export.adapters.clock import SystemClock
 from s3export.adapters.commands import Commands
 from s3export.adapters.containers.cryptsetup import CryptsetupContainers
+from s3export.adapters.containers.fuse_mounts import FuseMounts
 from s3export.adapters.containers.system import SystemContainers
 from s3export.adapters.hash_functions import InstalledHashes
 from s3export.adapters.interruption import Interruption
@@ -116,7 +117,15 @@ class SystemAdapters(containers.DeclarativeContainer):
         shield=interruption.provided.shield,
         run_directory=run_directory,
     )
-    disk_containers = providers.Singleton(SystemContainers, cryptsetup, block_devices)
+    fuse_mounts = providers.Singleton(
+        FuseMounts,
+        providers.Factory(Commands, shield=interruption.provided.shield),
+        shield=interruption.provided.shield,
+        run_directory=run_directory,
+    )
+    disk_containers = providers.Singleton(
+        SystemContainers, cryptsetup, block_devices, fuse_mounts
+    )
     manifests = providers.Singleton(YamlManifests)
     hashes = providers.Singleton(InstalledHashes)
     scratch = providers.Singleton(TemporaryScratch)

@@ -1,7 +1,7 @@
-"""Encrypted containers through cryptsetup and the kernel's dm-crypt, read-only.
+"""Encrypted containers through cryptsetup and the kernel's dm-crypt.
 
-A read-only loop device stands between the container and cryptsetup: with ``--readonly``
-alone, cryptsetup repairs a damaged LUKS2 header on the disk it looks at.
+To read one, a read-only loop device stands between the container and cryptsetup: with
+``--readonly`` alone, it repairs a damaged LUKS2 header on the disk it looks at.
 """
 
 import contextlib
@@ -23,6 +23,7 @@ from s3export.domain.containers import ContainerKey
 from s3export.domain.errors import (
     DeviceAbsent,
     DeviceFailed,
+    DeviceRefused,
     DeviceUnreadable,
     FileRefused,
     InputRefused,
@@ -32,6 +33,7 @@ from s3export.domain.errors import (
     S3ExportError,
     ToolMissing,
 )
+from s3export.domain.secret import Secret
 
 Format = Literal["tcrypt", "luks"]
 """What cryptsetup calls TrueCrypt and VeraCrypt, and LUKS1 and LUKS2."""
@@ -48,7 +50,7 @@ _MODULES: dict[Format | None, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Mapping:
-    """The decrypted view of a container: a read-only block device.
+    """The decrypted view of a container: a block device.
 
     Attributes:
         path: Its node, ``/dev/mapper/…``.
@@ -112,11 +114,13 @@ class CryptsetupContainers:
         veracrypt: bool | None = None,
         offset: int = 0,
         size: int = 0,
+        read_only: bool = True,
     ) -> Iterator[Mapping]:
         """Give the decrypted view; on leaving, nothing of it is left.
 
         Args:
-            kind: None to look: LUKS says so itself, all else is tried as TrueCrypt.
+            kind: None to look: LUKS says so itself, all else is tried as TrueCrypt. To
+                be written to, the kind must be known: looking may change a header.
             hidden: Open the volume within the free space, which has its own key.
             backup_header: Use the copy of a TrueCrypt header at the container's end.
             veracrypt: None to try TrueCrypt, then VeraCrypt; False for TrueCrypt only;
@@ -140,15 +144,22 @@ class CryptsetupContainers:
         _need_root()
         _need_container(path)
         with ExitStack() as stack:
-            loops = self._loop_devices
-            device = stack.enter_context(
-                loops.attached(path, read_only=True, offset=offset, size=size)
-            )
+            device = path
+            if read_only or offset or size or not Path(path).is_block_device():
+                device = stack.enter_context(
+                    self._loop_devices.attached(
+                        path, read_only=read_only, offset=offset, size=size
+                    )
+                )
             name = mappings.new_name()
             if kind is None:
                 kind = self._kind(device)
             if kind == "luks":
-                attempts = [command_lines.open_luks(device, name, keyfile=_only(key))]
+                attempts = [
+                    command_lines.open_luks(
+                        device, name, keyfile=_only(key), read_only=read_only
+                    )
+                ]
             else:
                 attempts = [
                     command_lines.open_tcrypt(
@@ -159,6 +170,7 @@ class CryptsetupContainers:
                         pim=key.pim,
                         hidden=hidden,
                         backup_header=backup_header,
+                        read_only=read_only,
                     )
                     for new in _generations(veracrypt, key.pim)
                 ]
@@ -172,6 +184,27 @@ class CryptsetupContainers:
                 cipher_of(status),
                 _kind_of(opened_by, kind),
             )
+
+    def check_passphrase(self, passphrase: Secret) -> None:
+        """Return if a container can be made with a passphrase.
+
+        Raises:
+            InputRefused: It cannot.
+        """
+        if len(_line_of(ContainerKey(passphrase))) == 1:
+            raise InputRefused("a container's password cannot be empty")
+
+    def make_luks(self, device: str, passphrase: Secret) -> None:
+        """Make an empty LUKS2 container of a device; what was on it is lost.
+
+        Raises:
+            InputRefused: The passphrase is none that such a container can have.
+            DeviceFailed: It could not be made; the device may be erased all the same.
+        """
+        _need_root()
+        self.check_passphrase(passphrase)
+        secret = _line_of(ContainerKey(passphrase))
+        self._commands.run(command_lines.make_luks(device), secret=secret)
 
     def _kind(self, device: str) -> Format:
         line = command_lines.is_luks(device)
@@ -276,6 +309,12 @@ def refusal(
     damaged header, a file that is no container, and a cipher that the kernel lacks.
     """
     said = output.stderr
+    if "which is in use" in said:
+        return DeviceRefused(
+            f"{path} is in use: it is open already, or mounted",
+            next_step="end what uses it; what a killed run of s3export left, its next "
+            "run offers to release",
+        )
     if "Cannot initialize device-mapper" in said:
         return KernelLacks(
             f"{path} cannot be opened: the kernel has no device-mapper (module dm_mod)"

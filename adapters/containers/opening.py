@@ -5,7 +5,7 @@ cascade is tried at every place, until four bytes and two checksums are right.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from s3export.adapters.byte_sources import ByteSource
@@ -23,7 +23,12 @@ from s3export.adapters.containers.sector_ciphers import (
     SectorCipher,
     wipe,
 )
-from s3export.adapters.containers.tcrypt_header import HEADER_BYTES, Header, Place
+from s3export.adapters.containers.tcrypt_header import (
+    HEADER_BYTES,
+    Header,
+    Place,
+    Region,
+)
 from s3export.domain.containers import ContainerKey
 from s3export.domain.errors import (
     ContainerDamaged,
@@ -76,6 +81,21 @@ class _Found:
     derivation: Derivation
 
 
+@dataclass(frozen=True)
+class FoundVolume:
+    """A volume and what decrypts it.
+
+    Attributes:
+        region: Where its data is in the container.
+        keys: Those of the data; who asked for them wipes them.
+    """
+
+    facts: VolumeFacts
+    region: Region
+    cascade: Cascade
+    keys: bytearray = field(repr=False)
+
+
 def open_volume(
     source: ByteSource,
     key: ContainerKey,
@@ -84,10 +104,35 @@ def open_volume(
     backup_header: bool = False,
     veracrypt: bool | None = None,
 ) -> tuple[VolumeFacts, ByteSource]:
-    """Open a volume for reading.
+    """Open a volume for reading; arguments and errors are those of `find_volume`.
 
     Args:
         source: The container; it is closed with the result, and left open on errors.
+    """
+    found = find_volume(
+        source,
+        key,
+        hidden=hidden,
+        backup_header=backup_header,
+        veracrypt=veracrypt,
+    )
+    cipher = SectorCipher(found.cascade, found.keys)
+    wipe(found.keys)
+    return found.facts, DecryptedSource(source, found.region, cipher)
+
+
+def find_volume(
+    source: ByteSource,
+    key: ContainerKey,
+    *,
+    hidden: bool | None = None,
+    backup_header: bool = False,
+    veracrypt: bool | None = None,
+) -> FoundVolume:
+    """Find the volume that a key opens.
+
+    Args:
+        source: The container; it is left open.
         hidden: Which of two volumes; ``None`` tries both, with each hash the outer one
             first, since a password is for one of them.
         backup_header: Use the headers at the end of the container.
@@ -114,7 +159,7 @@ def open_volume(
     for program in programs:
         found = next(_found(program, headers), None)
         if found is not None:
-            return _opened(source, found)
+            return _described(source, found)
     raise _nothing_found(programs, backup_header)
 
 
@@ -193,10 +238,9 @@ def _found(
                 wipe(keys)
 
 
-def _opened(source: ByteSource, found: _Found) -> tuple[VolumeFacts, ByteSource]:
+def _described(source: ByteSource, found: _Found) -> FoundVolume:
     header, place = found.header, found.place
     region = tcrypt_header.data_region(header, source.size_bytes, hidden=place.hidden)
-    cipher = SectorCipher(found.cascade, header.keys)
     facts = VolumeFacts(
         kind=header.kind,
         cipher=sector_ciphers.name_of(found.cascade),
@@ -206,7 +250,7 @@ def _opened(source: ByteSource, found: _Found) -> tuple[VolumeFacts, ByteSource]
         backup_header=place.backup,
         size_bytes=region.size,
     )
-    return facts, DecryptedSource(source, region, cipher)
+    return FoundVolume(facts, region, found.cascade, bytearray(header.keys))
 
 
 def _nothing_found(

@@ -110,9 +110,12 @@ class MemoryBlockDevices(BlockDevices):
         reached(DiskState.BEING_ERASED)
         disk.tree = None
         if facts.kind is DeviceKind.PARTITION or preparation.whole_disk:
+            disk.facts = replace(disk.facts, signatures=(), parts=())
+            if not preparation.file_system:
+                return
             reached(DiskState.BEING_FORMATTED)
             disk.fail("format")
-            disk.facts = replace(disk.facts, signatures=("ext4",), parts=())
+            disk.facts = replace(disk.facts, signatures=("ext4",))
         else:
             disk.fail("partition")
             part = DeviceFacts(
@@ -120,10 +123,12 @@ class MemoryBlockDevices(BlockDevices):
                 kind=DeviceKind.PARTITION,
                 size_bytes=max(0, facts.size_bytes - (2 << 20)),
                 removable=True,
-                signatures=("ext4",),
+                signatures=("ext4",) if preparation.file_system else (),
             )
             disk.facts = replace(disk.facts, signatures=("gpt",), parts=(part,))
             reached(DiskState.PARTITIONED)
+            if not preparation.file_system:
+                return
             reached(DiskState.BEING_FORMATTED)
             disk.fail("format")
         disk.tree = MemoryWritableTree(room_bytes=facts.size_bytes)

@@ -34,9 +34,12 @@ class Preparation:
         whole_disk: Make the file system without a partition table around it.
         full: Write all of the file system's tables now, and not in the background
             after it is first mounted: minutes on a large disk.
+        file_system: Make one. Otherwise the partition, or the device, is left empty,
+            for an encrypted container to fill it.
 
     """
 
     label: str
     whole_disk: bool = False
     full: bool = False
+    file_system: bool = True

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from s3export.adapters.yaml_manifests import YamlManifests
 from s3export.domain.backup_layout import BackupLayout, TreePath, directory_of
+from s3export.domain.containers import ContainerKey
 from s3export.domain.devices import DeviceFacts
 from s3export.domain.devices.preparation import Preparation
 from s3export.domain.errors import (
@@ -107,9 +108,9 @@ class LoadingFacility:
             return self.load(request, tree)
         path = TreePath(f"{request.job_id}.tc".encode())
         size = int(tree.free_bytes() * _SHARE_OF_THE_DISK)
-        with self.containers.create(
-            tree, path, size, password, request.job_id
-        ) as inside:
+        self.containers.create(tree, path, size, password, request.job_id)
+        key = ContainerKey(password)
+        with self.containers.open_for_writing(tree, path, key) as inside:
             return self.load(request, inside)
 
     def _signature(self, facts: DeviceFacts) -> bytes:

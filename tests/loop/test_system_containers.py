@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from contracts.containers_contract import ContainersContract
 
+from s3export.domain.devices.preparation import Preparation
 from s3export.domain.ports import Containers, WritableTree
 from s3export.entrypoints.container import application
 from s3export.entrypoints.settings import Settings
@@ -27,5 +28,10 @@ class TestSystemContainers(ContainersContract):
         with image.open("wb") as file:
             file.truncate(48 << 20)
         adapters = application(Settings()).adapters
-        with adapters.block_devices().new_file_system(str(image), "x") as tree:
+        adapters.run_directory.override(str(tmp_path / "run"))
+        devices = adapters.block_devices()
+        whole = Preparation("x", whole_disk=True)
+        devices.prepare(devices.inspect(str(image)), whole)
+        with devices.open_for_writing(devices.inspect(str(image))) as tree:
             yield Arranged(adapters.disk_containers(), tree)
+        assert not list((tmp_path / "run").glob("*"))

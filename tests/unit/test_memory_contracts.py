@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 import pytest
 from contracts.block_devices_contract import BlockDevicesContract
 from contracts.clock_contract import ClockContract
-from contracts.containers_contract import ContainersContract
+from contracts.containers_contract import (
+    ContainersContract,
+    DeviceContainersContract,
+)
 from contracts.export_service_contract import ExportServiceContract
 from contracts.file_tree_contract import (
     FILES,
@@ -34,6 +37,7 @@ from s3export.adapters.memory import (
     MemoryWritableTree,
 )
 from s3export.adapters.workers import ThreadWorkers
+from s3export.domain.devices import DeviceFacts
 from s3export.domain.ports import Clock, Scratch, Workers
 
 
@@ -109,6 +113,20 @@ class TestMemoryContainers(ContainersContract):
     @pytest.fixture
     def arranged(self) -> Sealed:
         return Sealed(MemoryContainers(), MemoryWritableTree(room_bytes=48 << 20))
+
+
+@dataclass
+class SealedDevice:
+    containers: MemoryContainers
+
+    def facts(self) -> DeviceFacts:
+        return disk_facts()
+
+
+class TestMemoryDeviceContainers(DeviceContainersContract):
+    @pytest.fixture
+    def arranged(self) -> SealedDevice:
+        return SealedDevice(MemoryContainers())
 
 
 class TestFixedClock(ClockContract):
