@@ -43,7 +43,10 @@ from s3export.domain.ports import Progress
 from s3export.domain.services.create_job import CreateJob
 from s3export.domain.services.follow_jobs import FollowJobs
 from s3export.domain.services.load_device import LoadDevice
+from s3export.domain.services.load_disk import LoadDisk
+from s3export.domain.services.load_survey import SurveyLoad
 from s3export.domain.services.open_backup import OpenBackup
+from s3export.domain.services.read_back import ReadBack
 from s3export.domain.services.survey_selection import SurveySelection
 from s3export.domain.services.verification_run import Parts
 from s3export.domain.services.verify_backup import VerifyBackup
@@ -184,6 +187,26 @@ class UseCases(containers.DeclarativeContainer):
         hashes=adapters.hashes,
         workers=adapters.workers,
         clock=adapters.clock,
+        progress=adapters.progress,
+    )
+    load_disk = providers.Factory(
+        LoadDisk,
+        devices=adapters.block_devices,
+        containers=adapters.disk_containers,
+        load=load_device,
+        survey=providers.Factory(
+            SurveyLoad,
+            store=adapters.object_store,
+            workers=adapters.workers,
+            clock=adapters.clock,
+            progress=adapters.progress,
+        ),
+        randomness=adapters.randomness,
+    )
+    read_back = providers.Factory(
+        ReadBack,
+        hashes=adapters.hashes,
+        workers=adapters.workers,
         progress=adapters.progress,
     )
     verify_backup = providers.Factory(

@@ -43,6 +43,7 @@ from s3export.domain.jobs import (
     signature_of,
 )
 from s3export.domain.jobs import job_id as checked_job_id
+from s3export.domain.load_journal import JOURNAL, entries_of
 from s3export.domain.manifests import (
     DEFAULT_RECOVERY_DIRECTORY,
     CheckedManifest,
@@ -50,7 +51,7 @@ from s3export.domain.manifests import (
 )
 from s3export.domain.manifests.lints import other_serial
 from s3export.domain.manifests.writing import Draft, write
-from s3export.domain.ports import KeyRing, ObjectStore, ReportWriter
+from s3export.domain.ports import BlockDevices, KeyRing, ObjectStore, ReportWriter
 from s3export.domain.services.create_job import (
     AS_USUAL,
     CreateJob,
@@ -65,6 +66,20 @@ from s3export.domain.services.follow_jobs import (
     UpdatedJob,
 )
 from s3export.domain.services.job_watch import NoAnswer, Observation
+from s3export.domain.services.load_device import (
+    DEFAULT_AT_ONCE,
+    Place,
+    place_after,
+)
+from s3export.domain.services.load_disk import (
+    Encryption,
+    LoadDisk,
+    LoadedDisk,
+    LoadPlan,
+    LoadWishes,
+)
+from s3export.domain.services.open_backup import OpenBackup
+from s3export.domain.services.read_back import ReadBack, ReadBackResult
 from s3export.domain.services.survey_selection import Survey, SurveySelection
 from s3export.domain.services.verify_backup import VerifyBackup
 from s3export.domain.services.verify_request import VerifyRequest, Watch
@@ -80,6 +95,9 @@ if TYPE_CHECKING:  # the container imports boto3 and more: only where it is need
     from s3export.entrypoints.settings import Settings
 
     AnyApplication = Application | MemoryApplication
+
+READERS = 2
+"""Files read back at once."""
 
 ALL_FILES = None
 """For ``sample_size``: look at every file."""
@@ -266,6 +284,109 @@ def create_job(
     app = application or open_application()
     service: CreateJob = app.use_cases.create_job()
     return service.carry_out(plan)
+
+
+def plan_load(
+    manifest_path: str,
+    device: str,
+    *,
+    wishes: DiskWishes = AS_USUAL,
+    encryption: Encryption = Encryption.TRUECRYPT,
+    job_id: str | None = None,
+    continue_from: bytes | None = None,
+    keys: KeyRing | None = None,
+    forks: int | None = None,
+    application: "AnyApplication | None" = None,
+) -> LoadPlan:
+    """Find out what `load_device` would load, and whether the disk may be taken.
+
+    Changes nothing, neither on the device nor in S3: a dry run. A few objects are read
+    to measure how fast they come.
+
+    Args:
+        device: A disk, a partition or an image file.
+        wishes: How the disk is to be taken.
+        encryption: TrueCrypt with the manifest's password by default.
+        job_id: Names log and container; by default that of SIGNATURE on the disk, or a
+            new one.
+        continue_from: The export log of the disk before this one.
+        keys: Asked for the container's password; by default the manifest's.
+        forks: Objects fetched at once.
+
+    Raises:
+        ManifestRejected: It names nothing to load.
+        DeviceRefused: Writing to the device would be unsafe.
+        ContainerLocked: There is no password, and no encryption was not asked for.
+        AwsError: S3 cannot be asked.
+    """
+    app = application or open_application()
+    manifest = app.adapters.manifests().read(manifest_path).selection()
+    service: LoadDisk = app.use_cases.load_disk()
+    begin = Place()
+    if continue_from is not None:
+        log = parse_export_log(continue_from, "the log to continue from")
+        begin = place_after(log.entries, manifest.sources())
+    return service.plan(
+        manifest,
+        device,
+        keys or GivenKeys(manifest.truecrypt_password),
+        LoadWishes(
+            wishes,
+            encryption,
+            None if job_id is None else checked_job_id(job_id),
+            begin,
+            forks or app.settings().forks or DEFAULT_AT_ONCE,
+        ),
+    )
+
+
+def load_device(
+    plan: LoadPlan, *, application: "AnyApplication | None" = None
+) -> LoadedDisk:
+    """ERASE the disk of a plan, unless it goes on with it, and load it.
+
+    The plan has been shown to whoever owns the disk. Run again with a new plan after
+    any error or kill: it goes on.
+
+    Raises:
+        DeviceChanged, DeviceRefused: The device is not what was planned for any more;
+            nothing was changed.
+        AwsError, DeviceError: What was loaded until then remains.
+    """
+    app = application or open_application()
+    service: LoadDisk = app.use_cases.load_disk()
+    return service.carry_out(plan)
+
+
+def read_back(
+    device: str,
+    *,
+    keys: KeyRing | None = None,
+    forks: int | None = None,
+    application: "AnyApplication | None" = None,
+) -> ReadBackResult:
+    """Read a disk that `load_device` loaded, and compare with what was written.
+
+    Raises:
+        DeviceError: It cannot be opened, or no load is on it.
+    """
+    app = application or open_application()
+    devices: BlockDevices = app.adapters.block_devices()
+    opening = OpenBackup(devices, app.adapters.disk_containers())
+    nothing = BackupLayout((Source("", JOURNAL),), TreePath(b""))
+    facts = devices.inspect(device)
+    with opening(facts, nothing, AS_IT_COMES, keys or GivenKeys()) as opened:
+        written = [0, 0]
+        for entry in entries_of(opened.tree):
+            written[0] += entry.written
+            written[1] += entry.size_bytes if entry.written else 0
+        service: ReadBack = app.use_cases.read_back()
+        return service(
+            opened.tree,
+            total=written[0],
+            total_bytes=written[1],
+            at_once=forks or READERS,
+        )
 
 
 def list_devices(

@@ -22,6 +22,8 @@ from s3export.domain.services.follow_jobs import (
     JobWithoutStatus,
     UpdatedJob,
 )
+from s3export.domain.services.load_disk import LoadedDisk, LoadPlan
+from s3export.domain.services.read_back import ReadBackResult
 from s3export.domain.services.survey_selection import Survey
 from s3export.domain.verification import Finding, Outcome, Profile, Report
 
@@ -372,4 +374,71 @@ def survey_document(survey: Survey) -> Document:
             }
             for share in survey.shares
         ],
+    }
+
+
+def load_plan_document(plan: LoadPlan) -> Document:
+    """Return what load-device is about to do."""
+    survey = plan.survey
+    return {
+        "device": device_document(plan.facts),
+        "job_id": plan.request.job_id,
+        "encryption": plan.encryption.value,
+        "resumes": plan.resumes,
+        "steps": list(plan.steps()),
+        "cautions": list(plan.cautions()),
+        "objects": survey.objects,
+        "size_bytes": survey.size_bytes,
+        "disks": [
+            {
+                "operation": share.operation,
+                "begin_marker": share.begin_marker,
+                "objects": share.objects,
+                "size_bytes": share.size_bytes,
+            }
+            for share in survey.shares
+        ],
+        "too_large": [large.key for large in survey.too_large],
+        "archived": survey.archived,
+        "bytes_a_second": survey.bytes_a_second,
+        "seconds": survey.seconds,
+        "usd": round(survey.usd, 2),
+    }
+
+
+def loaded_document(
+    loaded: LoadedDisk, back: ReadBackResult | None, report: Report | None
+) -> Document:
+    """Return what load-device has done."""
+    plan, result = loaded.plan, loaded.result
+    begin = result.next_disk
+    return {
+        "job_id": plan.request.job_id,
+        "device": plan.facts.path,
+        "encryption": plan.encryption.value,
+        "written": result.written,
+        "size_bytes": result.size_bytes,
+        "taken_over": result.taken_over,
+        "recovered": result.recovered,
+        "evidence": dict(sorted(result.evidence.items())),
+        "errors": dict(sorted(result.failed.items())),
+        "troubles": [
+            {
+                "bucket": trouble.bucket,
+                "key": trouble.key,
+                "code": trouble.code,
+                "detail": trouble.detail,
+            }
+            for trouble in result.troubles
+        ],
+        "next_disk": {
+            "operation": begin.operation,
+            "begin_marker": begin.begin_marker,
+        }
+        if begin
+        else None,
+        "log_error": result.log_error,
+        "saved": loaded.saved,
+        "read_back": {"files": back.files, "wrong": back.wrong} if back else None,
+        "verification": report_document(report) if report else None,
     }

@@ -12,7 +12,7 @@ that was killed goes on after the last settled batch.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,12 +21,13 @@ from s3export.domain.backup_layout import (
     LOAD_DIRECTORY,
     BackupLayout,
     NotAPath,
+    Source,
     TreePath,
     below,
     join,
     recovery_paths,
 )
-from s3export.domain.errors import AwsError, DiskFull, PathUnusable
+from s3export.domain.errors import AwsError, DiskFull, InputRefused, PathUnusable
 from s3export.domain.evidence import NONE
 from s3export.domain.export_log import LogEntry, export_log_lines
 from s3export.domain.load_journal import (
@@ -79,6 +80,34 @@ class Place:
     key: str = ""
 
 
+def place_after(entries: Sequence[LogEntry], sources: Sequence[Source]) -> Place:
+    """Return the place after the last object of a log: where the next disk begins.
+
+    Our own logs name the operation. For AWS's it is the last one that selects the
+    object.
+
+    Raises:
+        InputRefused: The log is not one of these operations.
+
+    """
+    last = entries[-1]
+    fitting = [
+        number
+        for number, source in enumerate(sources)
+        if source.bucket == last.bucket and source.selects(last.key)
+    ]
+    told = last.operation
+    if told is not None and told in fitting:
+        return Place(told, last.key)
+    if not fitting or told is not None:
+        raise InputRefused(
+            f"the log ends with s3://{last.bucket}/{last.key}, which this manifest "
+            "does not select",
+            next_step="take the manifest that the disk before was loaded with",
+        )
+    return Place(fitting[-1], last.key)
+
+
 @dataclass(frozen=True)
 class Trouble:
     """An object that is not on the disk, and why, for people."""
@@ -87,6 +116,9 @@ class Trouble:
     key: str
     code: str
     detail: str
+
+
+FROM_THE_START = Place()
 
 
 @dataclass(frozen=True)
@@ -104,7 +136,7 @@ class LoadRequest:
 
     layout: BackupLayout
     job_id: str
-    begin: Place = Place()
+    begin: Place = FROM_THE_START
     at_once: int = DEFAULT_AT_ONCE
     log_bucket: str = ""
     log_key: str = ""

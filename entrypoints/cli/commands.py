@@ -100,9 +100,20 @@ class Call:
                 f"release it with: {leftover.command}"
             )
         if leftovers and self.terminal.agrees("Release what was left?"):
-            for leftover in leftovers:
-                devices.clean(leftover)
-                self.terminal.tell(f"released: {harmless(leftover.what)}")
+            self._release(leftovers)
+
+    def release_what_was_left(self) -> None:
+        """Release what killed runs left mounted or attached, without asking."""
+        with contextlib.suppress(DeviceError):  # the command itself will say
+            self._release(self.application.adapters.block_devices().leftovers())
+
+    def _release(self, leftovers: Sequence[Leftover]) -> None:
+        devices = self.application.adapters.block_devices()
+        for leftover in leftovers:
+            devices.clean(leftover)
+            self.terminal.tell(
+                f"released what a run that was killed left: {harmless(leftover.what)}"
+            )
 
 
 def create_job(call: Call) -> int:
@@ -116,7 +127,7 @@ def create_job(call: Call) -> int:
             erase=not arguments.skip_format,
             whole_disk=arguments.whole_disk,
             full_format=arguments.full_format,
-            allow_fixed=arguments.allow_fixed_disk or _will_be_typed(call),
+            allow_fixed=arguments.allow_fixed_disk or will_be_typed(call),
         ),
         resume=arguments.resume,
         online=arguments.online,
@@ -158,7 +169,7 @@ def create_job(call: Call) -> int:
     return ExitCode.DONE
 
 
-def _will_be_typed(call: Call) -> bool:
+def will_be_typed(call: Call) -> bool:
     """Say whether somebody will read the cautions and type the disk's name."""
     arguments = call.arguments
     return arguments.dry_run or (
@@ -381,7 +392,7 @@ def _verified(call: Call, seed: str | None, size: int) -> Report:
         reports=arguments.report,
         all_findings=arguments.all_findings,
         opening=_opening(arguments),
-        keys=_keys(call),
+        keys=keys_of(call),
         watch=_Shown(call.terminal),
         application=call.application,
     )
@@ -399,7 +410,7 @@ def _opening(arguments: argparse.Namespace) -> Opening:
     )
 
 
-def _keys(call: Call) -> KeyRing:
+def keys_of(call: Call) -> KeyRing:
     """Take the password from where it was given; otherwise ask when it is needed."""
     arguments, terminal = call.arguments, call.terminal
     password = arguments.password

@@ -28,9 +28,11 @@ class ExitCode(enum.IntEnum):
 TABLE = """\
 exit codes:
   0    done; verify-backup: nothing critical was found, all drawn could be verified
-  1    verify-backup: the backup differs from S3
+  1    verify-backup: the backup differs from S3; load-device: what was read back is
+       not what was written
   2    wrong usage
-  3    verify-backup: nothing differs, but something drawn could not be verified
+  3    verify-backup: nothing differs, but something drawn could not be verified;
+       load-device: something that is selected is not on the disk, which may be full
   4    input refused: manifest, settings, report file, or no confirmation; or the
        output cannot be written (the disk is full)
   5    device or container: refused for safety, absent, busy, unreadable as a whole,

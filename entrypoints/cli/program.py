@@ -11,13 +11,14 @@ from contextlib import contextmanager
 
 from s3export.adapters.interruption import Interrupted, Interruption
 from s3export.domain.errors import S3ExportError
-from s3export.entrypoints.cli import commands, manifest_commands
+from s3export.entrypoints.cli import commands, load_commands, manifest_commands
 from s3export.entrypoints.cli.arguments import build_parser
 from s3export.entrypoints.cli.exit_codes import ExitCode, of_error, of_signal
 from s3export.entrypoints.cli.terminal import Terminal, harmless, standard_terminal
 
 _COMMANDS: dict[str, Callable[[commands.Call], int]] = {
     "create-job": commands.create_job,
+    "load-device": load_commands.load_device,
     "update-job": commands.update_job,
     "cancel-job": commands.cancel_job,
     "get-status": commands.get_status,

@@ -1,0 +1,79 @@
+"""What a disk says of the load that is on it, outside of any container in a file.
+
+It names the job, and holds a fingerprint of what is loaded: so the same command finds
+its own half-loaded disk again and goes on, and any other command does not. No bucket,
+no key and no password can be read from it.
+"""
+
+import hashlib
+import json
+from dataclasses import astuple, dataclass
+
+from s3export.domain.backup_layout import LOAD_DIRECTORY, BackupLayout, join, shown
+from s3export.domain.errors import FileUnreadable, InputRefused
+from s3export.domain.jobs import JobId, job_id
+from s3export.domain.ports import FileTree
+
+MARKER = join(LOAD_DIRECTORY, b"load.json")
+SCHEMA = "s3export/load-marker/1"
+
+_LONGEST = 65_536  # bytes
+
+
+@dataclass(frozen=True)
+class LoadMarker:
+    """Which load a disk is of.
+
+    Attributes:
+        fingerprint: Of all that decides what is on the disk, and where.
+        encryption: ``truecrypt``, ``luks2`` or ``none``.
+
+    """
+
+    job_id: JobId
+    fingerprint: str
+    encryption: str
+
+    def text(self) -> str:
+        """Return it as it stands on the disk."""
+        content = {
+            "schema": SCHEMA,
+            "job_id": self.job_id,
+            "fingerprint": self.fingerprint,
+            "encryption": self.encryption,
+        }
+        return json.dumps(content, indent=1) + "\n"
+
+
+def fingerprint_of(layout: BackupLayout, operation: int, key: str) -> str:
+    """Return the fingerprint of a selection that begins at a place."""
+    parts = [
+        [[*map(_plain, astuple(source))] for source in layout.sources],
+        shown(layout.recovery_directory),
+        [operation, key],
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def marker_on(tree: FileTree) -> LoadMarker | None:
+    """Read the marker of a disk; ``None`` where there is none that is understood."""
+    buffer = bytearray(_LONGEST)
+    length = 0
+    try:
+        with tree.open(MARKER) as file:
+            while got := file.readinto(memoryview(buffer)[length:]):
+                length += got
+        content = json.loads(buffer[:length])
+        if content["schema"] != SCHEMA:
+            return None
+        return LoadMarker(
+            job_id(content["job_id"]),
+            str(content["fingerprint"]),
+            str(content["encryption"]),
+        )
+    except (FileUnreadable, InputRefused, ValueError, KeyError, TypeError):
+        return None
+
+
+def _plain(value: object) -> object:
+    return shown(value) if isinstance(value, bytes) else value

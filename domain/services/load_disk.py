@@ -1,0 +1,395 @@
+"""Take a disk, and load it: what AWS's loading facility did with a parcel.
+
+Two halves: `LoadDisk.plan` looks and asks and changes nothing; `LoadDisk.carry_out`
+prepares the disk, unless it holds a part of this very load, and loads it.
+"""
+
+import enum
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+from s3export.domain.backup_layout import ROOT, BackupLayout, TreePath, directory_of
+from s3export.domain.containers import AS_IT_COMES, ContainerKey
+from s3export.domain.devices import DeviceFacts, DeviceKind, cautions
+from s3export.domain.devices.preparation import Preparation
+from s3export.domain.errors import (
+    ContainerLocked,
+    DeviceError,
+    InputRefused,
+    KernelLacks,
+    NoFileSystem,
+    S3ExportError,
+)
+from s3export.domain.jobs import JobId, job_named_in
+from s3export.domain.load_marker import MARKER, LoadMarker, fingerprint_of, marker_on
+from s3export.domain.manifests import Manifest
+from s3export.domain.ports import (
+    BlockDevices,
+    Containers,
+    FileTree,
+    KeyRing,
+    Randomness,
+    WritableTree,
+)
+from s3export.domain.services.create_job import AS_USUAL, DiskWishes
+from s3export.domain.services.load_device import (
+    DEFAULT_AT_ONCE,
+    FROM_THE_START,
+    LoadDevice,
+    LoadRequest,
+    LoadResult,
+    Place,
+)
+from s3export.domain.services.load_survey import LoadSurvey, SurveyLoad, room_inside
+from s3export.domain.services.ready_disk import refuse_unsafe, signature_on
+
+SPARE_BYTES = 16 << 20
+"""Kept free beside a container, for what else is on the disk."""
+
+_JOB_DIGITS = "123456789ABCDEFGHIJKLMNPQRSTUVWXYZ"
+_JOB_LENGTH = 5
+"""How AWS's ids of jobs looked in 2009: digits without 0, letters without O."""
+
+
+class Encryption(enum.Enum):
+    """How what is loaded is encrypted on the disk."""
+
+    TRUECRYPT = "truecrypt"
+    LUKS2 = "luks2"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class LoadWishes:
+    """How a disk is to be taken and loaded.
+
+    Attributes:
+        encryption: ``None`` for TrueCrypt, with the manifest's password.
+        job_id: Names log and container; ``None`` for the one of SIGNATURE on the disk,
+            or for a new one.
+        begin: Where the disk before ended.
+        at_once: Objects under way at once.
+
+    """
+
+    disk: DiskWishes = AS_USUAL
+    encryption: Encryption | None = None
+    job_id: JobId | None = None
+    begin: Place = FROM_THE_START
+    at_once: int = DEFAULT_AT_ONCE
+
+
+LOADED_AS_USUAL = LoadWishes()
+
+
+@dataclass(frozen=True)
+class LoadPlan:
+    """What is about to happen, for the operator to read and confirm.
+
+    Attributes:
+        resumes: The disk holds a part of this load; nothing on it is erased.
+        key: Opens the container; ``None`` without encryption.
+        other: A load, or a job, that is on the disk and would be lost; empty for none.
+
+    """
+
+    facts: DeviceFacts
+    request: LoadRequest
+    survey: LoadSurvey
+    encryption: Encryption
+    wishes: LoadWishes
+    resumes: bool
+    key: ContainerKey | None = None
+    other: str = ""
+
+    @property
+    def marker(self) -> LoadMarker:
+        """Return what the disk will say of itself."""
+        begin = self.request.begin
+        fingerprint = fingerprint_of(self.request.layout, begin.operation, begin.key)
+        return LoadMarker(
+            JobId(self.request.job_id), fingerprint, self.encryption.value
+        )
+
+    @property
+    def container(self) -> TreePath:
+        """Return the path of the TrueCrypt container."""
+        return TreePath(f"{self.request.job_id}.tc".encode())
+
+    def steps(self) -> tuple[str, ...]:
+        """Return the steps in order, one line each."""
+        disk, job = self.facts.path, self.request.job_id
+        load = f"load {self.survey.first.objects:,} objects, as job {job}"
+        log = "write the export log onto the disk"
+        if self.request.log_bucket:
+            log += f" and to s3://{self.request.log_bucket}/{self.request.log_key}"
+        if self.resumes:
+            return (f"go on with job {job} on {disk}; nothing is erased", load, log)
+        what = "the partition" if self.facts.kind is DeviceKind.PARTITION else "it"
+        if self.encryption is Encryption.LUKS2:
+            made = "a LUKS2 container with an ext4 file system"
+        elif self.encryption is Encryption.TRUECRYPT:
+            made = f"an ext4 file system, and the container {job}.tc on it"
+        else:
+            made = "an ext4 file system, NOT encrypted"
+        return (
+            f"save the partition table and the headers of {disk}",
+            f"ERASE {disk}: prepare {what} with {made}",
+            load,
+            log,
+        )
+
+    def cautions(self) -> tuple[str, ...]:
+        """Return what to consider before anything is lost."""
+        if self.resumes:
+            return ()
+        others = (f"it holds {self.other}, which would be lost",) if self.other else ()
+        return others + cautions(self.facts)
+
+
+@dataclass(frozen=True)
+class LoadedDisk:
+    """What came of a load.
+
+    Attributes:
+        saved: Where the disk's old partition table and headers are; empty for none.
+
+    """
+
+    plan: LoadPlan
+    result: LoadResult
+    saved: str = ""
+
+
+@dataclass(frozen=True)
+class LoadDisk:
+    """The use case; see the module."""
+
+    devices: BlockDevices
+    containers: Containers
+    load: LoadDevice
+    survey: SurveyLoad
+    randomness: Randomness
+
+    def plan(
+        self,
+        manifest: Manifest,
+        device: str,
+        keys: KeyRing,
+        wishes: LoadWishes = LOADED_AS_USUAL,
+    ) -> LoadPlan:
+        """Look at the device, judge it, and ask S3 what is to be loaded.
+
+        Args:
+            keys: Asked for the container's password.
+
+        Raises:
+            DeviceRefused: Writing to the device would be unsafe; every reason is named.
+            ContainerLocked: There is no password, and no encryption was not asked for.
+            KernelLacks: This system cannot make such a container.
+            AwsError: S3 cannot be asked.
+
+        """
+        facts = self.devices.inspect(device)
+        encryption = wishes.encryption or Encryption.TRUECRYPT
+        key = self._key(facts, encryption, keys)
+        refuse_unsafe(facts)
+        layout = BackupLayout(
+            manifest.sources(), directory_of(manifest.recovery_directory)
+        )
+        found = self._marker(facts, encryption, key)
+        fingerprint = fingerprint_of(layout, wishes.begin.operation, wishes.begin.key)
+        resumes = (
+            found is not None
+            and found.fingerprint == fingerprint
+            and found.encryption == encryption.value
+            and wishes.job_id in (None, found.job_id)
+        )
+        if not resumes:
+            disk = wishes.disk
+            refuse_unsafe(facts, allow_fixed=disk.allow_fixed)
+            self._refuse_what_lacks(encryption)
+        signed = "" if found else self._job_signed(facts)
+        new = wishes.job_id or (JobId(signed) if signed else self._new_job())
+        name = found.job_id if found and resumes else new
+        request = LoadRequest(
+            layout,
+            name,
+            wishes.begin,
+            wishes.at_once,
+            manifest.log_bucket,
+            manifest.log_key(name) if manifest.log_bucket else "",
+        )
+        inside = facts.size_bytes
+        if encryption is Encryption.TRUECRYPT:
+            inside = room_inside(inside, SPARE_BYTES)
+        survey = self.survey(request, inside)
+        request = replace(
+            request,
+            total=survey.first.objects,
+            total_bytes=survey.first.size_bytes,
+        )
+        other = ""
+        if found and not resumes:
+            other = f"a load of job {found.job_id}"
+        elif signed and signed != name:
+            other = f"SIGNATURE of job {signed}"
+        return LoadPlan(facts, request, survey, encryption, wishes, resumes, key, other)
+
+    def carry_out(self, plan: LoadPlan) -> LoadedDisk:
+        """Prepare the disk, unless it is gone on with, and load it.
+
+        Raises:
+            DeviceChanged, DeviceRefused: The device is not what was judged any more.
+                Nothing was written.
+            S3ExportError: As for `LoadDevice`. What was loaded until then remains; the
+                next step says that the same call goes on.
+
+        """
+        saved = ""
+        with self.devices.hold(plan.facts) as facts:
+            disk = plan.wishes.disk
+            allowed = plan.resumes or disk.allow_fixed
+            refuse_unsafe(facts, allow_fixed=allowed)
+            if not plan.resumes:
+                saved = self.devices.back_up(facts)
+                self._prepare(plan, facts)
+            with _going_on(plan), self._opened(plan, facts) as tree:
+                result = self.load(plan.request, tree)
+        return LoadedDisk(plan, result, saved)
+
+    # --- looking --------------------------------------------------------------------
+
+    @staticmethod
+    def _key(
+        facts: DeviceFacts, encryption: Encryption, keys: KeyRing
+    ) -> ContainerKey | None:
+        if encryption is Encryption.NONE:
+            return None
+        key = keys.key_for(f"the container on {facts.path}")
+        if key is None or not key.passphrase.reveal():
+            raise ContainerLocked(
+                "the manifest names no trueCryptPassword, and no other is given",
+                next_step="give one (--password-file FILE), or say --encrypt none",
+            )
+        if key.keyfiles or key.pim:
+            raise InputRefused(
+                "new containers have a password alone: neither key files nor a PIM"
+            )
+        return key
+
+    def _refuse_what_lacks(self, encryption: Encryption) -> None:
+        if encryption is Encryption.NONE:
+            return
+        lacking = self.containers.lacking(encryption.value)
+        if lacking:
+            raise KernelLacks(
+                f"no {encryption.value} container can be made here: {lacking}",
+                next_step="choose another with --encrypt truecrypt, luks2 or none",
+            )
+
+    def _marker(
+        self, facts: DeviceFacts, encryption: Encryption, key: ContainerKey | None
+    ) -> LoadMarker | None:
+        """Return the marker of the load on a disk, if one can be found."""
+        try:
+            with ExitStack() as stack:
+                try:
+                    tree: FileTree = stack.enter_context(
+                        self.devices.open_read_only(facts, mounting=False)
+                    )
+                except NoFileSystem:
+                    if encryption is not Encryption.LUKS2 or key is None:
+                        return None
+                    opened = self.containers.open_device(facts, key, AS_IT_COMES)
+                    tree = stack.enter_context(opened).tree
+                return marker_on(tree)
+        except DeviceError:
+            return None  # an empty disk, another one's, or none that can be read
+
+    def _job_signed(self, facts: DeviceFacts) -> str:
+        try:
+            return job_named_in(signature_on(self.devices, facts)) or ""
+        except DeviceError:
+            return ""
+
+    def _new_job(self) -> JobId:
+        number = int.from_bytes(self.randomness.seed().encode())
+        digits = []
+        for _ in range(_JOB_LENGTH):
+            number, digit = divmod(number, len(_JOB_DIGITS))
+            digits.append(_JOB_DIGITS[digit])
+        return JobId("".join(digits))
+
+    # --- writing --------------------------------------------------------------------
+
+    def _prepare(self, plan: LoadPlan, facts: DeviceFacts) -> None:
+        wishes = plan.wishes.disk
+        whole = plan.encryption is not Encryption.LUKS2
+        self.devices.prepare(
+            facts,
+            Preparation(
+                plan.request.job_id,
+                whole_disk=wishes.whole_disk,
+                full=wishes.full_format,
+                file_system=whole,
+            ),
+        )
+        if plan.encryption is Encryption.LUKS2 and plan.key:
+            prepared = self.devices.inspect(facts.path)
+            label = plan.request.job_id
+            self.containers.create_device(prepared, plan.key.passphrase, label)
+        with self._outer(plan, facts) as tree:
+            tree.replace(MARKER, plan.marker.text().encode())
+            tree.sync()
+
+    @contextmanager
+    def _outer(self, plan: LoadPlan, facts: DeviceFacts) -> Iterator[WritableTree]:
+        """Open the file system that the marker is in."""
+        prepared = self.devices.inspect(facts.path)
+        if plan.encryption is Encryption.LUKS2 and plan.key:
+            with self.containers.open_device_for_writing(prepared, plan.key) as tree:
+                yield tree
+        else:
+            with self.devices.open_for_writing(prepared) as tree:
+                yield tree
+
+    @contextmanager
+    def _opened(self, plan: LoadPlan, facts: DeviceFacts) -> Iterator[WritableTree]:
+        """Open the file system that takes the files; make its container if need be."""
+        with self._outer(plan, facts) as tree:
+            if plan.encryption is not Encryption.TRUECRYPT or plan.key is None:
+                yield tree
+                return
+            if plan.container not in tree.names(ROOT):
+                size = tree.free_bytes() - SPARE_BYTES
+                self.containers.create(
+                    tree,
+                    plan.container,
+                    size,
+                    plan.key.passphrase,
+                    plan.request.job_id,
+                )
+            with self.containers.open_for_writing(
+                tree, plan.container, plan.key
+            ) as inside:
+                yield inside
+
+
+@contextmanager
+def _going_on(plan: LoadPlan) -> Iterator[None]:
+    """Say with every error how to go on."""
+    way_on = (
+        "run the same command again: it goes on after the last object that is complete"
+    )
+    try:
+        yield
+    except S3ExportError as error:
+        first = f"{error.next_step}; then " if error.next_step else ""
+        error.next_step = f"{first}{way_on}"
+        raise
+    except BaseException as interruption:
+        interruption.add_note(f"{plan.facts.path} holds a part of the load")
+        interruption.add_note(way_on)
+        raise

@@ -1,0 +1,96 @@
+"""Plan a load, have it confirmed, carry it out, and say what is on the disk."""
+
+from s3export.adapters.input_files import content_of
+from s3export.adapters.reports import documents
+from s3export.domain.services.create_job import DiskWishes
+from s3export.domain.services.load_disk import Encryption, LoadedDisk, LoadPlan
+from s3export.domain.services.read_back import ReadBackResult
+from s3export.domain.verification import Report
+from s3export.entrypoints import library
+from s3export.entrypoints.cli import load_wording, wording
+from s3export.entrypoints.cli.commands import Call, keys_of, will_be_typed
+from s3export.entrypoints.cli.exit_codes import ExitCode, of_verdict
+
+
+def load_device(call: Call) -> int:
+    """Plan, show, confirm, load; then read back and verify, if that is wanted."""
+    arguments, terminal = call.arguments, call.terminal
+    call.release_what_was_left()
+    plan = _planned(call)
+    if arguments.dry_run:
+        lines = [*load_wording.plan_lines(plan), "Dry run: nothing was changed."]
+        terminal.result(lines, documents.load_plan_document(plan))
+        return ExitCode.DONE
+    for line in load_wording.plan_lines(plan):
+        terminal.tell(line)
+    for warning in load_wording.warnings(plan):
+        terminal.warn(warning)
+    if not plan.resumes:
+        terminal.confirm(
+            "Everything on the disk will be lost.",
+            plan.facts.name_to_confirm,
+            arguments.confirm_device,
+        )
+    loaded = library.load_device(plan, application=call.application)
+    if loaded.result.log_error:
+        terminal.warn(f"the log did not reach its bucket: {loaded.result.log_error}")
+    back = _read_back(call, plan) if arguments.read_back else None
+    report = _verified(call, plan) if arguments.then_verify else None
+    lines = [*load_wording.loaded_lines(loaded, back, arguments.manifest)]
+    if report:
+        lines += wording.summary_lines(report)
+    terminal.result(lines, documents.loaded_document(loaded, back, report))
+    return _code(loaded, back, report)
+
+
+def _planned(call: Call) -> LoadPlan:
+    arguments = call.arguments
+    log = None
+    if arguments.continue_from:
+        log = content_of(arguments.continue_from, "an export log")
+    return library.plan_load(
+        arguments.manifest,
+        arguments.device,
+        wishes=DiskWishes(
+            whole_disk=arguments.whole_disk,
+            full_format=arguments.full_format,
+            allow_fixed=arguments.allow_fixed_disk or will_be_typed(call),
+        ),
+        encryption=Encryption(arguments.encrypt),
+        job_id=arguments.job_id,
+        continue_from=log,
+        keys=keys_of(call),
+        application=call.application,
+    )
+
+
+def _read_back(call: Call, plan: LoadPlan) -> ReadBackResult:
+    return library.read_back(
+        plan.facts.path, keys=keys_of(call), application=call.application
+    )
+
+
+def _verified(call: Call, plan: LoadPlan) -> Report:
+    terminal = call.terminal
+    report = library.verify_backup(
+        plan.facts.path,
+        manifest_path=call.arguments.manifest,
+        sample_size=library.ALL_FILES,
+        keys=keys_of(call),
+        application=call.application,
+    )
+    for warning in report.warnings:
+        terminal.warn(warning)
+    return report
+
+
+def _code(
+    loaded: LoadedDisk, back: ReadBackResult | None, report: Report | None
+) -> ExitCode:
+    verdict = of_verdict(report.verdict) if report else ExitCode.DONE
+    if (back and back.wrong) or verdict is ExitCode.DIFFERS:
+        return ExitCode.DIFFERS
+    result = loaded.result
+    if result.errors or result.next_disk or result.log_error:
+        return ExitCode.INCONCLUSIVE
+    return verdict

@@ -1,0 +1,150 @@
+"""Loads in words, for people."""
+
+import shlex
+from collections.abc import Iterator
+
+from s3export.domain.counting import counted
+from s3export.domain.devices import describe
+from s3export.domain.services.load_disk import Encryption, LoadedDisk, LoadPlan
+from s3export.domain.services.load_survey import LoadSurvey
+from s3export.domain.services.read_back import ReadBackResult
+from s3export.entrypoints.cli.sizes import size
+from s3export.entrypoints.cli.terminal import harmless
+
+
+def plan_lines(plan: LoadPlan) -> Iterator[str]:
+    """Say what load-device is about to do."""
+    facts = plan.facts
+    yield f"Disk: {harmless(facts.path)}, {harmless(describe(facts))}"
+    if facts.by_id:
+        yield f"  also called: {harmless(facts.by_id)}"
+    for caution in plan.cautions():
+        yield f"  {harmless(caution)}"
+    yield from _survey_lines(plan.survey)
+    for number, step in enumerate(plan.steps(), 1):
+        yield f"  {number}. {harmless(step)}"
+
+
+def _survey_lines(survey: LoadSurvey) -> Iterator[str]:
+    yield (f"Selected: {counted(survey.objects, 'object')}, {size(survey.size_bytes)}")
+    disks = len(survey.shares)
+    if disks > 1:
+        first = survey.first
+        yield (
+            f"  {disks} disks of this size are needed, as far as reckoned; the first "
+            f"takes {counted(first.objects, 'object')}, {size(first.size_bytes)}"
+        )
+    elif disks:
+        yield "  they fit on the disk, as far as reckoned"
+    if survey.seconds is not None and survey.bytes_a_second:
+        rate = size(int(survey.bytes_a_second))
+        yield (
+            f"  about {duration(survey.seconds)} at the {rate} a "
+            "second that the first objects came with"
+        )
+    yield (
+        f"  requests and transfer cost about {survey.usd:,.2f} USD at the list prices "
+        "of AWS's us-east-1; other servers have their own"
+    )
+
+
+def warnings(plan: LoadPlan) -> Iterator[str]:
+    """Say what will not be on the disk."""
+    survey = plan.survey
+    for large in survey.too_large:
+        yield (
+            f"the object {large.key!r} of {large.size_bytes:,} bytes fits on no disk "
+            "of this size; the load will end before it"
+        )
+    if survey.archived:
+        named = ", ".join(survey.archived_names[:3])
+        yield (
+            f"{counted(survey.archived, 'object')} in an archive (such as {named}) "
+            "must be restored first (aws s3api restore-object); they will be errors in "
+            "the log"
+        )
+
+
+def loaded_lines(
+    loaded: LoadedDisk, back: ReadBackResult | None, manifest: str
+) -> Iterator[str]:
+    """Say what is on the disk now, and what to do next."""
+    plan, result = loaded.plan, loaded.result
+    disk = harmless(plan.facts.path)
+    yield (
+        f"Loaded {counted(result.written, 'object')}, {size(result.size_bytes)}, "
+        f"onto {disk}, as job {plan.request.job_id}"
+    )
+    if result.taken_over:
+        yield f"  {result.taken_over:>9,}  of them settled by earlier runs"
+    for kind, many in sorted(result.evidence.items()):
+        said = "equal to S3 by" if kind != "none" else "written; S3 offers no proof:"
+        yield f"  {many:>9,}  {said} {kind}"
+    if result.recovered:
+        yield (
+            f"  {result.recovered:>9,}  of them in the recovery directory; the log "
+            "says which"
+        )
+    for code, many in sorted(result.failed.items()):
+        yield f"  {many:>9,}  NOT on the disk: {code}"
+    for trouble in result.troubles:
+        name = f"s3://{trouble.bucket}/{trouble.key}"
+        yield f"  {harmless(name)}: {trouble.code}: {harmless(trouble.detail)}"
+    if loaded.saved:
+        yield f"The disk's old partition table and headers are in {loaded.saved}"
+    if back:
+        yield from _read_back_lines(back)
+    inside = plan.encryption is Encryption.TRUECRYPT
+    where = f" in {plan.request.job_id}.tc" if inside else ""
+    log = harmless(plan.request.log_path.decode())
+    yield f"Log: /{log} on the disk{where}{_in_bucket(loaded)}"
+    if result.next_disk:
+        begin = result.next_disk
+        yield (
+            f"The disk is FULL. The next one begins with operation "
+            f"{begin.operation + 1}, beginMarker: {harmless(begin.begin_marker)!r}"
+        )
+        yield (
+            "  next: copy the log from this disk, then: "
+            + shlex.join(
+                [
+                    "s3export",
+                    "load-device",
+                    manifest,
+                    "DEVICE",
+                    "--continue-from",
+                    "LOG",
+                ]
+            )
+        )
+    words = ["verify-backup", plan.facts.path, "--manifest", manifest]
+    yield f"Verify it: {shlex.join(['s3export', *words, '--sample-size', 'all'])}"
+
+
+def _read_back_lines(back: ReadBackResult) -> Iterator[str]:
+    files = counted(back.files, "file")
+    if not back.wrong:
+        yield f"Read back {files}, {size(back.size_bytes)}: all are as written"
+        return
+    yield f"Read back {files}: {back.wrong:,} are NOT as written; the disk is faulty"
+    for entry, wrong in back.named:
+        yield f"  /{harmless(entry.file.decode('utf-8', 'replace'))}: {harmless(wrong)}"
+
+
+def _in_bucket(loaded: LoadedDisk) -> str:
+    request = loaded.plan.request
+    if not request.log_bucket or loaded.result.log_error:
+        return ""
+    return f", and {harmless(f's3://{request.log_bucket}/{request.log_key}')}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the two largest units that it has."""
+    minutes = int(seconds) // 60
+    if minutes < 1:
+        return f"{max(1, round(seconds))} s"
+    hours, minutes = divmod(minutes, 60)
+    if not hours:
+        return f"{minutes} min"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if days else f"{hours} h {minutes} min"
