@@ -94,9 +94,7 @@ def test_each_object_of_a_hostile_bucket_is_in_its_place(
     assert in_place(medium.calm, medium.s3)
     codes = Counter(entry.code for entry in medium.calm.log)
     assert set(codes) == {"OK", "Recovered"}
-    assert {entry.evidence for entry in medium.calm.log} >= {
-        "crc64nvme", "etag-multipart",
-    }  # fmt: skip
+    assert "none" not in {entry.evidence for entry in medium.calm.log}
 
 
 def change(s3: AwsS3, numbers: range) -> Callable[[], None]:

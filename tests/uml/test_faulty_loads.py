@@ -59,6 +59,7 @@ def test_a_write_that_failed_ends_the_load_and_nothing_wrong_has_a_name(
     assert answer["called"]
     assert answer["wrong"] == []
     assert answer["error"] == "DeviceFailed", answer
+    assert "/dev/loop1" in answer["message"]
     assert answer["left"] == []
     assert answer["again"]["error"] == ""
     assert answer["same"] and answer["sound"]
