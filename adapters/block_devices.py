@@ -311,8 +311,10 @@ class SystemBlockDevices(BlockDevices):
                 self._mounted(facts, device, place.kind, read_only=False)
             )
             tree = MountedWritableTree(mount_point)
+            stack.callback(tree.close)
             stack.callback(tree.sync)
-            yield tree
+            with _step(facts.path):
+                yield tree
 
     def _flush(self, facts: DeviceFacts, device: str) -> None:
         """Write what the kernel buffers, and forget it: what is read is on the disk.

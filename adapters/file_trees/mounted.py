@@ -11,6 +11,8 @@ import io
 import os
 import secrets
 import stat
+import threading
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -189,13 +191,40 @@ class MountedWritableTree(MountedTree, WritableTree):
 
     A file is written without a name (``O_TMPFILE``) and linked into place when it is
     complete, so nothing half written ever has a name, not even after a power cut.
+
+    Whoever unmounts it closes it first: it holds the root open, since syncfs(2) tells a
+    descriptor of the errors since that was opened, and of older ones only if nobody
+    else has heard of them.
     """
+
+    def __init__(self, root: str) -> None:
+        super().__init__(root)
+        fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._root_fd = fd
+        self._let_root_go = weakref.finalize(self, os.close, fd)
+        self._unnamed: weakref.WeakSet[_UnnamedFile] = weakref.WeakSet()
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Let go of all files, also of those that threads still write to. Idempotent.
+
+        A thread that waits for the network would keep the disk from being unmounted.
+        """
+        with self._lock:
+            self._let_root_go()
+            files = list(self._unnamed)
+        for file in files:
+            file.close()
 
     def new_file(self) -> NewFile:
         """Begin a file in the root, as ext4 places the files of one directory near."""
         flags = os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC
-        with _translated(), self._directory(b"") as root:
-            return _UnnamedFile(os.open(".", flags, 0o644, dir_fd=root))
+        with _translated(), self._lock:
+            if not self._let_root_go.alive:
+                raise OSError(errno.EBADF, "it is closed")
+            file = _UnnamedFile(os.open(".", flags, 0o644, dir_fd=self._root_fd))
+            self._unnamed.add(file)
+            return file
 
     def make_room_for(self, path: TreePath) -> None:
         """Make the directories, and look for the name."""
@@ -294,10 +323,9 @@ class MountedWritableTree(MountedTree, WritableTree):
 
         syncfs(2) reports errors of writing back since Linux 5.8; sync(2) reports none.
         """
-        with self._directory(b"") as root:
-            if _LIBC.syncfs(root):
-                number = ctypes.get_errno()
-                raise _failed(OSError(number, os.strerror(number)))
+        if _LIBC.syncfs(self._root_fd):
+            number = ctypes.get_errno()
+            raise _failed(OSError(number, os.strerror(number)))
 
     @contextmanager
     def _made_directory(self, path: bytes) -> Iterator[int]:
@@ -317,6 +345,7 @@ class _UnnamedFile(NewFile):
     def __init__(self, fd: int) -> None:
         self._file = io.FileIO(fd, "rb+")
         self._size = 0
+        self._lock = threading.Lock()  # none writes to a number that is closed
 
     @property
     def size_bytes(self) -> int:
@@ -326,7 +355,9 @@ class _UnnamedFile(NewFile):
         return self._file.fileno()
 
     def write(self, data: bytes | memoryview, /) -> None:
-        with _translated():
+        with _translated(), self._lock:
+            if self._file.closed:
+                raise OSError(errno.EBADF, "it is closed")
             self._size += _write_all(self._file, data)
 
     def chunks(self) -> Iterator[memoryview]:
@@ -338,7 +369,7 @@ class _UnnamedFile(NewFile):
                 place += got
 
     def close(self) -> None:
-        with _translated():
+        with _translated(), self._lock:
             self._file.close()
 
 

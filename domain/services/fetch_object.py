@@ -172,6 +172,8 @@ class FetchObject:
                 if broken == _TRIES or stop():
                     raise
                 self.clock.wait(_PAUSE_SECONDS * 2**broken)
+                if stop():
+                    raise
                 continue
             except BaseException:
                 self.files.close(file)

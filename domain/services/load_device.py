@@ -347,6 +347,9 @@ class _Run:
         """Load as much as there is, or as fits; an ended load has nothing left."""
         if self._ended:
             return
+        # The log is there from the start, empty: on a disk that can hold no more files
+        # there would be no place for it in the end.
+        self._tree.append(self._request.log_path, b"")
         try:
             self._many_at_once()
         except _Full:
