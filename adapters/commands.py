@@ -103,8 +103,11 @@ class Commands:
         Raises:
             ToolMissing: The program is not installed.
         """
-        names = ("PATH", "PYTHONPATH")
-        environment = {name: os.environ[name] for name in names if name in os.environ}
+        environment = {
+            name: os.pathsep.join(map(os.path.abspath, os.environ[name].split(":")))
+            for name in ("PATH", "PYTHONPATH")
+            if name in os.environ
+        }
         _log.debug("start %s", " ".join(line.argv))
         with _piped(given) as stdin:
             try:

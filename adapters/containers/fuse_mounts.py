@@ -87,21 +87,21 @@ class FuseMounts:
                     file=file,
                 )
                 stack.callback(server.let_go)
-                if server.line(_START_SECONDS) != fuse_volume.READY:
-                    self._give_up(server, mount_point)
+                said = server.line(_START_SECONDS)
+                if said != fuse_volume.READY:
+                    self._give_up(server, mount_point, said)
                 stack.callback(self._end, server, mount_point)
             yield str(Path(mount_point, fuse_volume.FILE_NAME))
 
-    def _give_up(self, server: Server, mount_point: str) -> None:
+    def _give_up(self, server: Server, mount_point: str, said: bytes) -> None:
         server.kill()
         if mounts.is_mounted(mount_point):
             mounts.unmount(self._commands, mount_point)
+        reason = _reason(said) or "the process that presents the volume did not begin"
         raise DeviceFailed(
-            "the container cannot be decrypted in userspace: the process that presents "
-            "the volume did not begin",
-            next_step="see what it says: "
-            + " ".join(command_lines.serve_volume(mount_point).argv)
-            + " </dev/null",
+            f"the container cannot be decrypted in userspace: {reason}",
+            next_step="see whether FUSE works here: the module fuse, /dev/fuse, and "
+            "the package fuse3",
         )
 
     def _end(self, server: Server, mount_point: str) -> None:
@@ -114,14 +114,19 @@ class FuseMounts:
             return
         raise DeviceFailed(
             f"not all that was written to the container is on the disk: "
-            f"{_reason(said, status)}",
+            f"{_reason(said) or _how_it_ended(status)}",
             next_step="look at the disk below, and at what the kernel says: dmesg",
         )
 
 
-def _reason(said: bytes, status: int | None) -> str:
+def _reason(said: bytes) -> str:
+    """Read the last words; empty where they are none, or give no reason."""
     with contextlib.suppress(ValueError, KeyError, TypeError):
         return str(json.loads(said)["failure"])
+    return ""
+
+
+def _how_it_ended(status: int | None) -> str:
     if status is None:
         return "the process that encrypts does not end"
     return f"the process that encrypts was ended (status {status})"

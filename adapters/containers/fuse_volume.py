@@ -145,9 +145,13 @@ def _standard_input() -> bytearray:
     return given
 
 
-def _say(words: bytes) -> None:
-    with contextlib.suppress(OSError):  # whoever listened is gone
+def _say(words: bytes) -> bool:
+    """Say whether somebody still listens."""
+    try:
         os.write(1, words)
+    except OSError:
+        return False
+    return True
 
 
 def _serve(volume: WritableVolume, mount_point: str) -> None:
@@ -161,7 +165,9 @@ def _serve(volume: WritableVolume, mount_point: str) -> None:
         use_ns = True
 
         def init(self, path: str) -> None:
-            _say(READY)
+            # Whoever started us may be gone before anything was noted or attached.
+            if not _say(READY):
+                mfusepy.fuse_exit()
 
         def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:
             if path == "/":

@@ -161,14 +161,16 @@ class SystemContainers(Containers):
     ) -> None:
         """Make a container in place, under a hidden name as long as it is not whole."""
         size = size_bytes // _MIB * _MIB
-        if size < _SMALLEST_BYTES or size > tree.free_bytes():
-            raise DiskFull(f"no room for a container of {size_bytes:,} bytes")
+        if size < _SMALLEST_BYTES:
+            raise DiskFull(f"{size_bytes:,} bytes are too few for a file system")
         _check_password(password)
         self._demand("truecrypt")
         mounted = _mounted(tree)
         tree.make_room_for(path)
         new = _incomplete(path)
-        tree.remove(new)
+        tree.remove(new)  # what a killed run left: its room counts as free
+        if size > tree.free_bytes():
+            raise DiskFull(f"no room for a container of {size_bytes:,} bytes")
         try:
             self._make(mounted, new, size, password, label)
             with mounted.system_path(new) as place:

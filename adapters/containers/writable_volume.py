@@ -57,6 +57,8 @@ class WritableVolume:
         end = start + len(plain)
         if start < 0 or end > self._region.size:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if not plain:
+            return 0
         first, last = _whole(start, end)
         if (first, last) == (start, end):
             self._encrypt(start, bytearray(plain))

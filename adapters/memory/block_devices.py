@@ -17,6 +17,7 @@ from s3export.domain.errors import (
     DeviceChanged,
     DeviceFailed,
     DeviceUnreadable,
+    NoFileSystem,
 )
 from s3export.domain.ports import (
     BlockDevices,
@@ -172,7 +173,7 @@ class MemoryBlockDevices(BlockDevices):
     @contextmanager
     def _mounted(self, disk: MemoryDisk) -> Iterator[MemoryWritableTree]:
         if disk.tree is None:
-            raise DeviceUnreadable(f"{disk.facts.path} holds no file system")
+            raise NoFileSystem(f"{disk.facts.path} holds no file system")
         disk.mounted = True
         try:
             yield disk.tree

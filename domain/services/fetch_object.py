@@ -20,7 +20,7 @@ from s3export.domain.errors import (
     ObjectUnreadable,
     PermissionMissing,
 )
-from s3export.domain.evidence import NONE, Evidence, ObjectFacts, ladder
+from s3export.domain.evidence import ETAG_MD5, NONE, Evidence, ObjectFacts, ladder
 from s3export.domain.export_log import WRITTEN
 from s3export.domain.ports import (
     Clock,
@@ -218,8 +218,13 @@ class FetchObject:
         return AskS3(self.store, self.hashes, Knowledge())
 
     def _way(self, facts: ObjectFacts) -> Way:
+        """Choose the evidence: the MD5 of the whole first, which the log needs anyway.
+
+        Where the ETag is none, what `ladder` has as the strongest.
+        """
         found = ladder(facts, self.hashes.algorithms())
-        return self._asking.planned(facts, found.rungs, found.reasons)
+        rungs = sorted(found.rungs, key=lambda rung: rung.kind != ETAG_MD5)
+        return self._asking.planned(facts, rungs, found.reasons)
 
     def _hashing(self, way: Way) -> OnePass:
         recipes = [_MD5, *(evidence.recipe for evidence in way.ready)]

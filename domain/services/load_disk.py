@@ -120,11 +120,12 @@ class LoadPlan:
     def steps(self) -> tuple[str, ...]:
         """Return the steps in order, one line each."""
         disk, job = self.facts.path, self.request.job_id
-        target = f"to s3://{self.request.log_bucket}/{self.request.log_key} and "
-        last = f"write the export log {target if self.request.log_bucket else ''}"
         load = f"load {self.survey.first.objects:,} objects, as job {job}"
+        log = "write the export log onto the disk"
+        if self.request.log_bucket:
+            log += f" and to s3://{self.request.log_bucket}/{self.request.log_key}"
         if self.resumes:
-            return (f"go on with job {job} on {disk}; nothing is erased", load, last)
+            return (f"go on with job {job} on {disk}; nothing is erased", load, log)
         what = "the partition" if self.facts.kind is DeviceKind.PARTITION else "it"
         if self.encryption is Encryption.LUKS2:
             made = "a LUKS2 container with an ext4 file system"
@@ -136,7 +137,7 @@ class LoadPlan:
             f"save the partition table and the headers of {disk}",
             f"ERASE {disk}: prepare {what} with {made}",
             load,
-            f"{last}onto the disk" if self.request.log_bucket else f"{last}onto {disk}",
+            log,
         )
 
     def cautions(self) -> tuple[str, ...]:

@@ -146,9 +146,7 @@ def _deliver(
     adapters = application.adapters
     facility = LoadingFacility(
         devices=adapters.block_devices(),
-        containers=adapters.disk_containers(),
-        store=adapters.object_store(),
-        load=application.use_cases.load_device(),
+        load=application.use_cases.load_disk(),
         dock=LoadingDock(endpoint),
     )
     delivery = facility.receive(device, job_id)

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 
+from s3export.adapters.keys import GivenKeys
 from s3export.adapters.yaml_manifests import YamlManifests
-from s3export.domain.backup_layout import BackupLayout, TreePath, directory_of
-from s3export.domain.containers import ContainerKey
 from s3export.domain.devices import DeviceFacts
-from s3export.domain.devices.preparation import Preparation
 from s3export.domain.errors import (
     DeviceError,
     DeviceUnreadable,
@@ -22,13 +20,11 @@ from s3export.domain.jobs import (
     JobId,
     job_id,
 )
-from s3export.domain.manifests import Manifest
-from s3export.domain.ports import BlockDevices, Containers, ObjectStore, WritableTree
-from s3export.domain.services.load_device import LoadDevice, LoadRequest, LoadResult
+from s3export.domain.ports import BlockDevices
+from s3export.domain.services.load_device import LoadResult
+from s3export.domain.services.load_disk import Encryption, LoadDisk, LoadWishes
 from s3export.domain.services.ready_disk import read_signature, refuse_unsafe
 from s3export.entrypoints.sandbox.importexport.dock import LoadingDock
-
-_SHARE_OF_THE_DISK = 0.9
 
 CARRIER = "UPS"
 TRACKING_NUMBER = "1Z999AA10123456784"  # UPS's own example
@@ -52,9 +48,7 @@ class LoadingFacility:
     """Does with a device what AWS Import/Export did, and tells the service."""
 
     devices: BlockDevices
-    containers: Containers
-    store: ObjectStore
-    load: LoadDevice
+    load: LoadDisk
     dock: LoadingDock
 
     def receive(self, device: str, labelled: str | None = None) -> Delivery:
@@ -81,37 +75,22 @@ class LoadingFacility:
         self.dock.started(name)
         checked = YamlManifests().parse(expected.manifest, f"manifest of job {name}")
         manifest = checked.selection()
-        request = LoadRequest(
-            BackupLayout(manifest.sources(), directory_of(manifest.recovery_directory)),
-            name,
-            log_bucket=manifest.log_bucket,
-            log_key=manifest.log_key(name),
+        password = manifest.truecrypt_password
+        wishes = LoadWishes(
+            encryption=Encryption.TRUECRYPT if password else Encryption.NONE,
+            job_id=name,
         )
         try:
-            self.devices.prepare(facts, Preparation(name))
-            with self.devices.open_for_writing(self.devices.inspect(device)) as tree:
-                result = self._load(manifest, request, tree)
+            plan = self.load.plan(manifest, device, GivenKeys(password), wishes)
+            result = self.load.carry_out(plan).result
         except DeviceError:
             self._send_home(Delivery(name, DEVICE_ERROR))
             raise
+        request = plan.request
         code = SUCCESS_WITH_ERRORS if result.errors else SUCCESS
         return self._send_home(
             Delivery(name, code, result), request.log_bucket, request.log_key
         )
-
-    def _load(
-        self, manifest: Manifest, request: LoadRequest, tree: WritableTree
-    ) -> LoadResult:
-        """Load into a container, ``<JOBID>.tc``, or without a password into plain."""
-        password = manifest.truecrypt_password
-        if password is None:
-            return self.load(request, tree)
-        path = TreePath(f"{request.job_id}.tc".encode())
-        size = int(tree.free_bytes() * _SHARE_OF_THE_DISK)
-        self.containers.create(tree, path, size, password, request.job_id)
-        key = ContainerKey(password)
-        with self.containers.open_for_writing(tree, path, key) as inside:
-            return self.load(request, inside)
 
     def _signature(self, facts: DeviceFacts) -> bytes:
         try:

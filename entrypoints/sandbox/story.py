@@ -10,12 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from s3export.adapters.block_devices import SystemBlockDevices
 from s3export.adapters.file_trees.mounted import MountedWritableTree
 from s3export.adapters.memory import SilentProgress
 from s3export.adapters.s3_store import S3Store
 from s3export.domain.backup_layout import BackupLayout, TreePath, directory_of, join
-from s3export.domain.ports import WritableTree
+from s3export.domain.ports import BlockDevices, Containers, WritableTree
 from s3export.domain.secret import Secret
 from s3export.domain.services.load_device import LoadDevice, LoadRequest
 from s3export.entrypoints.cli.terminal import Terminal, harmless
@@ -46,7 +45,10 @@ def tell(box: Sandbox, terminal: Terminal, application: Application) -> int:
     story = _Story(box, terminal)
     with tempfile.TemporaryDirectory(prefix="s3export-demo-") as directory:
         if os.geteuid() == 0:
-            verify = story.on_a_disk(application.adapters.block_devices())
+            adapters = application.adapters
+            verify = story.on_a_disk(
+                adapters.block_devices(), adapters.disk_containers()
+            )
         else:
             verify = story.in_a_directory(directory, application)
         if verify is None:
@@ -59,7 +61,9 @@ class _Story:
     box: Sandbox
     terminal: Terminal
 
-    def on_a_disk(self, devices: SystemBlockDevices) -> Sequence[str] | None:
+    def on_a_disk(
+        self, devices: BlockDevices, containers: Containers
+    ) -> Sequence[str] | None:
         """With root: a job, a disk, the loading facility; damage on the disk.
 
         Returns:
@@ -87,7 +91,8 @@ class _Story:
         verify = ["verify-backup", disk, "--manifest", manifest, "--job-id", job]
         if not self._goes_well("The disk is back. Is it what S3 holds?", verify):
             return None
-        with tampered(devices, disk, Secret(contents.PASSWORD)) as tree:
+        password = Secret(contents.PASSWORD)
+        with tampered(devices, containers, disk, password) as tree:
             self._plant(tree, contents.BUCKET)
         return verify
 

@@ -66,7 +66,8 @@ def test_every_use_case_can_be_resolved(composition: str, use_case: str) -> None
 def test_every_provider_is_resolved_by_a_test() -> None:
     """A provider added to a container is one that the tests above resolve."""
     app = application(Settings())
-    own = {"settings", "interruption", "run_directory", "session", "cryptsetup"}
+    own = {"settings", "interruption", "run_directory", "session"}
+    own |= {"cryptsetup", "fuse_mounts"}
 
     def names(container: Any) -> set[str]:
         return set(container.providers)

@@ -1,0 +1,336 @@
+"""Taking a disk and loading it: look, ask, and only then change anything."""
+
+from dataclasses import replace
+
+import pytest
+from loads import FaultyStore
+from samples import DISK, disk_facts
+
+from s3export.adapters.hash_functions import InstalledHashes
+from s3export.adapters.keys import GivenKeys
+from s3export.adapters.memory import (
+    FixedClock,
+    FixedRandomness,
+    InlineWorkers,
+    MemoryBlockDevices,
+    MemoryContainers,
+    MemoryDisk,
+    MemoryWritableTree,
+    SilentProgress,
+)
+from s3export.domain.backup_layout import TreePath
+from s3export.domain.devices import DeviceFacts
+from s3export.domain.errors import (
+    ContainerLocked,
+    DeviceChanged,
+    DeviceRefused,
+    InputRefused,
+    KernelLacks,
+    NoSuchBucket,
+    Unreachable,
+)
+from s3export.domain.export_log import parse_export_log
+from s3export.domain.jobs import JobId
+from s3export.domain.load_marker import MARKER
+from s3export.domain.manifests import Address, Manifest, Operation
+from s3export.domain.secret import Secret
+from s3export.domain.services.create_job import DiskWishes
+from s3export.domain.services.load_device import LoadDevice, Place, place_after
+from s3export.domain.services.load_disk import (
+    LOADED_AS_USUAL,
+    Encryption,
+    LoadDisk,
+    LoadPlan,
+    LoadWishes,
+)
+from s3export.domain.services.load_survey import SurveyLoad
+from s3export.domain.services.read_back import ReadBack
+
+PASSWORD = Secret("unlikely pony")
+NOBODY = Address("", "", "", "", "", "")
+SIZE = 64 << 20
+
+
+class Scene:
+    """A bucket, a disk, and the use case over them."""
+
+    def __init__(self) -> None:
+        self.store = FaultyStore("b", "logs")
+        for number in range(300):
+            self.store.put("b", f"{number:03}", b"x" * number)
+        self.disk = MemoryDisk(disk_facts(size_bytes=SIZE))
+        self.devices = MemoryBlockDevices(self.disk)
+        self.containers = MemoryContainers()
+        clock, workers = FixedClock(), InlineWorkers()
+        progress, hashes = SilentProgress(), InstalledHashes()
+        self.load = LoadDisk(
+            self.devices,
+            self.containers,
+            LoadDevice(self.store, hashes, workers, clock, progress),
+            SurveyLoad(self.store, workers, clock, progress),
+            FixedRandomness(),
+        )
+        self.manifest = Manifest((Operation("b"),), NOBODY, log_bucket="logs")
+
+    def plan(
+        self,
+        encryption: Encryption = Encryption.NONE,
+        password: Secret | None = PASSWORD,
+        wishes: LoadWishes = LOADED_AS_USUAL,
+    ) -> LoadPlan:
+        """Plan a load of the disk."""
+        asked = replace(wishes, encryption=encryption)
+        return self.load.plan(self.manifest, DISK, GivenKeys(password), asked)
+
+    def untouched(self) -> bool:
+        """Say whether nothing on the disk was changed."""
+        return self.disk.history == [] and self.disk.tree is None
+
+    @property
+    def tree(self) -> MemoryWritableTree:
+        """The file system of the disk."""
+        assert self.disk.tree is not None
+        return self.disk.tree
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def test_a_plan_changes_nothing_and_says_what_will_happen(scene: Scene) -> None:
+    """Objects, bytes, the disk, that it is erased, and with what it is encrypted."""
+    plan = scene.plan(Encryption.TRUECRYPT)
+
+    assert scene.untouched()
+    assert (plan.survey.objects, plan.survey.size_bytes) == (300, 299 * 150)
+    assert len(plan.survey.shares) == 1
+    assert plan.survey.bytes_a_second
+    text = " ".join(plan.steps())
+    assert f"ERASE {DISK}" in text
+    assert f"{plan.request.job_id}.tc" in text
+    assert "s3://logs/export-log-" in text
+    assert "NOT encrypted" in " ".join(scene.plan().steps())
+
+
+@pytest.mark.parametrize("encryption", list(Encryption))
+def test_a_disk_is_loaded_and_says_of_which_job_it_is(
+    scene: Scene, encryption: Encryption
+) -> None:
+    """In a container or without one; the password is on it nowhere."""
+    plan = scene.plan(encryption)
+    loaded = scene.load.carry_out(plan)
+
+    assert (loaded.result.written, loaded.result.errors) == (300, 0)
+    assert loaded.saved
+    job = plan.request.job_id
+    if encryption is Encryption.LUKS2:
+        assert scene.disk.tree is None
+    else:
+        assert (f"{job}.tc".encode() in scene.tree.files) is (
+            encryption is Encryption.TRUECRYPT
+        )
+        assert job.encode() in scene.tree.files[MARKER]
+    assert scene.plan(encryption).resumes
+    log = b"".join(scene.store.read("logs", f"export-log-{job}"))
+    assert log.count(b"etag-md5") == 300
+
+
+@pytest.mark.parametrize("encryption", list(Encryption))
+def test_the_same_command_goes_on_and_erases_nothing(
+    scene: Scene, encryption: Encryption
+) -> None:
+    """After an error that says so; with the job's own id."""
+    scene.store.faults = {"200": [Unreachable("no network", next_step="wait")]}
+    first = scene.plan(encryption)
+    with pytest.raises(Unreachable) as caught:
+        scene.load.carry_out(first)
+    steps = list(scene.disk.history)
+
+    second = scene.plan(encryption)
+    loaded = scene.load.carry_out(second)
+
+    assert "wait; then run the same command again" in caught.value.next_step
+    assert second.resumes and "nothing is erased" in second.steps()[0]
+    assert second.cautions() == ()
+    assert second.request.job_id == first.request.job_id
+    assert "partition" not in scene.disk.history[len(steps) :]
+    assert loaded.saved == ""
+    assert loaded.result.written == 300
+    assert 0 < loaded.result.taken_over < 300
+
+
+@pytest.mark.parametrize(
+    "change", ["bucket", "prefix", "recovery", "begin", "encryption", "job"]
+)
+def test_another_command_does_not_go_on(scene: Scene, change: str) -> None:
+    """It erases, and its plan says what would be lost."""
+    scene.load.carry_out(scene.plan(wishes=LoadWishes(job_id=JobId("AAAAA"))))
+    wishes = LoadWishes()
+    encryption = Encryption.NONE
+    if change == "bucket":
+        scene.manifest = replace(scene.manifest, operations=(Operation("logs"),))
+    elif change == "prefix":
+        scene.manifest = replace(scene.manifest, operations=(Operation("b", "1"),))
+    elif change == "recovery":
+        scene.manifest = replace(scene.manifest, recovery_directory="LOST")
+    elif change == "begin":
+        wishes = LoadWishes(begin=Place(0, "100"))
+    elif change == "encryption":
+        encryption = Encryption.TRUECRYPT
+    else:
+        wishes = LoadWishes(job_id=JobId("BBBBB"))
+
+    plan = scene.plan(encryption, wishes=wishes)
+
+    assert not plan.resumes
+    assert "a load of job AAAAA, which would be lost" in " ".join(plan.cautions())
+
+
+def test_the_job_of_the_signature_names_the_load(scene: Scene) -> None:
+    """A disk that create-job prepared keeps its job's id; another id is a caution."""
+    tree = MemoryWritableTree()
+    tree.replace(TreePath(b"SIGNATURE"), b"version:2.0\njobId:53TX4\n")
+    scene.disk.tree = tree
+    scene.disk.facts = replace(scene.disk.facts, signatures=("ext4",))
+
+    assert scene.plan().request.job_id == "53TX4"
+    assert not any("53TX4" in caution for caution in scene.plan().cautions())
+    other = scene.plan(wishes=LoadWishes(job_id=JobId("H4FDE")))
+    assert other.request.job_id == "H4FDE"
+    assert "SIGNATURE of job 53TX4" in " ".join(other.cautions())
+
+
+def test_without_a_password_nothing_is_loaded_in_the_clear(scene: Scene) -> None:
+    """That must be said."""
+    for password in (None, Secret("")):
+        with pytest.raises(ContainerLocked, match="trueCryptPassword") as caught:
+            scene.plan(Encryption.TRUECRYPT, password)
+        assert "--encrypt none" in caught.value.next_step
+    with pytest.raises(InputRefused, match="password alone"):
+        scene.load.plan(
+            scene.manifest, DISK, GivenKeys(PASSWORD, keyfiles=("k",)), LoadWishes()
+        )
+    assert scene.untouched()
+
+
+def test_what_this_system_cannot_make_is_refused_before_anything_is_erased(
+    scene: Scene,
+) -> None:
+    """The kind of container is named."""
+    scene.containers.lacks = {"luks2": "the kernel has no dm-crypt"}
+
+    with pytest.raises(KernelLacks, match="no luks2 container"):
+        scene.plan(Encryption.LUKS2)
+    assert scene.untouched()
+
+
+def test_an_unsafe_disk_is_refused(scene: Scene) -> None:
+    """In the plan, and again before anything is written."""
+    plan = scene.plan()
+    scene.disk.facts = replace(scene.disk.facts, mount_points=("/home",))
+    with pytest.raises(DeviceRefused):
+        scene.plan()
+    with pytest.raises((DeviceRefused, DeviceChanged)):
+        scene.load.carry_out(plan)
+    assert scene.untouched()
+
+
+def test_a_fixed_disk_is_taken_only_where_that_is_said(scene: Scene) -> None:
+    """As by create-job."""
+    scene.disk.facts = replace(scene.disk.facts, removable=False)
+
+    with pytest.raises(DeviceRefused):
+        scene.plan(wishes=LoadWishes(DiskWishes(allow_fixed=False)))
+
+
+def test_a_disk_that_was_swapped_is_not_erased(scene: Scene) -> None:
+    """It has another serial than the one that was confirmed."""
+    plan = scene.plan()
+    scene.disk.facts = replace(scene.disk.facts, serial="0THER")
+
+    with pytest.raises(DeviceChanged):
+        scene.load.carry_out(plan)
+    assert scene.untouched()
+
+
+def test_a_bucket_that_is_not_there_is_told_before_anything_is_erased(
+    scene: Scene,
+) -> None:
+    """S3 is asked first."""
+    scene.manifest = replace(scene.manifest, operations=(Operation("none"),))
+
+    with pytest.raises(NoSuchBucket):
+        scene.plan()
+    assert scene.untouched()
+
+
+def test_a_plan_counts_disks_and_what_must_be_restored(scene: Scene) -> None:
+    """What fits on no disk is named, too."""
+    scene.store.put("b", "cold", b"x", storage_class="DEEP_ARCHIVE")
+    scene.store.put("b", "huge", bytes(SIZE))
+    for number in range(3):
+        scene.store.put("b", f"large{number}", bytes(30 << 20))
+
+    survey = scene.plan().survey
+
+    assert (survey.archived, survey.archived_names) == (1, ("s3://b/cold",))
+    assert [large.key for large in survey.too_large] == ["huge"]
+    assert len(survey.shares) > 1
+    assert survey.usd > 0
+
+
+def test_a_full_disk_is_gone_on_with_on_the_next_one(scene: Scene) -> None:
+    """By the log of the disk before."""
+    for number in range(3):
+        scene.store.put("b", f"large{number}", bytes(30 << 20))
+    first = scene.load.carry_out(scene.plan()).result
+    log = scene.tree.files[TreePath(b"S3EXPORT/export-log-" + _job(scene))]
+
+    assert first.next_disk is not None
+    place = place_after(parse_export_log(log, "log").entries, scene.manifest.sources())
+    assert (place.operation, place.key) == (0, first.next_disk.begin_marker)
+    second = scene.load.carry_out(scene.plan(wishes=LoadWishes(begin=place))).result
+    assert second.next_disk is None
+    assert first.written + second.written == 303
+    scene.manifest = replace(scene.manifest, operations=(Operation("logs"),))
+    with pytest.raises(InputRefused, match="does not select"):
+        place_after(parse_export_log(log, "log").entries, scene.manifest.sources())
+
+
+def _job(scene: Scene) -> bytes:
+    names = scene.tree.names(TreePath(b"S3EXPORT"))
+    found = next(name for name in names if name.startswith(b"export-log-"))
+    return found.removeprefix(b"export-log-")
+
+
+def test_reading_back_finds_what_is_not_as_written(scene: Scene) -> None:
+    """Other bytes, another length, an unreadable file, a missing one."""
+    result = scene.load.carry_out(scene.plan()).result
+    read = ReadBack(InstalledHashes(), InlineWorkers(), SilentProgress())
+    sizes = {"total": result.written, "total_bytes": result.size_bytes, "at_once": 1}
+
+    assert read(scene.tree, **sizes).wrong == 0
+    scene.tree.files[b"b/100"] = b"y" * 100
+    scene.tree.files[b"b/101"] = b"x"
+    scene.tree.damaged.add(b"b/102")
+    del scene.tree.files[b"b/103"]
+    found = read(scene.tree, **sizes)
+
+    assert (found.files, found.wrong) == (300, 4)
+    assert [entry.key for entry, _ in found.named] == ["100", "101", "102", "103"]
+
+
+def test_a_marker_that_is_damaged_is_none(scene: Scene) -> None:
+    """The disk is then another one's, and its erasure is confirmed."""
+    scene.load.carry_out(scene.plan())
+    for text in (b"", b"{}", b"[]", b"\xff", b'{"schema": "s3export/load-marker/1"}'):
+        scene.tree.files[MARKER] = text
+        assert not scene.plan().resumes
+
+
+def test_facts_are_those_of_the_disk(scene: Scene) -> None:
+    """What is confirmed is the disk that was looked at."""
+    facts: DeviceFacts = scene.plan().facts
+
+    assert facts.name_to_confirm == "S3R1AL"
