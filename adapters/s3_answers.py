@@ -4,6 +4,8 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from botocore import exceptions as aws
@@ -11,6 +13,7 @@ from botocore import exceptions as aws
 from s3export.adapters.aws_errors import CLIENT_ERRORS
 from s3export.domain.errors import (
     AwsError,
+    AwsFailed,
     BodyBroken,
     NoSuchObject,
     ObjectArchived,
@@ -23,6 +26,18 @@ ABSENT = ("404", "NoSuchKey", "NotFound", "NoSuchVersion")
 """The codes of what is not there; HEAD is answered without a code."""
 
 _CONTENT_RANGE = re.compile(r"bytes (?P<first>\d+)-(?P<last>\d+)/(?P<whole>\d+)")
+_HTTP_TIME = re.compile(
+    r"[A-Z][a-z]{2}, (\d\d) (?P<month>[A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT",
+    re.ASCII,
+)
+_MONTHS = (
+    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
+    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+)
+_ENCRYPTION = "x-amz-server-side-encryption"
+_METADATA = "x-amz-meta-"
+_CHECKSUM = "x-amz-checksum-"
+_NO_CHECKSUMS = (f"{_CHECKSUM}type", f"{_CHECKSUM}algorithm", f"{_CHECKSUM}mode")
 _TIER = '"GlacierJobParameters":{"Tier":"Standard"}'
 _WITHOUT_DAYS = "INTELLIGENT_TIERING"
 """Restored for good: ``Days`` must not be given (API reference, RestoreObject)."""
@@ -82,6 +97,69 @@ def size_of_range(content_range: str) -> int | None:
     """Return the length of an answer that is a range; ``None`` for another answer."""
     told = _CONTENT_RANGE.fullmatch(content_range)
     return int(told["last"]) - int(told["first"]) + 1 if told else None
+
+
+def following_page(bucket: str, truncated: bool, token: str, following: str) -> str:
+    """Return what the next page of a listing begins with; empty after the last one.
+
+    Args:
+        token: What this page began with.
+        following: What it tells of the next one.
+
+    """
+    if truncated and following in ("", token):
+        raise AwsFailed(
+            f"s3://{bucket}: the listing breaks off: there is more, and the server "
+            "does not say from where"
+        )
+    return following if truncated else ""
+
+
+def facts_of_headers(
+    headers: Mapping[str, str], size_bytes: int, bucket: str, key: str, version_id: str
+) -> ObjectFacts:
+    """Return what the headers of a GetObject tell; the same as `object_facts`.
+
+    Args:
+        headers: Names in lower case.
+
+    Raises:
+        ValueError: They do not tell a time, or none that can be read.
+
+    """
+    version = headers.get("x-amz-version-id", "")
+    kind = headers.get(f"{_CHECKSUM}type", "")
+    return ObjectFacts(
+        bucket=bucket,
+        key=key,
+        size_bytes=size_bytes,
+        etag=unquoted(headers.get("etag", "")),
+        modified_at=_time(headers.get("last-modified", "")),
+        version_id=version_id or ("" if version == "null" else version),
+        encryption=headers.get(_ENCRYPTION, ""),
+        customer_key=f"{_ENCRYPTION}-customer-algorithm" in headers,
+        storage_class=headers.get("x-amz-storage-class", ""),
+        checksums=tuple(
+            Checksum(name.removeprefix(_CHECKSUM).upper(), value, kind)
+            for name, value in headers.items()
+            if name.startswith(_CHECKSUM) and name not in _NO_CHECKSUMS
+        ),
+        metadata={
+            name.removeprefix(_METADATA): value
+            for name, value in headers.items()
+            if name.startswith(_METADATA)
+        },
+    )
+
+
+def _time(text: str) -> datetime:
+    """Return the time of a header; the usual form is read without a parser."""
+    usual = _HTTP_TIME.fullmatch(text)
+    if usual is None or usual["month"] not in _MONTHS:
+        return parsedate_to_datetime(text).astimezone(UTC)
+    day, year, hour, minute, second = map(int, usual.group(1, 3, 4, 5, 6))
+    month = _MONTHS.index(usual["month"]) + 1
+    return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
 
 
 def refusal(

@@ -19,6 +19,7 @@ from s3export.adapters.s3_answers import (
     ABSENT,
     code,
     facts_of_range,
+    following_page,
     header,
     object_facts,
     refusal,
@@ -296,20 +297,36 @@ class S3Store(ObjectStore):
         self, bucket: str, *, prefix: str = "", after: str = ""
     ) -> Iterator[ObjectFacts]:
         """Call ListObjectsV2, page after page."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=bucket, Prefix=prefix, StartAfter=after
-        )
+        token = ""
         with translated(f"s3://{bucket}"):
-            for page in pages:
-                for entry in page.get("Contents", []):
-                    yield ObjectFacts(
-                        bucket=bucket,
-                        key=entry["Key"],
-                        size_bytes=entry["Size"],
-                        etag=unquoted(entry.get("ETag", "")),
-                        modified_at=entry["LastModified"],
-                        storage_class=entry.get("StorageClass", ""),
-                    )
+            while True:
+                page, token = self._page(bucket, prefix, after, token)
+                yield from page
+                if not token:
+                    return
+
+    def _page(
+        self, bucket: str, prefix: str, after: str, token: str
+    ) -> tuple[Sequence[ObjectFacts], str]:
+        """Return a page of a listing, and what the next one begins with."""
+        request = {"Bucket": bucket, "Prefix": prefix, "StartAfter": after}
+        if token:
+            request["ContinuationToken"] = token
+        answer = self._client.list_objects_v2(**request)
+        page = [
+            ObjectFacts(
+                bucket=bucket,
+                key=entry["Key"],
+                size_bytes=entry["Size"],
+                etag=unquoted(entry.get("ETag", "")),
+                modified_at=entry["LastModified"],
+                storage_class=entry.get("StorageClass", ""),
+            )
+            for entry in answer.get("Contents", [])
+        ]
+        following = str(answer.get("NextContinuationToken") or "")
+        truncated = bool(answer.get("IsTruncated"))
+        return page, following_page(bucket, truncated, token, following)
 
     @contextmanager
     def open(
@@ -399,8 +416,11 @@ class S3Store(ObjectStore):
 
     def _count_request(self, event_name: str, **_: object) -> None:
         operation = event_name.rpartition(".")[2]
+        self._count(_KINDS.get(operation, operation))
+
+    def _count(self, kind: str) -> None:
         with self._lock:
-            self._requests[_KINDS.get(operation, operation)] += 1
+            self._requests[kind] += 1
 
     def _by_listing(
         self, bucket: str, key: str, version_id: str, error: Exception
