@@ -1,30 +1,42 @@
 """S3 through boto3."""
 
-import re
-import shlex
+import base64
+import hashlib
+import ipaddress
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from botocore import exceptions as aws
 from urllib3.exceptions import HTTPError
 
 from s3export.adapters.aws_errors import translated
+from s3export.adapters.s3_answers import (
+    ABSENT,
+    code,
+    facts_of_range,
+    following_page,
+    header,
+    object_facts,
+    refusal,
+    size_of_range,
+    status,
+    unquoted,
+)
 from s3export.domain.errors import (
-    AwsError,
     BodyBroken,
     NoSuchBucket,
-    NoSuchObject,
-    ObjectArchived,
-    ObjectChanged,
     ObjectUnreadable,
     PermissionMissing,
+    SettingsRejected,
 )
-from s3export.domain.evidence import Checksum, ObjectFacts, PartFacts
+from s3export.domain.evidence import ObjectFacts, PartFacts
 from s3export.domain.ports import ObjectBody, ObjectStore, ObjectVersion
+from s3export.domain.secret import Secret
 
 _CHUNK_BYTES = 1 << 20
 _KINDS = {
@@ -40,24 +52,43 @@ _KINDS = {
 }
 _PARTS_A_PAGE = 1000
 _WITHHELD = "its checksums are withheld: kms:Decrypt may be missing"
-_RESTORE = '{"Days":7,"GlacierJobParameters":{"Tier":"Standard"}}'
-_CONTENT_RANGE = re.compile(r"bytes (?P<first>\d+)-(?P<last>\d+)/(?P<whole>\d+)")
-_ABSENT = ("404", "NoSuchKey", "NotFound", "NoSuchVersion")
+_REQUESTER = "requester"
 
 
 class S3Store(ObjectStore):
     """S3, or a server that speaks its protocol.
 
     Args:
-        client: A boto3 ``s3`` client; boto3's clients are thread-safe.
+        client: A boto3 ``s3`` client; boto3's clients are thread-safe. Made with
+            ``response_checksum_validation="when_required"``, for otherwise boto3 asks
+            for checksums even where they are withheld.
+        request_payer: Say with every request that whoever asks pays for it.
+        customer_key: The key, 32 bytes in base64, of objects that are encrypted with a
+            key of the customer (SSE-C); others are still found.
+
+    Raises:
+        SettingsRejected: The customer's key would cross the network in the clear.
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(
+        self,
+        client: Any,
+        *,
+        request_payer: bool = False,
+        customer_key: Secret | None = None,
+    ) -> None:
         self._client = client
         self._lock = threading.Lock()
         self._requests: Counter[str] = Counter()
         self._downloaded = 0
+        self._payer = _REQUESTER if request_payer else ""
+        self._customer_key = customer_key
+        self._encrypted_last: set[str] = set()
+        if customer_key:
+            _refuse_the_clear(client.meta.endpoint_url)
         client.meta.events.register("before-send.s3", self._count_request)
+        if request_payer:
+            client.meta.events.register("before-parameter-build.s3", _say_who_pays)
 
     def check_bucket(self, bucket: str) -> None:
         """Call HeadBucket."""
@@ -73,18 +104,18 @@ class S3Store(ObjectStore):
         except PermissionMissing as refused:
             if not isinstance(refused.__cause__, aws.ClientError):
                 raise
-            region = _header(refused.__cause__.response, "x-amz-bucket-region")
+            region = header(refused.__cause__.response, "x-amz-bucket-region")
             if not region:
                 raise
             return region
-        return _header(answer, "x-amz-bucket-region")
+        return header(answer, "x-amz-bucket-region")
 
     def _head_bucket(self, bucket: str) -> Mapping[str, Any]:
         with translated(f"s3://{bucket}"):
             try:
                 answer: Mapping[str, Any] = self._client.head_bucket(Bucket=bucket)
             except aws.ClientError as error:
-                if _code(error) not in _ABSENT:
+                if code(error) not in ABSENT:
                     raise
                 raise NoSuchBucket(f"s3://{bucket}: there is no such bucket") from error
         return answer
@@ -103,7 +134,7 @@ class S3Store(ObjectStore):
                     Bucket=bucket, Key=key, UploadId=upload["UploadId"]
                 )
             except aws.ClientError as error:
-                if _status(error) != 403:
+                if status(error) != 403:
                     raise
 
     def head(
@@ -116,39 +147,88 @@ class S3Store(ObjectStore):
         permission the rest of the metadata may still be told.
         """
         request = {"Bucket": bucket, "Key": key, **_of_version(version_id)}
-        withheld = ""
         with translated(f"s3://{bucket}/{key}"):
             try:
-                try:
-                    answer = self._client.head_object(**request, ChecksumMode="ENABLED")
-                except aws.ClientError as error:
-                    if _status(error) != 403:
-                        raise
-                    answer = self._client.head_object(**request)
-                    withheld = _WITHHELD
+                answer, withheld = self._told(self._client.head_object, request)
+            except ObjectUnreadable as error:
+                return self._by_listing(bucket, key, version_id, error)
             except aws.ClientError as error:
-                if _code(error) in _ABSENT or _status(error) == 405:
+                if code(error) in ABSENT or status(error) == 405:
                     return None  # 405: the version is a delete marker
-                if _status(error) == 400:
-                    return self._with_customer_key(bucket, key, version_id, error)
+                if status(error) == 400:
+                    return self._by_listing(bucket, key, version_id, error)
                 raise
-        facts = _object_facts(answer, bucket, key, version_id)
+        facts = object_facts(answer, bucket, key, version_id)
         return replace(facts, checksums_withheld=withheld)
+
+    def _told(
+        self, operation: Callable[..., Any], request: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Any], str]:
+        """Ask for an object and its checksums; without these where they are withheld.
+
+        Returns:
+            The answer, and why its checksums are withheld; empty for no.
+
+        """
+        try:
+            return self._keyed(operation, {**request, "ChecksumMode": "ENABLED"}), ""
+        except aws.ClientError as error:
+            if status(error) != 403 or code(error) == "InvalidObjectState":
+                raise
+        return self._keyed(operation, request), _WITHHELD
+
+    def _keyed(
+        self, operation: Callable[..., Any], request: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Ask for an object, with the customer's key if the object is encrypted so.
+
+        S3 refuses with 400 where the key is missing, and where one is sent for an
+        object that has none; with 403 where it is another one. Which of the two the
+        bucket's last object was is tried first.
+
+        Raises:
+            ObjectUnreadable: It is encrypted with another key.
+
+        """
+        if self._customer_key is None:
+            return _mapping(operation(**request))
+        bucket = request["Bucket"]
+        key = _key_parameters(self._customer_key)
+        ways: list[Mapping[str, Any]] = [{}, key]
+        if bucket in self._encrypted_last:
+            ways.reverse()
+        refused: dict[bool, aws.ClientError] = {}
+        for way in ways:
+            try:
+                answer = _mapping(operation(**request, **way))
+            except aws.ClientError as error:
+                refused[way is key] = error
+                if status(error) not in ((400, 403) if way is key else (400,)):
+                    raise
+            else:
+                remember = self._encrypted_last
+                (remember.add if way is key else remember.discard)(bucket)
+                return answer
+        if status(refused[True]) == 403:
+            raise ObjectUnreadable(
+                f"s3://{bucket}/{request['Key']} is encrypted with another key than "
+                "the one that was given"
+            ) from refused[True]
+        raise refused[False]
 
     def part(
         self, bucket: str, key: str, number: int, *, version_id: str = ""
     ) -> PartFacts | None:
         """Call HeadObject with a PartNumber."""
+        request = {"Bucket": bucket, "Key": key, "PartNumber": number}
+        request |= _of_version(version_id)
         with translated(f"s3://{bucket}/{key}, part {number}"):
             try:
-                answer = self._client.head_object(
-                    Bucket=bucket,
-                    Key=key,
-                    PartNumber=number,
-                    **_of_version(version_id),
-                )
+                answer = self._keyed(self._client.head_object, request)
+            except ObjectUnreadable:
+                return None
             except aws.ClientError as error:
-                if _status(error) in (400, 403, 404, 416, 501):
+                if status(error) in (400, 403, 404, 416, 501):
                     return None
                 raise
         return PartFacts(answer["ContentLength"], answer.get("PartsCount"))
@@ -168,9 +248,11 @@ class S3Store(ObjectStore):
         with translated(f"s3://{bucket}/{key}"):
             while True:
                 try:
-                    answer = self._client.get_object_attributes(**request)
+                    answer = self._keyed(self._client.get_object_attributes, request)
+                except ObjectUnreadable:
+                    return None
                 except aws.ClientError as error:
-                    if _status(error) in (400, 403, 404, 405, 501):
+                    if status(error) in (400, 403, 404, 405, 501):
                         return None  # not permitted, or not known to the server
                     raise
                 told = answer.get("ObjectParts", {})
@@ -208,27 +290,43 @@ class S3Store(ObjectStore):
                     if any(entry["Key"] != key for entry in told):
                         return
             except aws.ClientError as error:
-                if _status(error) != 501:
+                if status(error) != 501:
                     raise
 
     def list_objects(
         self, bucket: str, *, prefix: str = "", after: str = ""
     ) -> Iterator[ObjectFacts]:
         """Call ListObjectsV2, page after page."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=bucket, Prefix=prefix, StartAfter=after
-        )
+        token = ""
         with translated(f"s3://{bucket}"):
-            for page in pages:
-                for entry in page.get("Contents", []):
-                    yield ObjectFacts(
-                        bucket=bucket,
-                        key=entry["Key"],
-                        size_bytes=entry["Size"],
-                        etag=_unquoted(entry.get("ETag", "")),
-                        modified_at=entry["LastModified"],
-                        storage_class=entry.get("StorageClass", ""),
-                    )
+            while True:
+                page, token = self._page(bucket, prefix, after, token)
+                yield from page
+                if not token:
+                    return
+
+    def _page(
+        self, bucket: str, prefix: str, after: str, token: str
+    ) -> tuple[Sequence[ObjectFacts], str]:
+        """Return a page of a listing, and what the next one begins with."""
+        request = {"Bucket": bucket, "Prefix": prefix, "StartAfter": after}
+        if token:
+            request["ContinuationToken"] = token
+        answer = self._client.list_objects_v2(**request)
+        page = [
+            ObjectFacts(
+                bucket=bucket,
+                key=entry["Key"],
+                size_bytes=entry["Size"],
+                etag=unquoted(entry.get("ETag", "")),
+                modified_at=entry["LastModified"],
+                storage_class=entry.get("StorageClass", ""),
+            )
+            for entry in answer.get("Contents", [])
+        ]
+        following = str(answer.get("NextContinuationToken") or "")
+        truncated = bool(answer.get("IsTruncated"))
+        return page, following_page(bucket, truncated, token, following)
 
     @contextmanager
     def open(
@@ -250,29 +348,42 @@ class S3Store(ObjectStore):
         if ranged:
             last = "" if length is None else start + length - 1
             request["Range"] = f"bytes={start}-{last}"
-        with translated(name):
-            try:
-                answer, withheld = self._get(request)
-            except aws.ClientError as error:
-                refused = _refusal(error, bucket, key)
-                raise refused or error from error
-        facts = replace(
-            _object_facts(answer, bucket, key, version_id), checksums_withheld=withheld
-        )
+        answer, withheld = self._got(request)
         with closing(answer["Body"]) as body:
-            announced = answer["ContentLength"]
+            if "ContentLength" not in answer:
+                size = self._size(answer, request)
+                answer = {**answer, "ContentLength": size}
+            facts = replace(
+                object_facts(answer, bucket, key, version_id),
+                checksums_withheld=withheld,
+            )
+            announced = facts.size_bytes
             if ranged:
-                facts = _facts_of_range(facts, answer, start, length, name)
+                told = answer.get("ContentRange", "")
+                facts = facts_of_range(facts, told, start, length)
             yield _Body(self, facts, body, announced, name)
 
-    def _get(self, request: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
-        """Call GetObject, without the checksums where they are withheld."""
-        try:
-            return self._client.get_object(**request, ChecksumMode="ENABLED"), ""
-        except aws.ClientError as error:
-            if _status(error) != 403 or _code(error) == "InvalidObjectState":
-                raise
-        return self._client.get_object(**request), _WITHHELD
+    def _got(self, request: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+        with translated(f"s3://{request['Bucket']}/{request['Key']}"):
+            try:
+                return self._told(self._client.get_object, request)
+            except aws.ClientError as error:
+                refused = refusal(error, request, self._payer)
+                raise refused or error from error
+
+    def _size(self, answer: Mapping[str, Any], request: Mapping[str, Any]) -> int:
+        """Return the length of a body that comes in chunks without telling it."""
+        size = size_of_range(answer.get("ContentRange", ""))
+        if size is not None:
+            return size
+        bucket, key = request["Bucket"], request["Key"]
+        version_id = request.get("VersionId") or answer.get("VersionId") or ""
+        facts = self.head(bucket, key, version_id=version_id)
+        if facts is None or facts.etag != unquoted(answer.get("ETag", "")):
+            raise BodyBroken(
+                f"s3://{bucket}/{key}: the answer does not say how long it is"
+            )
+        return facts.size_bytes
 
     def note_downloaded(self, size_bytes: int) -> None:
         """Count bytes that a body has handed out."""
@@ -280,28 +391,14 @@ class S3Store(ObjectStore):
             self._downloaded += size_bytes
 
     def read(self, bucket: str, key: str, *, version_id: str = "") -> Iterator[bytes]:
-        """Call GetObject."""
-        with translated(f"s3://{bucket}/{key}"):
-            try:
-                body = self._client.get_object(
-                    Bucket=bucket, Key=key, **_of_version(version_id)
-                )["Body"]
-            except aws.ClientError as error:
-                if _status(error) == 400 or _code(error) == "InvalidObjectState":
-                    raise ObjectUnreadable(
-                        f"s3://{bucket}/{key}: {error.response['Error']['Message']}",
-                        next_step="archived objects: aws s3api restore-object",
-                    ) from error
-                if _code(error) in _ABSENT:
-                    raise NoSuchObject(
-                        f"s3://{bucket}/{key}: there is no such object"
-                    ) from error
-                raise
-            with body:
-                for chunk in body.iter_chunks(_CHUNK_BYTES):
-                    with self._lock:
-                        self._downloaded += len(chunk)
-                    yield chunk
+        """Call GetObject; boto3 compares the body with its checksum."""
+        name = f"s3://{bucket}/{key}"
+        request = {"Bucket": bucket, "Key": key, **_of_version(version_id)}
+        answer, _ = self._got(request)
+        with translated(name), closing(answer["Body"]) as body:
+            for chunk in body.iter_chunks(_CHUNK_BYTES):
+                self.note_downloaded(len(chunk))
+                yield chunk
 
     def write(self, bucket: str, key: str, body: bytes) -> None:
         """Call PutObject."""
@@ -319,13 +416,16 @@ class S3Store(ObjectStore):
 
     def _count_request(self, event_name: str, **_: object) -> None:
         operation = event_name.rpartition(".")[2]
-        with self._lock:
-            self._requests[_KINDS.get(operation, operation)] += 1
+        self._count(_KINDS.get(operation, operation))
 
-    def _with_customer_key(
-        self, bucket: str, key: str, version_id: str, error: aws.ClientError
-    ) -> ObjectFacts | None:
-        """Tell what can be told of an object whose metadata needs a customer's key.
+    def _count(self, kind: str) -> None:
+        with self._lock:
+            self._requests[kind] += 1
+
+    def _by_listing(
+        self, bucket: str, key: str, version_id: str, error: Exception
+    ) -> ObjectFacts:
+        """Tell what can be told of an object whose metadata needs another's key.
 
         S3 answers HeadObject with 400 where the key of SSE-C is missing (Amazon S3 User
         Guide, "Using server-side encryption with customer-provided keys"); the listing
@@ -336,7 +436,7 @@ class S3Store(ObjectStore):
             entry = next((e for e in told if e.get("VersionId") == version_id), None)
             if entry is None:
                 raise error
-            size, etag = entry.get("Size", 0), _unquoted(entry.get("ETag", ""))
+            size, etag = entry.get("Size", 0), unquoted(entry.get("ETag", ""))
             modified_at = entry["LastModified"]
         else:
             facts = next(self.list_objects(bucket, prefix=key), None)
@@ -375,96 +475,44 @@ class _Body(ObjectBody):
         return got
 
 
-def _object_facts(
-    answer: Mapping[str, Any], bucket: str, key: str, version_id: str
-) -> ObjectFacts:
-    return ObjectFacts(
-        bucket=bucket,
-        key=key,
-        size_bytes=answer["ContentLength"],
-        etag=_unquoted(answer.get("ETag", "")),
-        modified_at=answer["LastModified"],
-        version_id=version_id or _version(answer),
-        encryption=answer.get("ServerSideEncryption", ""),
-        customer_key="SSECustomerAlgorithm" in answer,
-        storage_class=answer.get("StorageClass", ""),
-        checksums=tuple(_checksums(answer)),
-        metadata={k.lower(): v for k, v in answer.get("Metadata", {}).items()},
-    )
-
-
-def _facts_of_range(
-    facts: ObjectFacts,
-    answer: Mapping[str, Any],
-    start: int,
-    length: int | None,
-    name: str,
-) -> ObjectFacts:
-    """Return the facts of the whole, if the answer is the range that was asked for."""
-    told = _CONTENT_RANGE.fullmatch(answer.get("ContentRange", ""))
-    whole = int(told["whole"]) if told else 0
-    last = whole - 1 if length is None else start + length - 1
-    if not told or (int(told["first"]), int(told["last"])) != (start, last):
-        raise BodyBroken(
-            f"{name}: bytes {start} to {last} were asked for, and the answer is "
-            f"{answer.get('ContentRange') or 'the whole'}"
-        )
-    return replace(facts, size_bytes=whole, checksums=())
-
-
-def _refusal(error: aws.ClientError, bucket: str, key: str) -> AwsError | None:
-    """Return what a refused GetObject means, if it means something of the object."""
-    name = f"s3://{bucket}/{key}"
-    if _code(error) == "InvalidObjectState":
-        kind = error.response["Error"].get("StorageClass", "")
-        return ObjectArchived(
-            f"{name} is archived{f' in {kind}' if kind else ''}",
-            next_step="restore it: "
-            + shlex.join(
-                (
-                    *("aws", "s3api", "restore-object", "--bucket", bucket),
-                    *("--key", key, "--restore-request", _RESTORE),
-                )
-            ),
-        )
-    if _status(error) == 412:
-        return ObjectChanged(f"{name} was written anew while it was read")
-    if _status(error) == 400:
-        return ObjectUnreadable(f"{name}: {error.response['Error']['Message']}")
-    if _code(error) in _ABSENT:
-        return NoSuchObject(f"{name}: there is no such object")
-    return None
-
-
-def _header(answer: Mapping[str, Any], name: str) -> str:
-    return str(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get(name, ""))
-
-
-def _code(error: aws.ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def _status(error: aws.ClientError) -> int:
-    metadata = error.response.get("ResponseMetadata", {})
-    return int(metadata.get("HTTPStatusCode", 0))
-
-
-def _unquoted(etag: str) -> str:
-    return etag.strip('"')
-
-
 def _of_version(version_id: str) -> Mapping[str, str]:
     return {"VersionId": version_id} if version_id else {}
 
 
-def _checksums(answer: Mapping[str, Any]) -> Iterator[Checksum]:
-    """Yield the checksums of an answer, those of algorithms not invented yet too."""
-    for name, value in answer.items():
-        algorithm = name.removeprefix("Checksum")
-        if algorithm not in (name, "Type", "Algorithm") and isinstance(value, str):
-            yield Checksum(algorithm, value, answer.get("ChecksumType", ""))
+def _mapping(answer: Any) -> Mapping[str, Any]:
+    told: Mapping[str, Any] = answer
+    return told
 
 
-def _version(answer: Mapping[str, Any]) -> str:
-    version = str(answer.get("VersionId") or "")
-    return "" if version == "null" else version
+def _key_parameters(customer_key: Secret) -> Mapping[str, str]:
+    """Return the parameters in the form of the headers, in which boto3 leaves them.
+
+    It knows no other form with GetObjectAttributes.
+    """
+    text = customer_key.reveal()
+    md5 = hashlib.md5(base64.b64decode(text), usedforsecurity=False).digest()
+    return {
+        "SSECustomerAlgorithm": "AES256",
+        "SSECustomerKey": text,
+        "SSECustomerKeyMD5": base64.b64encode(md5).decode(),
+    }
+
+
+def _say_who_pays(params: dict[str, Any], model: Any, **_: object) -> None:
+    if "RequestPayer" in model.input_shape.members:
+        params.setdefault("RequestPayer", _REQUESTER)
+
+
+def _refuse_the_clear(endpoint_url: str) -> None:
+    """Refuse to send a key unencrypted to another machine, as S3 itself does."""
+    url = urlsplit(endpoint_url)
+    try:
+        here = ipaddress.ip_address(url.hostname or "").is_loopback
+    except ValueError:
+        here = url.hostname == "localhost"
+    if url.scheme != "https" and not here:
+        raise SettingsRejected(
+            f"{endpoint_url}: the customer's key (SSE-C) would cross the network "
+            "unencrypted",
+            next_step="give an endpoint that begins with https://",
+        )

@@ -19,6 +19,7 @@ from s3export.adapters.containers.fuse_mounts import FuseMounts
 from s3export.adapters.containers.system import SystemContainers
 from s3export.adapters.hash_functions import InstalledHashes
 from s3export.adapters.interruption import Interruption
+from s3export.adapters.lean_store import LeanS3Store
 from s3export.adapters.memory import (
     FixedClock,
     FixedRandomness,
@@ -34,7 +35,6 @@ from s3export.adapters.memory import (
 )
 from s3export.adapters.randomness import SystemRandomness
 from s3export.adapters.reports.writing import ReportFiles
-from s3export.adapters.s3_store import S3Store
 from s3export.adapters.scratch import TemporaryScratch
 from s3export.adapters.sessions import RUN_DIRECTORY
 from s3export.adapters.workers import ThreadWorkers
@@ -73,6 +73,8 @@ def _client(
         connect_timeout=10,  # seconds
         read_timeout=60,  # seconds
         max_pool_connections=max(settings.forks or 0, DEFAULT_ASKERS) * 2,
+        # S3Store asks for checksums itself, and does without where they are withheld
+        response_checksum_validation="when_required",
         user_agent_extra=f"s3export/{installed_version()}",
         # A server in AWS's place has no host name for each bucket.
         s3={"addressing_style": "path"} if settings.endpoint_url else None,
@@ -105,7 +107,11 @@ class SystemAdapters(containers.DeclarativeContainer):
         credentials=session.provided.get_credentials,
     )
     object_store = providers.Singleton(
-        S3Store, client=providers.Factory(_client, session, "s3", settings, attempts=5)
+        LeanS3Store,
+        client=providers.Factory(_client, session, "s3", settings, attempts=5),
+        credentials=session.provided.get_credentials,
+        request_payer=settings.provided.request_payer,
+        customer_key=settings.provided.sse_c_key,
     )
     block_devices = providers.Singleton(
         SystemBlockDevices,

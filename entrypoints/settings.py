@@ -8,7 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from s3export.adapters.customer_keys import customer_key
 from s3export.domain.errors import SettingsRejected
+from s3export.domain.secret import Secret
 
 ENVIRONMENT_PREFIX = "S3EXPORT_"
 """``S3EXPORT_BUCKET`` sets ``bucket``, and so on."""
@@ -17,7 +19,8 @@ ENVIRONMENT_PREFIX = "S3EXPORT_"
 class Settings(BaseModel):
     """What can be set once instead of with every command.
 
-    Credentials are not among them: they come from the standard AWS chain alone.
+    Credentials are not among them: they come from the standard AWS chain alone. But a
+    customer's key for objects is.
 
     Attributes:
         profile, region, endpoint_url: For AWS, or a server in its place.
@@ -28,9 +31,12 @@ class Settings(BaseModel):
             they are erased.
         ignore: Rules of manifests to be silent about; in the environment their names
             are joined by commas.
+        request_payer: Say that whoever asks S3 pays for it (requester pays).
+        sse_c_key: The key of objects encrypted with a key of the customer; 32 bytes in
+            base64 or hexadecimal. Never shown.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     profile: str | None = None
     region: str | None = None
@@ -42,6 +48,8 @@ class Settings(BaseModel):
         default="/var/lib/s3export/erased-disks", min_length=1
     )
     ignore: tuple[str, ...] = ()
+    request_payer: bool = False
+    sse_c_key: Secret | None = None
 
     @field_validator("ignore", mode="before")
     @classmethod
@@ -49,6 +57,11 @@ class Settings(BaseModel):
         if isinstance(value, str):
             return tuple(filter(None, map(str.strip, value.split(","))))
         return value
+
+    @field_validator("sse_c_key", mode="before")
+    @classmethod
+    def _hidden(cls, value: object) -> object:
+        return customer_key(value.encode()) if isinstance(value, str) else value
 
 
 def load_settings(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from s3export.adapters.customer_keys import customer_key_in
 from s3export.adapters.input_files import content_of
 from s3export.adapters.interruption import Interruption
 from s3export.adapters.keys import GivenKeys
@@ -49,6 +50,7 @@ _SETTINGS = (
     "forks",
     "sample_size",
     "backup_directory",
+    "request_payer",
 )
 
 
@@ -75,6 +77,8 @@ class Call:
         options = {name: getattr(self.arguments, name, None) for name in _SETTINGS}
         if options["sample_size"] == "all":
             options["sample_size"] = None
+        key_file = getattr(self.arguments, "sse_c_key_file", None)
+        options["sse_c_key"] = None if key_file is None else customer_key_in(key_file)
         settings = load_settings(
             options, config_file=getattr(self.arguments, "config", None)
         )

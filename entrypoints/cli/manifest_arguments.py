@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from s3export.domain.manifests.fields import FILE_SYSTEMS
 from s3export.entrypoints.cli.argument_types import size_in_bytes
+from s3export.entrypoints.cli.s3_arguments import add_s3
 
 
 def add_manifests(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -37,6 +38,7 @@ def add_manifests(command: Callable[..., argparse.ArgumentParser]) -> None:
     check.add_argument(
         "--list-rules", action="store_true", help="print the rules and their names"
     )
+    add_s3(check)
 
     new = command(
         "new-manifest",

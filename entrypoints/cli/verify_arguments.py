@@ -13,6 +13,7 @@ from s3export.entrypoints.cli.argument_types import (
     share,
     size_in_bytes,
 )
+from s3export.entrypoints.cli.s3_arguments import add_s3
 
 
 def add_verification(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -124,6 +125,8 @@ def add_verification(command: Callable[..., argparse.ArgumentParser]) -> None:
         metavar="SIZE",
         help="download at most so much: 500MB, 2GiB",
     )
+
+    add_s3(verify)
 
     plan = command(
         "plan-sample",

@@ -21,6 +21,17 @@ ODD_KEYS = (
     "/leading",
     "double//slash",
     "up/../away",
+    "../above",
+    "a/./b",
+    "/",
+    "a+b",
+    "100%",
+    "%zz;x=1",
+    " blank at both ends ",
+    "semi;colon:and,comma@home!$*()[]{}|~^`<>\\",
+    "e\u0301 and \u00e9",
+    "\U0001f4be",
+    "\x7f",
     "tab\tkey",
     "x" * 255,
 )
@@ -216,6 +227,39 @@ class ObjectStoreContract:
         assert head is not None
         assert (facts.size_bytes, facts.etag) == (head.size_bytes, head.etag)
         assert facts.modified_at == head.modified_at
+
+    def test_of_many_objects_each_is_its_own(self, arranged: Arranged) -> None:
+        """Large and small, one by one and two at once, read to the end or not."""
+        bodies = {f"{size}": bytes([size % 251]) * size for size in (0, 1, 9, 99_999)}
+        bodies["large"] = bytes(range(256)) * 8192
+        for key, content in bodies.items():
+            arranged.put(key, content)
+        before = arranged.store.bytes_downloaded()
+
+        for key, content in (*bodies.items(), *reversed(bodies.items())):
+            with (
+                arranged.store.open(BUCKET, key) as body,
+                arranged.store.open(BUCKET, "large", start=7, length=2) as other,
+            ):
+                assert all_of(other) == b"\x07\x08"
+                assert all_of(body) == content
+            with arranged.store.open(BUCKET, "large") as begun:
+                begun.readinto(bytearray(1))
+
+        read = 2 * sum(len(content) + 3 for content in bodies.values())
+        assert arranged.store.bytes_downloaded() - before == read
+
+    def test_bytes_fill_what_they_are_given(self, arranged: Arranged) -> None:
+        """A piece of memory is filled from its start, and no further than it goes."""
+        arranged.put("a", b"12345678")
+        memory = bytearray(b"........")
+
+        with arranged.store.open(BUCKET, "a") as body:
+            room, filled = memoryview(memory)[2:5], 0
+            while filled < 3:
+                filled += body.readinto(room[filled:])
+
+        assert memory == b"..123..."
 
     def test_an_empty_object_has_no_bytes(self, arranged: Arranged) -> None:
         """Its first reading is its end."""

@@ -1,10 +1,14 @@
 """Settings come from a file, the environment and options."""
 
+import base64
 from pathlib import Path
 
 import pytest
 
-from s3export.domain.errors import SettingsRejected
+from s3export.adapters.customer_keys import customer_key_in
+from s3export.domain.errors import FileRefused, SettingsRejected
+from s3export.domain.secret import Secret
+from s3export.entrypoints.container import application
 from s3export.entrypoints.settings import Settings, load_settings
 
 
@@ -69,3 +73,72 @@ def test_a_named_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     """Only the default file may be missing."""
     with pytest.raises(SettingsRejected, match="no such settings file"):
         load_settings(config_file=str(tmp_path / "nope.toml"), environment={})
+
+
+KEY = bytes(range(32))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        KEY,
+        base64.b64encode(KEY),
+        base64.b64encode(KEY) + b"\n",
+        KEY.hex().encode(),
+        b" " + KEY.hex().upper().encode() + b"\r\n",
+    ],
+)
+def test_a_customers_key_is_read_however_it_is_written(
+    tmp_path: Path, written: bytes
+) -> None:
+    """As bytes, in base64 and in hexadecimal."""
+    file = tmp_path / "key"
+    file.write_bytes(written)
+
+    assert customer_key_in(str(file)).reveal() == base64.b64encode(KEY).decode()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [b"", b"secret", KEY[:31], KEY.hex().encode()[:-1], b"g" * 64, b"\xff" * 33],
+)
+def test_what_is_no_key_is_refused_without_repeating_it(
+    tmp_path: Path, written: bytes
+) -> None:
+    """The file is named, and what it should have."""
+    file = tmp_path / "file"
+    file.write_bytes(written)
+
+    with pytest.raises(FileRefused, match=r"file: .*32 bytes") as raised:
+        customer_key_in(str(file))
+
+    assert "secret" not in str(raised.value)
+
+
+def test_a_customers_key_is_never_shown() -> None:
+    """Neither the settings' text nor a refusal has it."""
+    key = base64.b64encode(KEY).decode()
+
+    settings = load_settings(environment={"S3EXPORT_SSE_C_KEY": key, "HOME": "/"})
+
+    assert settings.sse_c_key == Secret(key)
+    assert key not in f"{settings!r} {settings}"
+    with pytest.raises(SettingsRejected, match="sse_c_key from") as raised:
+        load_settings(environment={"S3EXPORT_SSE_C_KEY": key[:-9], "HOME": "/"})
+    assert key[:9] not in f"{raised.value} {raised.value.next_step}"
+
+
+def test_options_of_s3_reach_its_store(tmp_path: Path) -> None:
+    """Who pays, and the key; the key goes by https alone."""
+    file = tmp_path / "config.toml"
+    file.write_text("request_payer = true\n")
+
+    settings = load_settings(config_file=str(file), environment={})
+
+    assert settings.request_payer
+    remote = Settings(
+        endpoint_url="http://s3.example.com",
+        sse_c_key=Secret(base64.b64encode(KEY).decode()),
+    )
+    with pytest.raises(SettingsRejected, match="unencrypted"):
+        application(remote).adapters.object_store()
