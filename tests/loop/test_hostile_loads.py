@@ -45,7 +45,7 @@ pytestmark = [pytest.mark.loop, pytest.mark.timeout(7200 if LONG else 300)]
 
 LARGE = Hostile(20_000, LONG_PARTS) if LONG else Hostile()
 MEDIUM = Hostile(10_000, LONG_PARTS) if LONG else Hostile(400, ((5, 6, 1), MANY_PARTS))
-KILLS = 200 if LONG else 50
+KILLS = 200 if LONG else 30
 ROOM = (2048 if LONG else 300) * MIB
 
 
@@ -214,7 +214,7 @@ def test_a_load_that_is_killed_again_and_again_ends_as_if_it_had_not_been(
             if kills < KILLS:
                 if chance.random() < 0.9:
                     running.wait_until_open()
-                ended = not running.kill_after(chance.uniform(0, 1.8))
+                ended = not running.kill_after(chance.uniform(0, 1.3))
                 kills += not ended
             else:
                 ended = running.wait().status == 0

@@ -47,6 +47,7 @@ from s3export.domain.services import load_device
 from s3export.domain.services.load_device import LoadDevice, LoadRequest, log_path
 
 OBJECTS = 120
+BATCH = 10
 CUTS = 60 if "S3EXPORT_LONG" in os.environ else 5
 DATA = (15 * MIB // 2, 16 * MIB)
 """Start and length; behind what describes the file system, and its journal."""
@@ -191,7 +192,9 @@ def for_a_while(below: str) -> dict[int, Callable[[], object]]:
         subprocess.run(("sync", "-f", mount_point()), check=False, capture_output=True)
         use_table(whole("linear", below))
 
-    return {58: lose_data}
+    sizes = [facts.size_bytes for facts in Store().list_objects("b")]
+    most = max(range(BATCH, OBJECTS, BATCH), key=lambda n: sum(sizes[n : n + BATCH]))
+    return {most + BATCH - 1: lose_data}
 
 
 def power_cuts() -> Answer:
@@ -280,7 +283,7 @@ def _replay(log: Path, entries: list[Entry], image: Path) -> None:
 
 def everything() -> dict[str, object]:
     """Run all the checks; one that fails has its trace as its answer."""
-    load_device._BATCH_FILES = 10
+    load_device._BATCH_FILES = BATCH
     checks: dict[str, Callable[[], Answer]] = {
         "a sound disk": lambda: faulty(lambda below: {1: lambda: None}),
         "eio in each write": lambda: faulty(
