@@ -188,6 +188,13 @@ class Source:
         """
         return join(self.directory, path_of(substituted(key, self.substitutions)))
 
+    def puts(self, key: str, path: TreePath) -> bool:
+        """Say whether an object is written to a path."""
+        try:
+            return self.place(key) == path
+        except NotAPath:
+            return False
+
     def selects(self, key: str) -> bool:
         """Say whether the operation exports a key (Developer Guide, operations)."""
         # Text compares by code point, which is the order of the UTF-8 bytes.
@@ -272,11 +279,17 @@ class BackupLayout:
             raise NotAPath("its name is kept for what else is on the disk")
         return path
 
+    @property
+    def substitutes(self) -> bool:
+        """Whether a path does not tell its key: only a listing, or a log, does."""
+        return any(source.substitutions for source in self.sources)
+
     def objects(self, path: TreePath) -> tuple[ObjectName, ...]:
-        """Return the objects that a path can have been written from, likeliest first.
+        """Return the objects whose keys are a path, and that are written to it.
 
         Args:
-            path: Relative to the disk's root.
+            path: Relative to the disk's root; where there are substitutions, other
+                objects can have been written to it, too.
 
         Raises:
             NotAPath: No key can be equal to the path.
@@ -288,7 +301,7 @@ class BackupLayout:
             if relative is None:
                 continue
             key = key_of(relative)
-            if source.selects(key):
+            if source.selects(key) and source.puts(key, path):
                 found.append(ObjectName(source.bucket, key))
         return tuple(dict.fromkeys(found))
 

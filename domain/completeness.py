@@ -13,11 +13,11 @@ half a megabyte of places and one bit an object.
 import hashlib
 import struct
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from s3export.domain.backup_layout import NotAPath, Source, TreePath
+from s3export.domain.backup_layout import NotAPath, ObjectName, Source, TreePath
 from s3export.domain.evidence import ObjectFacts
 from s3export.domain.ports import ScratchFile
 
@@ -107,26 +107,36 @@ class Inventory:
         self._seen = bytearray(self.count // 8 + 1)
         self._buffers, self._segments = [], []
 
-    def find(self, path: TreePath) -> Listed | None:
+    def find(self, path: TreePath, name: ObjectName | None = None) -> Listed | None:
         """Return the object that a path should hold, and note that it was seen.
 
-        Where several operations export objects to one path, it is the first's; the
-        others' remain unseen, unless they export the same object.
+        Where several objects are exported to one path, it is the one of that name, or
+        else the first that was loaded; the others remain unseen, unless they are the
+        same object.
         """
-        found = self._found(bytes(path))
+        found = self._found(bytes(path), *((name.bucket, name.key) if name else ()))
         return self._see(found) if found else None
 
-    def find_key(self, bucket: str, key: str) -> Listed | None:
+    def find_key(
+        self, bucket: str, key: str, elsewhere: Container[bytes] = ()
+    ) -> Listed | None:
         """Return an object by its name, and note that it was seen.
 
         That is for files that do not lie where their keys say. Exported twice, the
         object is seen once by each call.
+
+        Args:
+            elsewhere: Paths where the object lies as it should, too: they have files of
+                their own, and are taken last.
+
         """
         seen_before = None
         for source in self._sources:
             if source.bucket == bucket and source.selects(key):
-                found = self._found(_place_of(source, key)[0], bucket, key)
-                if found and not self._was_seen(found[0][2]):
+                place = _place_of(source, key)[0]
+                found = self._found(place, bucket, key)
+                own = place not in elsewhere
+                if found and own and not self._was_seen(found[0][2]):
                     return self._see(found)
                 seen_before = found or seen_before
         return self._see(seen_before) if seen_before else None
@@ -134,6 +144,13 @@ class Inventory:
     def has(self, path: TreePath) -> bool:
         """Say whether some object should be at a path; notes nothing."""
         return bool(self._found(bytes(path)))
+
+    def has_another(self, path: TreePath, name: ObjectName) -> bool:
+        """Say whether an object of another name should be at a path, too."""
+        return any(
+            (self._sources[number].bucket, key) != (name.bucket, name.key.encode())
+            for number, key, _, _ in self._found(bytes(path))
+        )
 
     def unseen(self) -> Iterator[Listed]:
         """Yield what was never found, in no promised order."""

@@ -395,10 +395,16 @@ def _claims(facts: ObjectFacts) -> Iterator[Evidence]:
             return
 
 
-def logged_md5(text: str) -> Evidence | None:
-    """Return the evidence of an export log's checksum, if it is an MD5."""
+def logged_md5(text: str, *, own: bool = False) -> Evidence | None:
+    """Return the evidence of an export log's checksum, if it is an MD5.
+
+    Args:
+        own: The log lies on the disk whose files it speaks of.
+
+    """
     if _SINGLE.fullmatch(text.lower()):
-        return Evidence(EXPORT_LOG, "MD5", text.lower(), whose="the export log")
+        whose = "the export log on the disk" if own else "the export log"
+        return Evidence(EXPORT_LOG, "MD5", text.lower(), whose=whose)
     return None
 
 

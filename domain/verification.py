@@ -178,6 +178,43 @@ SAYS_OPERATOR = "the operator"
 SAYS_LOG = "the export log"
 SAYS_DISK = "the newest write to the disk"
 
+ON_DISK = "disk"
+IN_FILE = "file"
+IN_S3 = "s3"
+
+
+@dataclass(frozen=True)
+class LogOrigin:
+    """Where the export log was found.
+
+    Attributes:
+        path: On the disk that is verified, of a file, or ``s3://bucket/key``.
+        origin: `ON_DISK`, `IN_FILE` or `IN_S3`.
+
+    """
+
+    path: str
+    origin: str
+
+
+@dataclass(frozen=True)
+class SelectionOrigin:
+    """That the disk itself says what it should be equal to.
+
+    Attributes:
+        path: Of the file on the disk.
+        job_id: The job that it was loaded for.
+        named: The operator named a selection, and the disk holds a part of it; without
+            that nothing but the disk says what it was compared with.
+        part: Where the part begins and ends; empty for the whole of it.
+
+    """
+
+    path: str
+    job_id: str
+    named: bool
+    part: str = ""
+
 
 @dataclass(frozen=True)
 class Completeness:
@@ -253,6 +290,8 @@ class Report:
         cut_short: Why the run ended before its end; empty if it did not.
         doubts: What forbids to call the backup verified, besides the findings.
         warnings: What the operator should know besides the verdict.
+        export_log: Which was used; ``None`` without one.
+        selection: Where the disk's own word on it was used.
 
     """
 
@@ -280,6 +319,8 @@ class Report:
     cut_short: str = ""
     doubts: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    export_log: LogOrigin | None = None
+    selection: SelectionOrigin | None = None
 
     @property
     def verdict(self) -> Verdict:

@@ -84,8 +84,11 @@ from s3export.domain.services.survey_selection import Survey, SurveySelection
 from s3export.domain.services.verify_backup import VerifyBackup
 from s3export.domain.services.verify_request import VerifyRequest, Watch
 from s3export.domain.verification import (
+    IN_FILE,
+    IN_S3,
     EarlierRun,
     Finding,
+    LogOrigin,
     Report,
     ReportNotWritten,
 )
@@ -572,6 +575,7 @@ def verify_backup(
     confidence: float = 0.95,
     max_differing: float | None = None,
     completeness: bool = True,
+    whole: bool = False,
     strong: bool = False,
     exported_at: datetime | None = None,
     job_id: str | None = None,
@@ -593,6 +597,7 @@ def verify_backup(
     Args:
         device: A disk, a partition, an image file, or a directory where it is mounted.
         bucket: What it should equal; or ``manifest_path``; or the setting ``bucket``.
+            A disk that `load-device` wrote says it itself, if none of them does.
         target_directory: Where the backup lies on the disk, in place of the bucket's
             name or of what the manifest says.
         sample_size: How many files to draw; ``ALL_FILES`` for every file.
@@ -601,11 +606,14 @@ def verify_backup(
         max_differing: In place of ``sample_size``: draw as many as it takes to leave at
             most this share of wrong files plausible, if none is found (0.001).
         completeness: Look for every object that S3 lists, too.
+        whole: All that was named must be on this disk, even if the disk says that it
+            is one of a series and holds a part.
         strong: Refuse 32-bit checksums and uploaders' claims as proof.
         exported_at: When the data was taken from S3, aware: objects that are newer may
             differ. By default the export log says it, or the disk's newest write.
         job_id: Find the export log through this job.
-        export_log: A file, or ``s3://bucket/key``.
+        export_log: A file, or ``s3://bucket/key``. By default the one on the disk,
+            which is the disk's own word: it names files, and proves and excuses none.
         checksum_reports: Completion reports of S3 Batch Operations "Compute checksum";
             files, or ``s3://bucket/key``.
         download_unverifiable: Settle by content what metadata cannot settle.
@@ -621,7 +629,8 @@ def verify_backup(
         watch: Gets the findings as they come.
 
     Raises:
-        NothingToCompareWith: Neither bucket nor manifest is named anywhere.
+        NothingToCompareWith: Neither bucket nor manifest is named anywhere, and the
+            disk does not say it.
         InputRefused: A file that is named cannot be used.
         ContainerLocked, PasswordRefused: The backup is encrypted and stays closed.
         ReportNotWritten: All is done but for a file; the error holds the report.
@@ -632,7 +641,6 @@ def verify_backup(
     manifest = None
     if manifest_path:
         manifest = app.adapters.manifests().read(manifest_path).selection()
-        _refuse_substitutions(manifest_path, manifest)
     layout = _layout(app, bucket, manifest, target_directory)
     if sample_size is not None and sample_size < 1:
         raise InputRefused("a sample holds at least one file")
@@ -654,6 +662,7 @@ def verify_backup(
                 next_step="write the report elsewhere",
             )
         writer.check(path)
+    log, log_origin = _export_log(app, export_log, job_id)
     request = VerifyRequest(
         device=device,
         layout=layout,
@@ -662,9 +671,11 @@ def verify_backup(
         level=confidence,
         max_differing=max_differing,
         completeness=completeness,
+        whole=whole,
         strong=strong,
         exported_at=exported_at,
-        log=_export_log(app, export_log, job_id),
+        log=log,
+        log_origin=log_origin,
         computed=_computed(app, _each(checksum_reports)),
         download=download_unverifiable,
         download_budget=download_budget,
@@ -683,15 +694,6 @@ def verify_backup(
     if failed:
         raise ReportNotWritten(report, failed)
     return report
-
-
-def _refuse_substitutions(path: str, manifest: Manifest) -> None:
-    if manifest.substitutions:
-        raise InputRefused(
-            f"{path}: its substitutions gave files other names than the keys of their "
-            "objects, and verify-backup cannot undo that",
-            next_step="verify what was exported without substitutions",
-        )
 
 
 def plan_sample(
@@ -774,7 +776,7 @@ def _earlier(path: str | None) -> EarlierRun | None:
 
 def _export_log(
     app: "AnyApplication", where: str | None, job_id: str | None
-) -> ExportLog | None:
+) -> tuple[ExportLog, LogOrigin] | tuple[None, None]:
     """Read the export log that is named, or the one that the job names."""
     if where is None and job_id is not None:
         status = _following(app).status(checked_job_id(job_id))
@@ -786,8 +788,9 @@ def _export_log(
             )
         where = f"s3://{status.log_bucket}/{status.log_key}"
     if where is None:
-        return None
-    return parse_export_log(_content(app, where, "an export log"), where)
+        return None, None
+    log = parse_export_log(_content(app, where, "an export log"), where)
+    return log, LogOrigin(where, IN_S3 if where.startswith("s3://") else IN_FILE)
 
 
 def _computed(
@@ -825,7 +828,8 @@ def _layout(
     bucket: str | None,
     manifest: Manifest | None,
     target_directory: str | None,
-) -> BackupLayout:
+) -> BackupLayout | None:
+    """Return what is named; ``None`` leaves it to the disk."""
     if bucket and manifest:
         raise InputRefused(
             "a bucket and a manifest are both named",
@@ -837,6 +841,8 @@ def _layout(
         recovery = manifest.recovery_directory
     else:
         name = bucket or app.settings().bucket
+        if not name and target_directory is None:
+            return None
         if not name:
             raise NothingToCompareWith("it is not said what the backup should equal")
         if "/" in name or ":" in name:

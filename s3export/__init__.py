@@ -54,7 +54,14 @@ from s3export.domain.services.follow_jobs import (
 from s3export.domain.services.job_watch import NoAnswer, Observation
 from s3export.domain.services.survey_selection import Selected, Survey
 from s3export.domain.services.verify_request import Watch
-from s3export.domain.verification import Finding, Outcome, Report, Verdict
+from s3export.domain.verification import (
+    Finding,
+    LogOrigin,
+    Outcome,
+    Report,
+    SelectionOrigin,
+    Verdict,
+)
 from s3export.entrypoints.library import (
     ALL_FILES,
     ManifestCheck,
@@ -109,6 +116,7 @@ __all__ = [
     "JobSummary",
     "JobWithoutStatus",
     "KeyRing",
+    "LogOrigin",
     "Manifest",
     "ManifestCheck",
     "ManifestReader",
@@ -129,6 +137,7 @@ __all__ = [
     "Scratch",
     "Secret",
     "Selected",
+    "SelectionOrigin",
     "Severity",
     "ShippingLabel",
     "Situation",

@@ -217,7 +217,10 @@ def _only(path: str) -> None:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (S3ExportError, OSError, RuntimeError) as error:
-        # RuntimeError: libfuse could not mount; it has told why.
+    except (S3ExportError, OSError) as error:
         _say(json.dumps(asdict(Ended(str(error)))).encode() + b"\n")
+        sys.exit(2)
+    except RuntimeError as error:  # all that mfusepy tells is a number
+        words = f"libfuse could not mount it (status {error})"
+        _say(json.dumps(asdict(Ended(words))).encode() + b"\n")
         sys.exit(2)

@@ -66,6 +66,15 @@ def report_document(report: Report) -> Document:
             "time": timestamp(report.exported_at.moment),
             "origin": report.exported_at.origin,
         },
+        "export_log": report.export_log
+        and {"path": report.export_log.path, "origin": report.export_log.origin},
+        "selection": report.selection
+        and {
+            "path": report.selection.path,
+            "job_id": report.selection.job_id,
+            "named": report.selection.named,
+            "part": report.selection.part or None,
+        },
         "completeness": report.completeness
         and {
             "objects": report.completeness.objects,

@@ -14,7 +14,14 @@ from s3export.adapters.reports.documents import (
     timestamp,
 )
 from s3export.domain.backup_layout import shown
-from s3export.domain.verification import Finding, Outcome, Profile, Report, Verdict
+from s3export.domain.verification import (
+    ON_DISK,
+    Finding,
+    Outcome,
+    Profile,
+    Report,
+    Verdict,
+)
 
 _VERDICTS = {
     Verdict.VERIFIED: "No file that was looked at differs from S3.",
@@ -234,6 +241,8 @@ def _run(report: Report) -> Iterator[str]:
             if report.exported_at
             else "not known"
         ),
+        "Export log": _export_log(report),
+        "Selection": _selection(report),
         "Requests": ", ".join(f"{n:,} {k}" for k, n in sorted(report.requests.items())),
         "Read from the disk": _size(report.bytes_read),
         "Downloaded": _size(report.bytes_downloaded),
@@ -249,6 +258,23 @@ def _run(report: Report) -> Iterator[str]:
     for name, value in rows.items():
         yield f"<dt>{name}</dt><dd>{_text(value)}</dd>"
     yield "</dl>"
+
+
+def _export_log(report: Report) -> str:
+    found = report.export_log
+    if found is None:
+        return "none"
+    own = " on the disk, which is its own word" if found.origin == ON_DISK else ""
+    return f"{found.path}{own}"
+
+
+def _selection(report: Report) -> str:
+    found = report.selection
+    if found is None:
+        return "as it was named"
+    if found.named:
+        return f"a part of what was named, {found.part}, says {found.path} on the disk"
+    return f"nobody but the disk says it: {found.path}"
 
 
 def _container(report: Report) -> str:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from s3export.domain.backup_layout import (
     BackupLayout,
+    NotAPath,
+    ObjectName,
     TreePath,
     below,
     shown,
@@ -44,7 +46,7 @@ class Absences:
             for damaged in self.files.damaged:
                 if path == damaged.path or below(path, damaged.path) is not None:
                     return Outcome.UNREADABLE, f"/{shown(damaged.path)} cannot be read"
-            reason = self._why_not_there(path)
+            reason = self._why_not_there(listed, path)
         if not reason or not self.files.recovered():
             absent = reason or "S3 has it, the disk does not"
             return Outcome.MISSING_FROM_BACKUP, absent
@@ -54,10 +56,17 @@ class Absences:
             "says where"
         )
 
-    def _why_not_there(self, path: TreePath) -> str:
+    def _why_not_there(self, listed: Listed, path: TreePath) -> str:
         """Say why no file can be at an object's path; empty if one can."""
-        if not self.layout.belongs(path):
+        facts = listed.facts
+        try:
+            self.layout.place(listed.source, facts.key)
+        except NotAPath:
             return "its path is kept for what AWS and ext4 put on the disk"
+        if self.inventory.has_another(path, ObjectName(facts.bucket, facts.key)):
+            return f"/{shown(path)}, its path, is another object's, too"
+        if self.files.has_directory(path):
+            return f"/{shown(path)}, its path, is a directory"
         names = path.split(b"/")
         for length in range(1, len(names)):
             parent = TreePath(b"/".join(names[:length]))

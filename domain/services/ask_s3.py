@@ -38,6 +38,11 @@ class Way:
     rest: tuple[Evidence, ...]
     reasons: tuple[str, ...]
 
+    @property
+    def decides(self) -> bool:
+        """Whether the first pass can tell equal from different."""
+        return bool(self.guessed) or any(one.decisive for one in self.ready)
+
 
 @dataclass(frozen=True)
 class Case:
@@ -179,7 +184,10 @@ class AskS3:
         found = [one for one in found if one.algorithm in self.hashes.algorithms()]
         name = ObjectName(facts.bucket, facts.key)
         evidence = self.knowledge.logged(facts)
-        if logged and evidence and self.knowledge.when(name):
+        # That a disk agrees with itself proves nothing.
+        if self.knowledge.own_log or not logged:
+            return found
+        if evidence and self.knowledge.when(name):
             found.append(evidence)
         return found
 

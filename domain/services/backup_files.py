@@ -58,12 +58,12 @@ class BackupFiles:
         wanted = self._layout.directories()
         found = tuple(path for path in wanted if self._tree.has_directory(path))
         absent = [f"/{shown(path)}" for path in wanted if path not in found]
-        if not found:
-            self._say_what_is_there(absent)
         recovery = self._layout.recovery_directory
         covered = any(below(recovery, path) is not None for path in found)
         if self._by_path and not covered and self._tree.has_directory(recovery):
             found = (*found, recovery)
+        if not found:
+            self._say_what_is_there(absent)
         return found, [f"the disk has no directory {path}" for path in absent]
 
     def _say_what_is_there(self, absent: list[str]) -> NoReturn:
@@ -107,6 +107,10 @@ class BackupFiles:
         if not self._newest_ns:
             return None
         return min(from_ns(self._newest_ns) or now, now)
+
+    def has_directory(self, path: TreePath) -> bool:
+        """Say whether a directory is there."""
+        return self._tree.has_directory(path)
 
     def recovered(self) -> bool:
         """Say whether the recovery directory may hold anything."""

@@ -86,9 +86,14 @@ class CompareFile:
 
     def _judged(self, case: Case, digests: "_Digests") -> Compared:
         ways = [way for way in (case.way, case.then_way) if way]
-        logged = self.asking.knowledge.logged(case.facts) if case.newer else None
+        own_log = self.asking.knowledge.own_log
+        logged = None
+        if case.newer or own_log:
+            logged = self.asking.knowledge.logged(case.facts)
         planned = [one for way in ways for one in way.ready]
-        digests.need(*planned, *([logged] if logged else []))
+        if logged and (case.newer or (case.way and not case.way.decides)):
+            planned.append(logged)
+        digests.need(*planned)
         now = self._settled(case, case.facts, case.way, digests)
         if case.listed and now.outcome is not Outcome.MATCH:
             # A listing proves equality at most: what differs is asked about.
@@ -100,12 +105,17 @@ class CompareFile:
                     detail="S3 had the object when it was listed, and has it no more",
                 )
             return self._judged(self.asking.ask(case.file, facts), digests)
+        if logged and own_log and now.outcome is Outcome.UNVERIFIABLE:
+            now = self._accused(case, now, logged, digests)
         if now.outcome is Outcome.MATCH or not case.newer:
             return now
         if case.then:
             return self._as_it_was(case, case.then, digests)
         if logged:
-            return self._as_logged(case, logged, digests)
+            then = self._as_logged(case, logged, digests)
+            equal = then.outcome is Outcome.CHANGED_SINCE_EXPORT
+            if not own_log or not equal:
+                return then
         if now.outcome is not Outcome.MISMATCH:
             return now
         detail = f"the object is newer than the export ({_day(case.facts)})"
@@ -133,6 +143,18 @@ class CompareFile:
             outcome = Outcome.MISMATCH
             detail = "changed since, and the file is not what the export log says"
         return self._result(case, outcome, logged.kind, logged.expected, actual, detail)
+
+    def _accused(
+        self, case: Case, now: Compared, logged: Evidence, digests: "_Digests"
+    ) -> Compared:
+        """Ask the disk's own log where S3 says nothing: it proves damage at most."""
+        actual = logged.text(digests.of(logged))
+        if actual == logged.expected:
+            agrees = f"the file is what {logged.whose} says, which is no proof"
+            return replace(now, detail=f"{now.detail}; {agrees}")
+        detail = f"the file is not what {logged.whose} says was written"
+        wrong = Outcome.MISMATCH
+        return self._result(case, wrong, logged.kind, logged.expected, actual, detail)
 
     def _settled(
         self,

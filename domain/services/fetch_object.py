@@ -68,7 +68,7 @@ class Fetched:
 
     Attributes:
         file: The bytes, complete and not contradicted by S3; without a name yet.
-            ``None`` where there are none. Whoever takes it closes it.
+            ``None`` where there are none.
         status, code: As for the export log.
         facts: Of the version that was fetched; as listed where none was.
         evidence, digest: What the bytes were found equal to.
@@ -91,15 +91,48 @@ class Fetched:
     at: datetime | None = None
 
 
+class NewFiles:
+    """The files of one tree that have no name yet: none may be forgotten open.
+
+    An open file keeps a disk from being unmounted, and its room from being used.
+    Thread-safe.
+    """
+
+    def __init__(self, tree: WritableTree) -> None:
+        self._tree = tree
+        self._open: set[NewFile] = set()
+        self._ended = False
+
+    def begin(self) -> NewFile:
+        """Begin a file."""
+        file = self._tree.new_file()
+        self._open.add(file)
+        if self._ended:  # whoever began it was given up
+            self.close(file)
+            raise BodyBroken("the load was given up")
+        return file
+
+    def close(self, file: NewFile) -> None:
+        """Let go of one; idempotent."""
+        file.close()
+        self._open.discard(file)
+
+    def close_all(self) -> None:
+        """Let go of all, and begin no more."""
+        self._ended = True
+        while self._open:
+            self.close(next(iter(self._open)))
+
+
 @dataclass(frozen=True)
 class FetchObject:
-    """Fetches objects to one tree. Thread-safe."""
+    """Fetches objects to files of one tree. Thread-safe."""
 
     store: ObjectStore
     hashes: HashFunctions
     workers: Workers
     clock: Clock
-    tree: WritableTree
+    files: NewFiles
 
     def __call__(self, item: Item, stop: Stop) -> Fetched:
         """Fetch an object.
@@ -133,12 +166,12 @@ class FetchObject:
     def _fetched(self, item: Item, stop: Stop) -> Fetched:
         broken = wrong = 0
         while True:
-            file = self.tree.new_file()
+            file = self.files.begin()
             asked_at = self.clock.now()
             try:
                 found = replace(self._once(item, file, stop), at=asked_at)
             except (BodyBroken, ObjectChanged):
-                file.close()
+                self.files.close(file)
                 broken += 1
                 if broken == _TRIES or stop():
                     raise
@@ -147,11 +180,11 @@ class FetchObject:
                     raise
                 continue
             except BaseException:
-                file.close()
+                self.files.close(file)
                 raise
             if found.code != MISMATCH:
                 return found
-            file.close()
+            self.files.close(file)
             wrong += 1
             if wrong == _PROOFS or stop():
                 return replace(found, file=None)

@@ -24,6 +24,8 @@ class Knowledge:
     Attributes:
         exported_at: Objects newer than that may differ.
         log: What the export log says of each object.
+        own_log: It is the word of the disk that is verified: it accuses, and never
+            excuses.
         computed: What a checksum report says of each object.
         strong: Refuse 32-bit checksums and uploaders' claims as proof.
 
@@ -31,6 +33,7 @@ class Knowledge:
 
     exported_at: ExportTime | None = None
     log: Mapping[ObjectName, LogEntry] = field(default_factory=dict)
+    own_log: bool = False
     computed: Mapping[ObjectName, Computed] = field(default_factory=dict)
     strong: bool = False
 
@@ -39,16 +42,19 @@ class Knowledge:
 
         What the operator says comes first, then the log's word on this very object.
         A disk says it of each file: its inode cannot be older than what was written.
+        A log on that disk can only say that it was later.
         """
         told = self.exported_at
         if told and told.is_certain:
             return told.moment
         entry = self.log.get(name)
-        if entry and entry.at:
-            return entry.at
-        if told and told.origin == SAYS_DISK and file:
-            return min(told.moment, from_ns(file.changed_ns) or told.moment)
-        return told.moment if told else None
+        logged = entry.at if entry else None
+        if logged and not self.own_log:
+            return logged
+        moment = told.moment if told else None
+        if moment and told and told.origin == SAYS_DISK and file:
+            moment = min(moment, from_ns(file.changed_ns) or moment)
+        return max(moment, logged) if moment and logged else moment
 
     def is_newer(self, facts: ObjectFacts, file: TreeFile | None = None) -> bool:
         """Say whether an object was written after it was exported.
@@ -66,7 +72,9 @@ class Knowledge:
     def logged(self, facts: ObjectFacts) -> Evidence | None:
         """Return what the export log says was written of an object."""
         entry = self.log.get(ObjectName(facts.bucket, facts.key))
-        return logged_md5(entry.md5) if entry and entry.written else None
+        if not entry or not entry.written:
+            return None
+        return logged_md5(entry.md5, own=self.own_log)
 
     def reported(self, facts: ObjectFacts) -> Evidence | None:
         """Return what a checksum report says of an object's content as it is now."""

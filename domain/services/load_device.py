@@ -14,7 +14,7 @@ that was killed goes on after the last settled batch.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from s3export.domain.backup_layout import (
@@ -39,6 +39,7 @@ from s3export.domain.load_journal import (
     entries_of,
     line_of,
 )
+from s3export.domain.load_selection import SELECTION, LoadSelection
 from s3export.domain.ports import (
     Clock,
     HashFunctions,
@@ -53,6 +54,7 @@ from s3export.domain.services.fetch_object import (
     Fetched,
     FetchObject,
     Item,
+    NewFiles,
     items_from,
     selected,
 )
@@ -250,6 +252,25 @@ class LoadDevice:
         self._log(request, tree, run.result)
         return run.result
 
+    @staticmethod
+    def _tell_selection(
+        request: LoadRequest, tree: WritableTree, result: LoadResult
+    ) -> None:
+        """Write what the disk holds of the selection: where it begins, where it ends.
+
+        A disk that was not full holds it to its end.
+        """
+        begin, sources = request.begin, request.layout.sources
+        first = sources[begin.operation]
+        marker = max(first.begin_marker, begin.key)
+        rest = (replace(first, begin_marker=marker), *sources[begin.operation + 1 :])
+        recovery = request.layout.recovery_directory
+        selection = LoadSelection(request.job_id, rest, recovery)
+        if result.next_disk and result.last:
+            last = result.last
+            selection = selection.up_to(last.operation - begin.operation, last.key)
+        tree.replace(SELECTION, selection.to_json())
+
     def _log(
         self, request: LoadRequest, tree: WritableTree, result: LoadResult
     ) -> None:
@@ -257,6 +278,7 @@ class LoadDevice:
 
         The log has its name before the journal loses its own.
         """
+        self._tell_selection(request, tree, result)
         tree.remove(request.log_path)
         tree.remove(_PLACE_OF_THE_LOG)
         tree.write(request.log_path, export_log_lines(entries_of(tree)))
@@ -287,9 +309,7 @@ class _Run:
         self._tree = tree
         self._stage = stage
         self._journal_bytes = 0
-        self._fetch = FetchObject(
-            service.store, service.hashes, service.workers, service.clock, tree
-        )
+        self._files = NewFiles(tree)
         self._ended = False
         self.result = LoadResult()
 
@@ -341,9 +361,17 @@ class _Run:
         self._tree.append(JOURNAL, end_line(self.result.next_disk))
         self._tree.sync()
 
+    def _fetching(self) -> FetchObject:
+        service = self._service
+        self._files = NewFiles(self._tree)
+        return FetchObject(
+            service.store, service.hashes, service.workers, service.clock, self._files
+        )
+
     def _many_at_once(self) -> None:
-        at_once = self._request.at_once
-        fetched = self._service.workers.map(self._fetch, self._items(), at_once=at_once)
+        fetched = self._service.workers.map(
+            self._fetching(), self._items(), at_once=self._request.at_once
+        )
         batch = _Batch(self._service.clock.now())
         try:
             with closing(fetched):
@@ -356,16 +384,17 @@ class _Run:
                         batch = _Batch(self._service.clock.now())
                 self._commit(batch)
         finally:
-            batch.close()
+            self._files.close_all()
 
     def _one_by_one(self) -> None:
         """Fill the rest of the disk: where one at a time does not fit, it is full."""
         for item in self._items():
             batch = _Batch(self._service.clock.now())
+            fetch = self._fetching()
             try:
                 if item.listed.size_bytes > self._room():
                     raise _Full
-                found = self._fetch(item, _never)
+                found = fetch(item, _never)
                 batch.add(found)
                 if found.full:
                     raise _Full
@@ -374,7 +403,7 @@ class _Run:
                 self._stop_before(item)
                 return
             finally:
-                batch.close()
+                self._files.close_all()
 
     def _stop_before(self, item: Item) -> None:
         begin = item.source.begin_marker
@@ -441,7 +470,8 @@ class _Run:
                 self.result.troubles.append(
                     Trouble(entry.bucket, entry.key, entry.code, found.detail)
                 )
-        batch.close()
+            if found.file:
+                self._files.close(found.file)
 
     def _tree_back(self, entries: list[LogEntry]) -> None:
         for entry in entries:
@@ -500,12 +530,6 @@ class _Batch:
     def is_old(self, clock: Clock) -> bool:
         """Say whether what was fetched has waited long enough."""
         return (clock.now() - self.begun).total_seconds() > _BATCH_SECONDS
-
-    def close(self) -> None:
-        """Let go of files: those without a name are gone."""
-        for found in self.found:
-            if found.file:
-                found.file.close()
 
 
 def _entry(found: Fetched, now: datetime, path: TreePath, code: str) -> LogEntry:

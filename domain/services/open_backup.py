@@ -4,7 +4,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from s3export.domain.backup_layout import BackupLayout, TreePath, shown
+from s3export.domain.backup_layout import (
+    LOAD_DIRECTORY,
+    BackupLayout,
+    TreePath,
+    shown,
+)
 from s3export.domain.containers import (
     ContainerFacts,
     ContainerKey,
@@ -41,11 +46,14 @@ class OpenBackup:
     def __call__(
         self,
         facts: DeviceFacts,
-        layout: BackupLayout,
+        layout: BackupLayout | None,
         opening: Opening,
         keys: KeyRing,
     ) -> Iterator[OpenedBackup]:
         """Open a device, and what is in it; release all of it in reverse.
+
+        Args:
+            layout: Tells a backup in plain sight; ``None`` where it is not known yet.
 
         Raises:
             ContainerLocked: A password is needed, and there is none.
@@ -85,9 +93,10 @@ class OpenBackup:
 
     @staticmethod
     def _container(
-        tree: FileTree, layout: BackupLayout, opening: Opening
+        tree: FileTree, layout: BackupLayout | None, opening: Opening
     ) -> TreePath | None:
-        wanted = layout.directories()
+        # What load-device keeps lies beside the data, within the container if any.
+        wanted = (LOAD_DIRECTORY, *(layout.directories() if layout else ()))
         # The root itself is always there: it says nothing.
         has_backup = any(path and tree.has_directory(path) for path in wanted)
         names = tree.names(TreePath(b""))

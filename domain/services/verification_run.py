@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import ExitStack, closing, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -19,6 +19,7 @@ from s3export.domain.confidence import Bound, sample_size, upper_bound
 from s3export.domain.containers import ContainerFacts
 from s3export.domain.counting import counted
 from s3export.domain.errors import PermissionMissing
+from s3export.domain.export_log import LogEntry
 from s3export.domain.ports import (
     Clock,
     FileTree,
@@ -36,6 +37,7 @@ from s3export.domain.services.absences import Absences
 from s3export.domain.services.ask_s3 import AskS3, Case
 from s3export.domain.services.backup_files import BackupFiles
 from s3export.domain.services.compare_file import Compared, CompareFile
+from s3export.domain.services.disk_notes import Basis
 from s3export.domain.services.file_spool import FileSpool
 from s3export.domain.services.knowledge import Knowledge
 from s3export.domain.services.load_device import selected
@@ -84,23 +86,25 @@ class Run:
         self,
         parts: Parts,
         request: VerifyRequest,
+        basis: Basis,
         tree: FileTree,
         stack: ExitStack,
         found: Callable[[Finding], None],
     ) -> None:
         self._parts = parts
         self.request = request
-        self._layout = request.layout
+        self.basis = basis
+        self._layout = basis.layout
         self._tree = tree
         self._stack = stack
         self._found = found
         self._draw: Draw[TreeFile] = Draw(request.seed, request.most_drawn)
-        entries = request.log.entries if request.log else ()
-        self._by_path = {entry.file: entry for entry in entries if entry.written}
-        self.files = BackupFiles(request.layout, tree, self._by_path)
+        self._by_path, disbelieved = basis.by_path()
+        self.files = BackupFiles(basis.layout, tree, self._by_path)
         self.knowledge = Knowledge(
             exported_at=_told(request),
-            log={ObjectName(entry.bucket, entry.key): entry for entry in entries},
+            log={ObjectName(one.bucket, one.key): one for one in basis.entries},
+            own_log=basis.own_log,
             computed=request.computed,
             strong=request.strong,
         )
@@ -127,13 +131,17 @@ class Run:
         self.completeness: Completeness | None = None
         self.cut_short = ""
         self.doubts: list[str] = []
-        self.warnings: list[str] = []
+        self.warnings: list[str] = disbelieved
 
     def verify(self) -> None:
         """Run to the end; what is found is kept, however it ends."""
         directories, absent = self.files.directories()
         self.began = True
-        if self.request.completeness or self.request.takes_all:
+        if (
+            self.request.completeness
+            or self.request.takes_all
+            or self._layout.substitutes  # no path tells its key
+        ):
             self._inventory = self._listing()
         # Closed at once when something fails: an open directory keeps a disk busy.
         with closing(self.files.walk(directories)) as files:
@@ -246,9 +254,9 @@ class Run:
         told = self.warnings if self.request.completeness else self.doubts
         told += [*absent, *([odd] if odd else [])]
         self.warnings += self.files.warnings()
-        if self.request.log and self.request.log.unread:
+        if self.basis.log and self.basis.log.unread:
             self.warnings.append(
-                f"{self.request.log.unread:,} lines of the export log are none that is "
+                f"{self.basis.log.unread:,} lines of the export log are none that is "
                 "understood"
             )
 
@@ -322,22 +330,36 @@ class Run:
         """Find which objects a file can be; in the caller's thread."""
         reason = ""
         names: tuple[ObjectName, ...] = ()
+        listed = None
         try:
             names = self._layout.objects(file.path)
         except NotAPath as error:
             reason = str(error)
-        listed = None
         entry = self._by_path.get(file.path)
         if entry:
             name = ObjectName(entry.bucket, entry.key)
-            if self._inventory and name not in names[:1]:
-                listed = self._inventory.find_key(entry.bucket, entry.key)
+            if self._inventory:
+                listed = self._inventory.find(file.path, name) or (
+                    self._inventory.find_key(*self._elsewhere(name))
+                )
             names = tuple(dict.fromkeys((*names, name)))
         if self._inventory and not listed:
             listed = self._inventory.find(file.path)
-        if not names:
+        if not names and not self._layout.substitutes:
             reason = reason or "no operation selects it"
         return _Drawn(file, names, listed, reason)
+
+    def _elsewhere(self, name: ObjectName) -> tuple[str, str, set[bytes]]:
+        """Return a name, and where the log says that the object lies as it should."""
+        places = set()
+        for source in self._layout.sources:
+            if source.bucket == name.bucket and source.selects(name.key):
+                with suppress(NotAPath):
+                    path = source.place(name.key)
+                    entry = self._by_path.get(path)
+                    if entry and (entry.bucket, entry.key) == (name.bucket, name.key):
+                        places.add(bytes(path))
+        return name.bucket, name.key, places
 
     def _asked(self, asking: AskS3, drawn: _Drawn) -> Case | Compared:
         """Find what S3 holds of the object that a file should be equal to."""
@@ -440,12 +462,14 @@ class Run:
         """Name every object of the listing that no file was found for."""
         missing = newer = folders = unclear = 0
         absences = Absences(self._layout, inventory, self.files)
+        lost: dict[ObjectName, list[LogEntry]] = {}
+        for one in self.files.unwalked.values():
+            lost.setdefault(ObjectName(one.bucket, one.key), []).append(one)
         for listed in inventory.unseen():
             facts = listed.facts
             name = ObjectName(facts.bucket, facts.key)
-            entry = self.knowledge.log.get(name)
-            if entry:
-                self.files.unwalked.pop(entry.file, None)
+            entry = self._entry_of_absent(lost.get(name, []), listed.path)
+            entry = entry or self.knowledge.log.get(name)
             if (
                 not entry
                 and self.knowledge.is_newer(facts)
@@ -474,6 +498,20 @@ class Run:
                 else len(self._extra)
             ),
         )
+
+    def _entry_of_absent(
+        self, lost: list[LogEntry], path: TreePath | None
+    ) -> LogEntry | None:
+        """Return what the log says was written of an object, and is not there.
+
+        An object that was exported twice was written twice; each is missed once.
+        """
+        if not lost:
+            return None
+        entry = next((one for one in lost if one.file == path), lost[0])
+        lost.remove(entry)
+        self.files.unwalked.pop(entry.file)
+        return entry
 
     def _miss_what_the_log_has(self) -> int:
         """Name what was written to the disk and is not there, whatever S3 has now."""

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from s3export.domain.backup_layout import BackupLayout
 from s3export.domain.devices import DeviceFacts, DeviceKind, refusals_to_read
 from s3export.domain.errors import (
     DeviceError,
@@ -20,6 +21,7 @@ from s3export.domain.errors import (
     S3ExportError,
 )
 from s3export.domain.ports import BlockDevices, KeyRing
+from s3export.domain.services.disk_notes import basis
 from s3export.domain.services.open_backup import OpenBackup
 from s3export.domain.services.verification_run import Parts, Run
 from s3export.domain.services.verify_request import VerifyRequest, Watch
@@ -52,6 +54,7 @@ class VerifyBackup:
         Raises:
             DeviceRefused: The device is in use.
             InputRefused: The earlier run was of something else.
+            NothingToCompareWith: Nobody says what it should equal, the disk included.
             RootAbsent: The backup's directory is not on it.
             ContainerLocked, ContainerUnclear, PasswordRefused: The container on it
                 cannot be opened.
@@ -66,10 +69,8 @@ class VerifyBackup:
                 "; ".join(refusal.reason for refusal in refusals),
                 next_step="; ".join(dict.fromkeys(r.way_out for r in refusals)),
             )
-        if request.earlier:
-            self._check(request.earlier, request, facts)
-        for bucket in dict.fromkeys(s.bucket for s in request.layout.sources):
-            self.parts.store.check_bucket(bucket)
+        if request.layout:  # what is wrong is told before a password is asked for
+            self._check_buckets(request.layout)
         report = None
         try:
             with ExitStack() as stack:
@@ -77,9 +78,14 @@ class VerifyBackup:
                     self.open_backup(facts, request.layout, request.opening, keys)
                 )
                 found = watch.found if watch else _nobody
-                run = Run(self.parts, request, opened.tree, stack, found)
+                rests_on = basis(request, opened.tree)
+                if request.earlier:
+                    self._check(request.earlier, request, rests_on.layout, facts)
+                if not request.layout:
+                    self._check_buckets(rests_on.layout)
+                run = Run(self.parts, request, rests_on, opened.tree, stack, found)
                 run.container = opened.container
-                run.warnings += opened.warnings
+                run.warnings += (*opened.warnings, *rests_on.warnings)
                 try:
                     run.verify()
                 except BaseException as error:
@@ -97,11 +103,18 @@ class VerifyBackup:
             return replace(report, warnings=warnings)
         return report
 
+    def _check_buckets(self, layout: BackupLayout) -> None:
+        for bucket in dict.fromkeys(source.bucket for source in layout.sources):
+            self.parts.store.check_bucket(bucket)
+
     @staticmethod
-    def _check(earlier: EarlierRun, request: VerifyRequest, facts: DeviceFacts) -> None:
-        refusals = earlier.refusals(
-            request.seed, facts, request.layout, strong=request.strong
-        )
+    def _check(
+        earlier: EarlierRun,
+        request: VerifyRequest,
+        layout: BackupLayout,
+        facts: DeviceFacts,
+    ) -> None:
+        refusals = earlier.refusals(request.seed, facts, layout, strong=request.strong)
         if refusals:
             raise InputRefused(
                 f"the earlier run cannot be gone on with: {'; '.join(refusals)}",
@@ -109,7 +122,7 @@ class VerifyBackup:
             )
 
     def _report(self, run: Run, facts: DeviceFacts, started_at: datetime) -> Report:
-        request = run.request
+        request, layout = run.request, run.basis.layout
         sample = Sample(
             seed=request.seed,
             requested=run.requested,
@@ -123,8 +136,8 @@ class VerifyBackup:
             device=facts,
             opened_read_only=facts.kind is not DeviceKind.DIRECTORY,
             container=run.container,
-            root=request.layout.root,
-            sources=request.layout.sources,
+            root=layout.root,
+            sources=layout.sources,
             sample=sample,
             tally=run.tally,
             bound=run.bound() if run.walked else None,
@@ -144,6 +157,8 @@ class VerifyBackup:
             cut_short=run.cut_short,
             doubts=tuple(run.doubts),
             warnings=tuple(run.warnings),
+            export_log=run.basis.log_origin,
+            selection=run.basis.selection,
         )
 
 

@@ -11,7 +11,7 @@ from s3export.domain.checksum_report import Computed
 from s3export.domain.confidence import DEFAULT_LEVEL, largest_sample_size
 from s3export.domain.containers import AS_IT_COMES, Opening
 from s3export.domain.export_log import ExportLog
-from s3export.domain.verification import EarlierRun, Finding, Report
+from s3export.domain.verification import EarlierRun, Finding, LogOrigin, Report
 
 DEFAULT_SAMPLE_SIZE = 100
 
@@ -34,7 +34,10 @@ class VerifyRequest:
 
     Attributes:
         device: A disk, a partition, an image, or a directory where it is mounted.
-        layout: Which objects its files should be equal to.
+        layout: Which objects its files should be equal to; ``None`` leaves it to the
+            disk to say.
+        whole: All of it must be on this disk, even if the disk says that it holds a
+            part.
         sample_size: How many files to draw; ``None`` for all.
         seed: Repeats a draw.
         level: The confidence of the statement about all files.
@@ -43,7 +46,8 @@ class VerifyRequest:
         completeness: Look for every object that S3 lists.
         strong: Refuse 32-bit checksums and uploaders' claims as proof.
         exported_at: When the data was taken from S3, if the operator says it.
-        log: The export log.
+        log: The export log; ``None`` for the disk's own, if it has one.
+        log_origin: Where the log was found.
         computed: What a checksum report says.
         download: Settle what cannot be verified otherwise by downloading it.
         download_budget: So many bytes at most; ``None`` for no limit.
@@ -56,15 +60,17 @@ class VerifyRequest:
     """
 
     device: str
-    layout: BackupLayout
+    layout: BackupLayout | None
     seed: str
     sample_size: int | None = DEFAULT_SAMPLE_SIZE
     level: float = DEFAULT_LEVEL
     max_differing: float | None = None
     completeness: bool = True
+    whole: bool = False
     strong: bool = False
     exported_at: datetime | None = None
     log: ExportLog | None = None
+    log_origin: LogOrigin | None = None
     computed: Mapping[ObjectName, Computed] = field(default_factory=dict)
     download: bool = False
     download_budget: int | None = None

@@ -380,6 +380,7 @@ def _verified(call: Call, seed: str | None, size: int) -> Report:
         confidence=arguments.confidence,
         max_differing=arguments.max_differing,
         completeness=arguments.completeness,
+        whole=arguments.whole,
         strong=arguments.require == "strong",
         exported_at=arguments.exported_at,
         job_id=arguments.job_id,

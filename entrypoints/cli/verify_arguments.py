@@ -35,7 +35,11 @@ def add_verification(command: Callable[..., argparse.ArgumentParser]) -> None:
         help="as with the original program; visible in the process list: better is",
     )
     _add_container(verify)
-    verify.add_argument("--bucket", metavar="NAME", help="what to compare with")
+    verify.add_argument(
+        "--bucket",
+        metavar="NAME",
+        help="what to compare with; disks of load-device say it themselves",
+    )
     verify.add_argument("--manifest", metavar="FILE", help="the same, from a manifest")
     verify.add_argument(
         "--target-directory",
@@ -61,6 +65,11 @@ def add_verification(command: Callable[..., argparse.ArgumentParser]) -> None:
         action=argparse.BooleanOptionalAction,
         default=True,
         help="look for every object that S3 lists (default)",
+    )
+    verify.add_argument(
+        "--whole",
+        action="store_true",
+        help="look for all that was named, even if the disk says it holds a part",
     )
     verify.add_argument(
         "--require",
@@ -91,7 +100,9 @@ def add_verification(command: Callable[..., argparse.ArgumentParser]) -> None:
     )
     export.add_argument("--job-id", metavar="JOB", help="take its export log")
     export.add_argument(
-        "--export-log", metavar="FILE", help="a file, or s3://bucket/key"
+        "--export-log",
+        metavar="FILE",
+        help="a file, or s3://bucket/key; default: /S3EXPORT/export-log-* on the disk",
     )
 
     remedy = verify.add_argument_group("what cannot be verified by metadata")

@@ -7,7 +7,14 @@ from s3export.domain.backup_layout import shown
 from s3export.domain.counting import counted
 from s3export.domain.devices import describe
 from s3export.domain.services.create_job import CreateJobPlan
-from s3export.domain.verification import Finding, Outcome, Report, Verdict
+from s3export.domain.verification import (
+    ON_DISK,
+    Finding,
+    Outcome,
+    Report,
+    SelectionOrigin,
+    Verdict,
+)
 from s3export.entrypoints.cli.terminal import harmless
 
 _VERDICTS = {
@@ -48,6 +55,10 @@ def summary_lines(report: Report) -> Iterator[str]:
     if report.exported_at:
         moment = timestamp(report.exported_at.moment)
         yield f"Exported: {moment}, says {report.exported_at.origin}"
+    if report.export_log:
+        yield f"Export log: {harmless(report.export_log.path)}{_own_word(report)}"
+    if report.selection:
+        yield harmless(_selection(report.selection))
     drawn = f"{sample.drawn:,} of {counted(sample.population, 'file')}"
     if sample.requested is None:
         all_of_them = sample.compared == sample.population and not report.cut_short
@@ -68,6 +79,18 @@ def summary_lines(report: Report) -> Iterator[str]:
     )
     yield verdict_line(report)
     yield report.statement
+
+
+def _own_word(report: Report) -> str:
+    own = report.export_log and report.export_log.origin == ON_DISK
+    return " on the disk, which is its own word" if own else ""
+
+
+def _selection(selection: SelectionOrigin) -> str:
+    job = f" of job {selection.job_id}" if selection.job_id else ""
+    if selection.named:
+        return f"Selection: the part{job} {selection.part}, says {selection.path}"
+    return f"Selection: all that was loaded{job}, says {selection.path}, nobody else"
 
 
 def verdict_line(report: Report) -> str:

@@ -11,7 +11,13 @@ import sys
 from pathlib import Path
 
 from fuzz import trees
-from fuzz.documents import ChecksumReports, ExportLogs, PartitionTables, Reports
+from fuzz.documents import (
+    ChecksumReports,
+    ExportLogs,
+    PartitionTables,
+    Reports,
+    Selections,
+)
 from fuzz.manifests import Manifests
 from fuzz.running import Corpora, Totals, case_from, run_workers
 from fuzz.targets import Target, corpora
@@ -25,6 +31,7 @@ TARGETS: tuple[Target, ...] = (
     NtfsTrees(),
     PartitionTables(),
     ExportLogs(),
+    Selections(),
     ChecksumReports(),
     Reports(),
     Manifests(),

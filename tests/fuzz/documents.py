@@ -15,9 +15,11 @@ from fuzz.mutations import Edit, Field, field_edits, text_edits
 from fuzz.targets import Target
 from s3export.adapters.gpt import primary_partitions
 from s3export.adapters.reports.reading import earlier_run, unverifiable_objects
+from s3export.domain.backup_layout import Source, Substitution, TreePath
 from s3export.domain.checksum_report import batch_manifest, parse_checksum_report
 from s3export.domain.errors import InputRefused
 from s3export.domain.export_log import parse_export_log, write_export_log
+from s3export.domain.load_selection import LoadSelection
 from s3export.domain.sampling import Draw
 
 _GPT_HEADER = struct.Struct("<8s4sIIIQQQQ16sQIII")
@@ -129,6 +131,28 @@ class ExportLogs(Target):
         for entry in log.entries:
             "".join((entry.bucket, entry.key, entry.code, entry.md5)).encode()
         parse_export_log(write_export_log(log.entries), "its copy")
+
+
+class Selections(Target):
+    """What a disk says was loaded onto it."""
+
+    name = "selection"
+
+    def corpus(self, scratch: Path) -> Mapping[str, bytes]:
+        source = Source(
+            "b", TreePath(b"b/\xff"), "p/", "p/a", "p/\u00fc", (Substitution("a", "b"),)
+        )
+        return {"two": LoadSelection("LOAD1", (source, source)).to_json()}
+
+    def edits(self, base: str, data: bytes, chance: Random) -> list[Edit]:
+        if chance.random() < 0.7:
+            return [_other_value(data, chance)]
+        return text_edits(data, _WORDS, chance)
+
+    def read(self, data: bytes) -> None:
+        found = LoadSelection.from_json(data, "the selection")
+        assert LoadSelection.from_json(found.to_json(), "its copy") == found
+        assert found.layout.root is not None
 
 
 class ChecksumReports(Target):

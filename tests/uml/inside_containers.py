@@ -198,8 +198,12 @@ def test_what_a_killed_run_had_synced_is_there(
     image = new_image(tmp_path)
     child = os.fork()
     if not child:
-        kill_me(image, kind)
+        try:
+            kill_me(image, kind)
+        finally:
+            os._exit(1)
     while not Path(image).with_name("synced").exists():
+        assert os.waitpid(child, os.WNOHANG) == (0, 0), "it ended by itself"
         time.sleep(0.05)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
@@ -273,6 +277,7 @@ def main(results: str, only: str) -> int:
     return pytest.main(
         [
             *("--noconftest", "-v", "--durations=9", "-p", "no:cacheprovider"),
+            *("-o", "tmp_path_retention_policy=none"),  # all is in memory
             *("--basetemp=/run/tmp/pytest", "--import-mode=importlib"),
             *(f"--junit-xml={results}", "-k", only, __file__),
         ]

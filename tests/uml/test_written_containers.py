@@ -1,6 +1,6 @@
 """Containers written to by a kernel with dm-crypt hold to the contract of their port.
 
-Two boots run the contract suites, and what goes beyond them (inside_containers.py);
+Three boots run the contract suites, and what goes beyond them (inside_containers.py);
 each of their tests is one here.
 """
 
@@ -82,9 +82,15 @@ def of_truecrypt(user_mode_linux: UserModeLinux) -> Answers:
 
 
 @pytest.fixture(scope="module")
+def of_luks(user_mode_linux: UserModeLinux) -> Answers:
+    """What those of containers that fill a device ended with."""
+    return ran(user_mode_linux, "TestLuks")
+
+
+@pytest.fixture(scope="module")
 def of_the_rest(user_mode_linux: UserModeLinux) -> Answers:
     """What all other tests ended with."""
-    return ran(user_mode_linux, "not TestByTheKernel")
+    return ran(user_mode_linux, "not TestByTheKernel and not TestLuks")
 
 
 def judge(answers: Sequence[str]) -> None:
@@ -104,8 +110,15 @@ def test_truecrypt_containers_are_written_through_dm_crypt(
 
 @pytest.mark.timeout(330)
 @pytest.mark.parametrize(
-    "name", [*names("TestLuksPartition"), *names("TestLuksDevice"), *names("functions")]
+    "name", [*names("TestLuksPartition"), *names("TestLuksDevice")]
 )
-def test_luks_containers_and_all_else(of_the_rest: Answers, name: str) -> None:
-    """LUKS2 in partitions and on devices; killed runs, failing disks, other tools."""
+def test_luks_containers_are_written(of_luks: Answers, name: str) -> None:
+    """LUKS2, in a partition of an image and on a whole device."""
+    judge(of_luks[name])
+
+
+@pytest.mark.timeout(330)
+@pytest.mark.parametrize("name", names("functions"))
+def test_what_goes_beyond_the_contract(of_the_rest: Answers, name: str) -> None:
+    """Runs that are killed, disks that fail, and what tools of others say."""
     judge(of_the_rest[name])

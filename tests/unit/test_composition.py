@@ -34,6 +34,8 @@ USE_CASES = (
     "create_job",
     "follow_jobs",
     "load_device",
+    "load_disk",
+    "read_back",
     "survey_selection",
     "verify_backup",
 )

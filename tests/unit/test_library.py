@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from dependency_injector import providers
-from samples import DISK, MANIFEST, disk_facts, original_example
+from samples import DISK, MANIFEST, disk_facts, loaded_disk, original_example
 
 import s3export
 from s3export.adapters.memory import (
@@ -145,7 +145,8 @@ def test_an_embedder_verifies_a_disk(app: MemoryApplication) -> None:
 def test_without_bucket_or_manifest_there_is_nothing_to_compare_with(
     app: MemoryApplication,
 ) -> None:
-    """The refusal says how to name it."""
+    """The refusal says how to name it; the disk was looked at."""
+    app.adapters.block_devices.override(providers.Object(loaded_disk({b"a": b"x"})))
     with pytest.raises(s3export.InputRefused) as refused:
         s3export.verify_backup(DISK, application=app)
 
@@ -156,6 +157,36 @@ def test_a_bucket_and_a_manifest_together_are_refused(app: MemoryApplication) ->
     """Only one of them can say what the backup should equal."""
     with pytest.raises(s3export.InputRefused, match="both named"):
         s3export.verify_backup(DISK, bucket="b", manifest_path="m.yml", application=app)
+
+
+def test_substitutions_of_a_manifest_are_followed(app: MemoryApplication) -> None:
+    """A file has another name than its key; the listing leads it back."""
+    text = MANIFEST + 'substitutions:\n  "$COLON$": ":"\n'
+    devices, store = (
+        loaded_disk({b"foo-bucket/a:b": b"x"}),
+        MemoryObjectStore("foo-bucket"),
+    )
+    store.put("foo-bucket", "a$COLON$b", b"x")
+    app.adapters.manifests.override(
+        providers.Singleton(MemoryManifests, {"s.yml": text})
+    )
+    app.adapters.block_devices.override(providers.Object(devices))
+    app.adapters.object_store.override(providers.Object(store))
+
+    report = s3export.verify_backup(
+        DISK, manifest_path="s.yml", completeness=False, application=app
+    )
+
+    assert report.verdict is s3export.Verdict.VERIFIED
+    assert (report.export_log, report.selection) == (None, None)
+
+
+def test_a_target_directory_without_a_bucket_is_refused(
+    app: MemoryApplication,
+) -> None:
+    """What the disk says was loaded has its own directories."""
+    with pytest.raises(s3export.InputRefused, match="should equal"):
+        s3export.verify_backup(DISK, target_directory="/", application=app)
 
 
 @pytest.mark.parametrize("written", ["/s3-export-bucket/", "s3-export-bucket"])

@@ -10,21 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
 import pytest
-from samples import DISK, disk_facts, original_example
+from samples import DISK, original_example
+from scenes import LAYOUT, ROOT, Scene, outcomes
 
-from s3export.adapters.hash_functions import InstalledHashes
 from s3export.adapters.memory import (
-    FixedClock,
     FixedKeys,
-    InlineWorkers,
-    MemoryBlockDevices,
-    MemoryContainers,
-    MemoryDisk,
     MemoryFileTree,
-    MemoryObjectStore,
-    MemoryScratch,
-    MemoryWritableTree,
-    RecordedProgress,
 )
 from s3export.domain import errors
 from s3export.domain.backup_layout import BackupLayout, ObjectName, Source, TreePath
@@ -35,9 +26,6 @@ from s3export.domain.devices import DeviceFacts
 from s3export.domain.evidence import Checksum
 from s3export.domain.export_log import ExportLog, LogEntry
 from s3export.domain.ports import Damaged, FileTree
-from s3export.domain.services.open_backup import OpenBackup
-from s3export.domain.services.verification_run import Parts
-from s3export.domain.services.verify_backup import VerifyBackup
 from s3export.domain.services.verify_request import VerifyRequest, Watch
 from s3export.domain.verification import (
     Completeness,
@@ -49,58 +37,10 @@ from s3export.domain.verification import (
     selections,
 )
 
-ROOT = TreePath(b"bkt")
-LAYOUT = BackupLayout((Source("bkt", ROOT),), TreePath(b"EXPORT-RECOVERY"))
-
-
-class Scene:
-    """A disk and a bucket that agree, until a test changes one of them."""
-
-    def __init__(self) -> None:
-        self.tree = MemoryWritableTree()
-        self.disk = MemoryDisk(disk_facts(), tree=self.tree)
-        self.devices = MemoryBlockDevices(self.disk)
-        self.store = MemoryObjectStore("bkt")
-        self.containers = MemoryContainers()
-        self.keys = FixedKeys()
-        self.progress = RecordedProgress()
-
-    def both(self, key: str, body: bytes, parts: tuple[int, ...] = ()) -> None:
-        self.on_disk(key, body)
-        self.store.put("bkt", key, body, part_sizes=parts)
-
-    def on_disk(self, key: str, body: bytes) -> None:
-        self.tree.replace(TreePath(b"bkt/" + key.encode()), body)
-
-    def verify(self, **wishes: object) -> Report:
-        request = VerifyRequest(device=DISK, layout=LAYOUT, seed="s")
-        wished = replace(request, **wishes)  # type: ignore[arg-type]
-        return self.service()(wished, self.keys)
-
-    def service(self) -> VerifyBackup:
-        return VerifyBackup(
-            devices=self.devices,
-            open_backup=OpenBackup(self.devices, self.containers),
-            parts=Parts(
-                store=self.store,
-                hashes=InstalledHashes(),
-                scratch=MemoryScratch(),
-                workers=InlineWorkers(),
-                clock=FixedClock(),
-                progress=self.progress,
-            ),
-            version="test",
-        )
-
 
 @pytest.fixture
 def scene() -> Scene:
     return Scene()
-
-
-def outcomes(report: Report) -> dict[bytes, Outcome]:
-    """Return what was found, by path."""
-    return {finding.path: finding.outcome for finding in report.findings}
 
 
 def test_the_original_programs_example() -> None:
