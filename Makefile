@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-loop check lint types bench mutants fuzz build clean setup system
+.PHONY: help demo test test-loop test-loads check lint types bench mutants fuzz build clean setup system
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -20,6 +20,9 @@ test: setup  ## all tests (root, loop devices and user-mode Linux for some; 20 m
 
 test-loop: setup  ## the disk tests alone (root and loop devices; 8 min)
 	$(BIN)/python -m pytest tests/loop
+
+test-loads: setup  ## loads of large hostile buckets, killed and cut off often (root; 1 h; not in CI)
+	S3EXPORT_LONG=1 $(BIN)/python -m pytest -s tests/loop/test_hostile_loads.py tests/uml/test_faulty_loads.py
 
 check: lint types  ## everything but the tests (20 s)
 

@@ -312,9 +312,9 @@ class SystemBlockDevices(BlockDevices):
             )
             tree = MountedWritableTree(mount_point)
             stack.callback(tree.close)
+            stack.enter_context(_step(facts.path))
             stack.callback(tree.sync)
-            with _step(facts.path):
-                yield tree
+            yield tree
 
     def _flush(self, facts: DeviceFacts, device: str) -> None:
         """Write what the kernel buffers, and forget it: what is read is on the disk.

@@ -206,7 +206,7 @@ class _Stream:
             missing -= len(got)
         return b"".join(pieces)
 
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes | bytearray) -> None:
         self._connection.sendall(data)
 
     def reset(self) -> None:

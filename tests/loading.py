@@ -119,9 +119,7 @@ class Disk:
     @contextmanager
     def opened(self) -> Iterator[FileTree]:
         """Open it for reading; not one byte is written."""
-        with self.devices.open_read_only(
-            self.devices.inspect(str(self.image))
-        ) as tree:
+        with self.devices.open_read_only(self.devices.inspect(str(self.image))) as tree:
             yield tree
 
     def found(self) -> Found:
@@ -201,15 +199,19 @@ def run(*argv: str) -> None:
     assert done.returncode == 0, f"{argv}: {done.stdout}{done.stderr}"
 
 
-def held_by_the_system() -> tuple[str, str]:
-    """Return what is attached and mounted, to compare before and after."""
+def held_below(directory: Path) -> list[str]:
+    """Return what is attached to images below a directory, and mounted there."""
     listed = subprocess.run(
         ("losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE"),
         check=True,
         capture_output=True,
         text=True,
     )
-    return listed.stdout, Path("/proc/mounts").read_text()
+    lines = [
+        *listed.stdout.splitlines(),
+        *Path("/proc/mounts").read_text().splitlines(),
+    ]
+    return [line for line in lines if str(directory) in line]
 
 
 def remove(directory: Path) -> None:

@@ -7,6 +7,7 @@ the object, before the file has a name. What differs is fetched again, then repo
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from s3export.domain.backup_layout import Source
 from s3export.domain.digests import OnePass, Recipe
@@ -73,6 +74,7 @@ class Fetched:
         evidence, digest: What the bytes were found equal to.
         detail: For people: what is wrong, or why there is no evidence.
         full: There was no room for it; nothing was decided.
+        at: When S3 was asked for it: what is written to S3 later is another version.
 
     """
 
@@ -86,6 +88,7 @@ class Fetched:
     digest: str = ""
     detail: str = ""
     full: bool = False
+    at: datetime | None = None
 
 
 class NewFiles:
@@ -164,8 +167,9 @@ class FetchObject:
         broken = wrong = 0
         while True:
             file = self.files.begin()
+            asked_at = self.clock.now()
             try:
-                found = self._once(item, file, stop)
+                found = replace(self._once(item, file, stop), at=asked_at)
             except (BodyBroken, ObjectChanged):
                 self.files.close(file)
                 broken += 1

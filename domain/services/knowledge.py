@@ -57,8 +57,16 @@ class Knowledge:
         return max(moment, logged) if moment and logged else moment
 
     def is_newer(self, facts: ObjectFacts, file: TreeFile | None = None) -> bool:
-        """Say whether an object was written after it was exported."""
-        moment = self.when(ObjectName(facts.bucket, facts.key), file)
+        """Say whether an object was written after it was exported.
+
+        A log that says which ETag was written knows it without looking at a clock.
+        """
+        name = ObjectName(facts.bucket, facts.key)
+        told, entry = self.exported_at, self.log.get(name)
+        etag = entry.etag if entry and entry.written else ""
+        if etag and etag != facts.etag and not (told and told.is_certain):
+            return True
+        moment = self.when(name, file)
         return moment is not None and facts.modified_at > moment
 
     def logged(self, facts: ObjectFacts) -> Evidence | None:

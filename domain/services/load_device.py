@@ -68,6 +68,10 @@ _BATCH_BYTES = 64 << 20
 _BATCH_SECONDS = 5.0
 _MOST_NAMED = 20  # troubles that the result names
 
+_PLACE_OF_THE_LOG = join(LOAD_DIRECTORY, b"place-of-the-log")
+"""An empty file while a disk is loaded: one that has no inode left for any more files
+has that of this one for the log."""
+
 _SPARE_BYTES = 256 << 10
 """Left free for directories, the log and what else is written at the end."""
 
@@ -276,6 +280,7 @@ class LoadDevice:
         """
         self._tell_selection(request, tree, result)
         tree.remove(request.log_path)
+        tree.remove(_PLACE_OF_THE_LOG)
         tree.write(request.log_path, export_log_lines(entries_of(tree)))
         tree.sync()
         if request.log_bucket:
@@ -347,9 +352,7 @@ class _Run:
         """Load as much as there is, or as fits; an ended load has nothing left."""
         if self._ended:
             return
-        # The log is there from the start, empty: on a disk that can hold no more files
-        # there would be no place for it in the end.
-        self._tree.append(self._request.log_path, b"")
+        self._tree.append(_PLACE_OF_THE_LOG, b"")
         try:
             self._many_at_once()
         except _Full:
@@ -532,7 +535,7 @@ class _Batch:
 def _entry(found: Fetched, now: datetime, path: TreePath, code: str) -> LogEntry:
     facts = found.facts
     return LogEntry(
-        at=now,
+        at=found.at or now,
         bucket=facts.bucket,
         key=facts.key,
         file=path,

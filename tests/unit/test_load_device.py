@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from loads import (
@@ -14,7 +15,7 @@ from loads import (
 )
 
 from s3export.adapters.memory import MemoryObjectStore, MemoryWritableTree
-from s3export.domain.backup_layout import Substitution
+from s3export.domain.backup_layout import ObjectName, Substitution, TreePath
 from s3export.domain.errors import (
     AwsError,
     DiskFull,
@@ -23,8 +24,10 @@ from s3export.domain.errors import (
     PermissionMissing,
     Unreachable,
 )
-from s3export.domain.evidence import Checksum
+from s3export.domain.evidence import Checksum, ObjectFacts
+from s3export.domain.export_log import LogEntry
 from s3export.domain.load_journal import NextDisk
+from s3export.domain.services.knowledge import Knowledge
 from s3export.domain.services.load_device import Place
 
 ROOM = 400 << 10  # with what is kept free: for little
@@ -392,3 +395,29 @@ def test_an_empty_selection_is_loaded_too() -> None:
 
     assert load(MemoryObjectStore("b"), tree).written == 0
     assert backup_of(tree) == {}
+
+
+def test_the_log_says_when_an_object_was_asked_for() -> None:
+    """What S3 gets later is another version, also before the file has its name."""
+    store, tree = store_of("a", "b"), MemoryWritableTree()
+    store.faults = {"b": ["breaks", "breaks"]}  # with pauses of 0.5 and 1 s
+
+    load(store, tree)
+
+    asked = {entry.key: entry.at for entry in log_of(tree)}
+    assert asked["a"] and asked["b"]
+    assert asked["b"] - asked["a"] > timedelta(seconds=1.5)
+
+
+@pytest.mark.parametrize(("etag", "newer"), [("now", False), ("then", True)])
+def test_a_log_with_etags_needs_no_clock_to_tell_what_is_newer(
+    etag: str, newer: bool
+) -> None:
+    """An object that has another one was written anew, whatever the times say."""
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    facts = ObjectFacts("b", "k", 1, "now", at)
+    entry = LogEntry(at, "b", "k", TreePath(b"b/k"), 200, "OK", "", etag=etag)
+
+    knowledge = Knowledge(log={ObjectName("b", "k"): entry})
+
+    assert knowledge.is_newer(facts) is newer
