@@ -222,7 +222,7 @@ def test_what_metadata_cannot_settle_is_settled_by_content(
         "plain": (Outcome.MATCH, "etag-md5"),
     }
     assert found["flipped"].detail == "the content differs from byte 2,000 on"
-    assert "not valid for the object's storage class" in found["cold"].detail
+    assert "is archived in GLACIER" in found["cold"].detail
     assert "encrypted with aws:kms" in found["cold"].detail
     assert "SSE-C" in found["customer"].detail
     assert report.bytes_downloaded == 2 * 3000
