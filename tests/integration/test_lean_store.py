@@ -210,7 +210,7 @@ ODDITIES = {
     "a length that is none": answer(b"plain", Content_Length="+5"),
     "a length beyond all": Then(answer(b"plain", Content_Length="9" * 5_000)),
     "a time beyond all": answer(
-        b"plain", Last_Modified="Mon, 01 Jan 0001 00:00:00 +2359"
+        b"plain", Last_Modified="Fri, 31 Dec 9999 23:59:59 -2359"
     ),
     "another protocol": answer(b"", "101 Switching Protocols"),
     "a part where all was asked for": answer(
