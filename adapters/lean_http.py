@@ -17,6 +17,7 @@ from dataclasses import dataclass
 _HEAD_BYTES = 1 << 16
 _STATUS = re.compile(r"HTTP/1\.(?P<minor>[01]) (?P<status>\d{3})(?: .*)?")
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+")
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,12}")
 _END = b"\r\n\r\n"
 
@@ -278,7 +279,7 @@ def _parsed(block: str) -> Head:
             raise NotPlain
         if coding is not None and (coding.lower() != "chunked" or length is not None):
             raise NotPlain
-        if length is not None and not (length.isascii() and length.isdecimal()):
+        if length is not None and not _LENGTH.fullmatch(length):
             raise NotPlain  # two that differ among them
     return Head(
         status,

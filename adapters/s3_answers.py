@@ -25,7 +25,9 @@ from s3export.domain.evidence import Checksum, ObjectFacts
 ABSENT = ("404", "NoSuchKey", "NotFound", "NoSuchVersion")
 """The codes of what is not there; HEAD is answered without a code."""
 
-_CONTENT_RANGE = re.compile(r"bytes (?P<first>\d+)-(?P<last>\d+)/(?P<whole>\d+)")
+_CONTENT_RANGE = re.compile(
+    r"bytes (?P<first>\d{1,18})-(?P<last>\d{1,18})/(?P<whole>\d{1,18})", re.ASCII
+)
 _HTTP_TIME = re.compile(
     r"[A-Z][a-z]{2}, (\d\d) (?P<month>[A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT",
     re.ASCII,
@@ -156,7 +158,10 @@ def _time(text: str) -> datetime:
     """Return the time of a header; the usual form is read without a parser."""
     usual = _HTTP_TIME.fullmatch(text)
     if usual is None or usual["month"] not in _MONTHS:
-        return parsedate_to_datetime(text).astimezone(UTC)
+        try:
+            return parsedate_to_datetime(text).astimezone(UTC)
+        except (TypeError, OverflowError) as error:
+            raise ValueError(text) from error
     day, year, hour, minute, second = map(int, usual.group(1, 3, 4, 5, 6))
     month = _MONTHS.index(usual["month"]) + 1
     return datetime(year, month, day, hour, minute, second, tzinfo=UTC)

@@ -88,7 +88,7 @@ class S3Store(ObjectStore):
             _refuse_the_clear(client.meta.endpoint_url)
         client.meta.events.register("before-send.s3", self._count_request)
         if request_payer:
-            client.meta.events.register("before-parameter-build.s3", _say_who_pays)
+            client.meta.events.register("before-call.s3", _say_who_pays)
 
     def check_bucket(self, bucket: str) -> None:
         """Call HeadBucket."""
@@ -498,9 +498,9 @@ def _key_parameters(customer_key: Secret) -> Mapping[str, str]:
     }
 
 
-def _say_who_pays(params: dict[str, Any], model: Any, **_: object) -> None:
-    if "RequestPayer" in model.input_shape.members:
-        params.setdefault("RequestPayer", _REQUESTER)
+def _say_who_pays(params: Mapping[str, Any], **_: object) -> None:
+    """Say it with HeadBucket too, for which boto3 has no parameter."""
+    params["headers"]["x-amz-request-payer"] = _REQUESTER
 
 
 def _refuse_the_clear(endpoint_url: str) -> None:

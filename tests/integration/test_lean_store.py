@@ -208,6 +208,10 @@ ODDITIES = {
     "no length": Then(answer(b"plain", Content_Length="")),
     "two lengths": answer(b"plain", **{"content-length": "6"}),
     "a length that is none": answer(b"plain", Content_Length="+5"),
+    "a length beyond all": Then(answer(b"plain", Content_Length="9" * 5_000)),
+    "a time beyond all": answer(
+        b"plain", Last_Modified="Fri, 31 Dec 9999 23:59:59 -2359"
+    ),
     "another protocol": answer(b"", "101 Switching Protocols"),
     "a part where all was asked for": answer(
         b"plai", "206 Partial Content", Content_Range="bytes 0-3/5"

@@ -319,6 +319,7 @@ def test_who_asks_can_say_that_they_pay(aws: AwsS3) -> None:
     aws.put("theirs", "k", stored)
     paying = S3Store(client_of(aws), request_payer=True)
 
+    paying.check_bucket("theirs")
     assert paying.head("theirs", "k")
     assert paying.part("theirs", "k", 1)
     assert paying.part_sizes("theirs", "k") == sizes

@@ -2,13 +2,16 @@
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 from fixtures.aws_s3 import AwsS3, Stored
 from fixtures.backups import Backup, by_path, flipped, outcomes
+from fixtures.command_line import Run
 
 from s3export import Finding, Outcome, Verdict, Watch
 from s3export.domain.verification import Report
@@ -222,7 +225,7 @@ def test_what_metadata_cannot_settle_is_settled_by_content(
         "plain": (Outcome.MATCH, "etag-md5"),
     }
     assert found["flipped"].detail == "the content differs from byte 2,000 on"
-    assert "not valid for the object's storage class" in found["cold"].detail
+    assert "is archived in GLACIER" in found["cold"].detail
     assert "encrypted with aws:kms" in found["cold"].detail
     assert "SSE-C" in found["customer"].detail
     assert report.bytes_downloaded == 2 * 3000
@@ -459,3 +462,31 @@ def test_a_download_too_compares_with_what_was_exported(
     detail = by_path(report)["damaged"].detail
     assert keeps_versions == ("differs from byte 2,000 on" in detail)
     assert by_path(report)["new"].evidence == "download"
+
+
+def test_with_the_customers_key_its_objects_are_verified(
+    s3: AwsS3, disk: Backup, run: Run, tmp_path: Path
+) -> None:
+    """By the checksums that S3 tells who has it; in a bucket where the asker pays."""
+    s3.requester_pays = {BUCKET}
+    key = tmp_path / "key"
+    stored = Stored(content("k"), customer_key=True, checksum="CRC64NVME")
+    key.write_text(stored.key.hex() + "\n")
+    put(s3, disk, "k", stored)
+    paying = ("--endpoint-url", s3.endpoint_url, "--request-payer", "--json")
+    command = ("verify-backup", str(disk.disk), "--bucket", BUCKET, *paying)
+
+    without = run(*command)
+    with_key = run(*command, "--sse-c-key-file", str(key), "--all-findings")
+    key.write_text("not the key")
+    no_key = run(*command, "--sse-c-key-file", str(key))
+    not_paying = run(*command[:-2])
+
+    assert (without.code, with_key.code) == (3, 0)
+    (finding,) = json.loads(with_key.out)["findings"]
+    assert finding["evidence"] == "crc64nvme"
+    assert no_key.code == 4
+    assert "32 bytes" in no_key.err
+    assert "not the key" not in no_key.err
+    assert not_paying.code == 6
+    assert stored.key.hex() not in with_key.out + with_key.err
