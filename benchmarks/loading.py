@@ -74,10 +74,6 @@ class Runs:
         return bool(self.trouble) or sum(self.walls) > _ENOUGH_SECONDS
 
 
-class Refused(Exception):
-    """A run failed; the message says how."""
-
-
 # --- the contenders -------------------------------------------------------------------
 
 
@@ -279,11 +275,12 @@ def machine(where: Path) -> str:
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     kind = subprocess.run(
-        ["stat", "-f", "-c", "%T", where], capture_output=True, text=True, check=True
-    ).stdout.strip()
+        ["df", "--output=fstype", where], capture_output=True, text=True, check=True
+    ).stdout.split()[-1]
     return (
         f"{os.cpu_count()} processors ({cpu}), {memory:.0f} GiB, "
-        f"Linux {platform.release()}, {kind}; Python {platform.python_version()}"
+        f"Linux {platform.release()}, {kind}; Python {platform.python_version()}; "
+        f"load average before {os.getloadavg()[0]:.1f}"
     )
 
 
@@ -317,14 +314,16 @@ def main(*, quick: bool = False, page: Path | None = None) -> bool:
 
 HEADING = "## Loading"
 _ABOUT = """\
-A bucket is loaded from an endpoint on the same machine that answers out of memory, onto
-a file system of this machine: what is measured is the client, which shares the
-processors with the endpoint. Medians; all in turn. `LoadDevice` is the loading alone,
-into a directory; the whole command also plans, and prepares a disk image (a loop
-device). The others write to a directory, followed by `sync -f`; s3export syncs itself, batch by
-batch, and is followed by it as well. s3export computes and compares every object's MD5.
-CPU seconds and peak memory are of the client's processes alone. All trees were compared
-with the source: what is not named below was equal.
+`make bench` loads a bucket from an endpoint on the same machine, which answers out of
+memory, onto a file system of this machine. What is measured is the client, which shares
+the processors with the endpoint: figures of one run compare with each other alone.
+Medians; all run in turn; who has taken 20 s in a case is not run again.
+
+`LoadDevice` is the loading alone, into a directory; the whole command also plans, and
+prepares a disk image (a loop device). The others write to a directory. s3export syncs
+what it writes, batch by batch, and computes and compares the MD5 of every object. The
+time of all ends with `sync -f`. CPU seconds and peak memory are those of the client's
+processes. All trees were compared with the source, and what is not named was equal.
 """
 
 
