@@ -1,13 +1,17 @@
 """Compare s3export with plain tools on data made for it; print ratios.
 
-Each case runs ours and the peer's in turn (A B A B ...), and compares medians. The data
-is in the page cache: these figures speak of processor time, not of disks.
+``python -m benchmarks [tools] [loading] [--quick]``; loading is in `loading.py`.
+Each case of the tools runs ours and the peer's in turn (A B A B ...), and compares
+medians. The data is in the page cache: these figures speak of processor time, not of
+disks.
 """
 
+import argparse
 import hashlib
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,6 +21,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from benchmarks import loading
 from s3export.adapters.byte_sources import FileSource
 from s3export.adapters.containers.opening import open_volume
 from s3export.adapters.containers.system import encrypted
@@ -37,6 +42,7 @@ FILES = 50_000
 BIG_BYTES = 512 << 20
 NAMES = 200_000
 PASSWORD = Secret("correct horse")
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -134,8 +140,8 @@ def compare(name: str, ours: Callable[[], None], peer: Callable[[], None]) -> st
     return f"| {name} | {mine:.2f} s | {theirs:.2f} s | {mine / theirs:.2f} |"
 
 
-def main() -> None:
-    """Print the table."""
+def tools() -> None:
+    """Print the table of sampling, hashing, joining and decrypting."""
     with tempfile.TemporaryDirectory(prefix="s3export-bench-") as directory:
         tree, big = Path(directory, "tree"), Path(directory, "big")
         make_tree(tree)
@@ -187,6 +193,25 @@ def main() -> None:
                 lambda: decrypt_peer(container),
             )
         )
+
+
+def main() -> None:
+    """Run what is asked for, by default all."""
+    parser = argparse.ArgumentParser(prog="benchmarks")
+    parser.add_argument("what", nargs="*", choices=["tools", "loading", []])
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="small data, once, no figures to keep: does the loading benchmark work?",
+    )
+    arguments = parser.parse_args()
+    what = arguments.what or ["tools", "loading"]
+    if "tools" in what:
+        tools()
+    if "loading" in what:
+        page = None if arguments.quick else PAGE
+        if not loading.main(quick=arguments.quick, page=page):
+            sys.exit("a contender failed, or wrote something else: see above")
 
 
 if __name__ == "__main__":

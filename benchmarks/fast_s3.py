@@ -1,215 +1,346 @@
-"""A server with S3's answers that is faster than its clients, to measure these with.
+"""An S3 endpoint that is faster than its clients, so that they are what is measured.
 
-    python -m benchmarks.fast_s3 --port 9999 --objects small:20000:10KB
-
-Its bucket, ``bench``, has objects made by rule: ``small/000000`` and so on. ETags are
-their MD5s. Signatures are not looked at. It answers GET and HEAD of objects, ranges,
-ListObjectsV2 and what clients ask of buckets at their start; it runs in as many
-processes as are said, which share the port.
+It serves generated objects out of memory to whoever asks, without a look at signatures:
+GET (ranges, If-Match), HEAD, ListObjectsV2, GetBucketLocation, HeadBucket. Addresses
+have the bucket in the path. A process for each processor waits on the same port, and
+does nothing for a request but look up an answer.
 """
 
 import argparse
-import asyncio
-import base64
 import hashlib
 import os
+import random
 import re
+import selectors
 import socket
+import subprocess
+import sys
+import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from urllib.parse import parse_qsl, quote_plus, unquote
-from xml.sax.saxutils import escape
+from pathlib import Path
+from urllib.parse import parse_qs, unquote
 
 BUCKET = "bench"
-MODIFIED = "Thu, 01 Jan 2026 00:00:00 GMT"
-_TAG_BYTES = 8
-_MOST_KEYS = 1000
-_UNITS = {"B": 1, "KB": 1000, "MB": 1_000_000, "KiB": 1 << 10, "MiB": 1 << 20}
-_RANGE = re.compile(rb"\r\nrange: bytes=(\d+)-(\d*)\r\n", re.IGNORECASE)
+_SEED = 20260101
+_STEP = 4099  # a prime: no two objects hold the same bytes
+_FOLDER_FILES = 100
+_PAGE = 1000
+_RECEIVE_BYTES = 1 << 16
+_ABOUT = (
+    b"Server: fast_s3\r\nLast-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n"
+    b"x-amz-request-id: 0\r\nx-amz-bucket-region: us-east-1\r\n"
+)
+_XML = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+_RANGE = re.compile(rb"\r\nrange: *bytes=(\d*)-(\d*)", re.IGNORECASE)
+_IF_MATCH = re.compile(rb'\r\nif-match: *"?([^"\r]*)', re.IGNORECASE)
+_SPECIAL = re.compile(rb"\r\n(?:range|if-match):", re.IGNORECASE)
+_BODY = re.compile(rb"\r\n(?:content-length: *[1-9]|transfer-encoding:)", re.IGNORECASE)
+_EXPECTED_HEAD_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
-class Made:
-    """An object: its number in eight bytes, then what all of its kind have."""
+class Objects:
+    """Which objects there are; their keys and bytes follow from it.
 
-    tag: bytes
-    rest: memoryview
-    etag: str
+    Attributes:
+        count: How many, all of one size.
+        size_bytes: Of each.
+    """
+
+    count: int
+    size_bytes: int
 
     @property
-    def size(self) -> int:
-        """Return its length."""
-        return len(self.tag) + len(self.rest)
+    def total_bytes(self) -> int:
+        """Return the size of all together."""
+        return self.count * self.size_bytes
 
-    def pieces(self, start: int, end: int) -> Iterator[bytes | memoryview]:
-        """Yield the bytes from one place to before another."""
-        if start < len(self.tag):
-            yield self.tag[start:end]
-        yield self.rest[max(start - len(self.tag), 0) : max(end - len(self.tag), 0)]
+    def keys(self) -> list[str]:
+        """Return the keys, in order."""
+        return [
+            f"photos/{number // _FOLDER_FILES:04}/object-{number:06}.bin"
+            for number in range(self.count)
+        ]
 
-
-def made(spec: str) -> dict[str, Made]:
-    """Make the objects of a specification: ``small:20000:10KB``."""
-    name, count, size = spec.split(":")
-    number, unit = re.fullmatch(r"(\d+)([A-Za-z]+)", size).groups()  # type: ignore[union-attr]
-    length = int(number) * _UNITS[unit] - _TAG_BYTES
-    block = hashlib.shake_256(name.encode()).digest(1 << 16)
-    rest = memoryview((block * (length // len(block) + 1))[:length])
-    objects = {}
-    for index in range(int(count)):
-        tag = index.to_bytes(_TAG_BYTES, "big")
-        digest = hashlib.md5(tag, usedforsecurity=False)
-        digest.update(rest)
-        objects[f"{name}/{index:06}"] = Made(tag, rest, digest.hexdigest())
-    return objects
+    def contents(self) -> Iterator[memoryview]:
+        """Yield the content of each, in the order of the keys."""
+        pool = random.Random(_SEED).randbytes(self.size_bytes + self.count * _STEP)
+        view = memoryview(pool)
+        for number in range(self.count):
+            yield view[number * _STEP :][: self.size_bytes]
 
 
-class Speaker(asyncio.Protocol):
-    """One connection."""
+class Answers:
+    """What is answered to a request: all bytes of it, in pieces."""
 
-    def __init__(self, objects: dict[str, Made], keys: Sequence[str]) -> None:
-        self._objects = objects
-        self._keys = keys
-        self._received = b""
+    def __init__(self, objects: Objects) -> None:
+        self._keys = objects.keys()
+        self._contents = dict(zip(self._keys, objects.contents(), strict=True))
+        self._etags = {
+            key: hashlib.md5(content).hexdigest()
+            for key, content in self._contents.items()
+        }
+        self._whole: dict[bytes, tuple[bytes, memoryview]] = {}
+        for key, content in self._contents.items():
+            head = self._head("200 OK", len(content), self._etags[key])
+            self._whole[f"/{BUCKET}/{key}".encode()] = (head, content)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+    def __call__(self, request: bytes) -> Sequence[bytes | memoryview]:
+        """Answer a request, of which this is the head."""
+        method, target, _ = request.split(b" ", 2)
+        whole = self._whole.get(target)
+        if whole and method == b"GET" and not _SPECIAL.search(request):
+            return whole
+        path, _, query = target.decode().partition("?")
+        bucket, _, key = unquote(path).removeprefix("/").partition("/")
+        if bucket != BUCKET:
+            return self._error("404 Not Found", "NoSuchBucket", method)
+        if key:
+            return self._object(method, key, request)
+        asked = {
+            name: values[0]
+            for name, values in parse_qs(query, keep_blank_values=True).items()
+        }
+        if method == b"HEAD":
+            return (self._head("200 OK", 0),)
+        if method == b"GET" and "location" in asked:
+            return self._document("<LocationConstraint/>")
+        if method == b"GET" and asked.get("list-type") == "2":
+            return self._document(self._listing(asked))
+        return self._error("501 Not Implemented", "NotImplemented", method)
 
-    def data_received(self, data: bytes) -> None:
-        """Answer every request that is complete."""
-        self._received += data
-        while b"\r\n\r\n" in self._received:
-            head, _, self._received = self._received.partition(b"\r\n\r\n")
-            self._answer(head + b"\r\n")
-
-    def _answer(self, head: bytes) -> None:
-        method, target, _ = head.split(b"\r\n", 1)[0].decode("ascii").split(" ")
-        path, _, query = target.partition("?")
-        bucket, _, key = path[1:].partition("/")
-        if bucket != BUCKET or method not in ("GET", "HEAD"):
-            self._say("404 Not Found", b"<Error><Code>NoSuchBucket</Code></Error>")
-        elif key:
-            self._object(method, unquote(key), head)
-        elif method == "HEAD":
-            self._say("200 OK", b"")
-        elif "location" in query:
-            self._say("200 OK", b"<LocationConstraint/>")
-        else:
-            self._say("200 OK", self._listing(dict(parse_qsl(query))))
-
-    def _object(self, method: str, key: str, head: bytes) -> None:
-        found = self._objects.get(key)
-        if found is None:
-            self._say("404 Not Found", b"<Error><Code>NoSuchKey</Code></Error>")
-            return
-        asked = _RANGE.search(head)
-        start, end = 0, found.size
-        more, status = "", "200 OK"
-        if asked:
-            start = int(asked[1])
-            end = min(int(asked[2] or found.size) + 1, found.size)
-            more = f"Content-Range: bytes {start}-{end - 1}/{found.size}\r\n"
+    def _object(
+        self, method: bytes, key: str, request: bytes
+    ) -> Sequence[bytes | memoryview]:
+        content = self._contents.get(key)
+        if content is None:
+            return self._error("404 Not Found", "NoSuchKey", method)
+        if method not in (b"GET", b"HEAD"):
+            return self._error("501 Not Implemented", "NotImplemented", method)
+        etag = self._etags[key]
+        matched = _IF_MATCH.search(request)
+        if matched and matched[1].decode() not in (etag, "*"):
+            return self._error("412 Precondition Failed", "PreconditionFailed", method)
+        status, more = "200 OK", ""
+        ranged = _RANGE.search(request)
+        if ranged:
+            size = len(content)
+            first, last = ranged[1], ranged[2]
+            begin = int(first) if first else max(0, size - int(last))
+            end = min(int(last), size - 1) if first and last else size - 1
+            if begin > end:
+                return self._error("416 Range Not Satisfiable", "InvalidRange", method)
             status = "206 Partial Content"
-        answer = (
-            f"HTTP/1.1 {status}\r\nx-amz-request-id: 4442587FB7D0A2F9\r\n"
-            f"Last-Modified: {MODIFIED}\r\n"
-            f'ETag: "{found.etag}"\r\nAccept-Ranges: bytes\r\n{more}'
-            f"Content-Type: binary/octet-stream\r\nContent-Length: {end - start}\r\n"
-            "Server: AmazonS3\r\n\r\n"
-        ).encode()
-        if method == "HEAD":
-            self._transport.write(answer)
-        elif end - start < 1 << 17:
-            self._transport.write(b"".join((answer, *found.pieces(start, end))))
-        else:
-            self._transport.write(answer)
-            for piece in found.pieces(start, end):
-                self._transport.write(piece)
+            more = f"Content-Range: bytes {begin}-{end}/{size}\r\n"
+            content = content[begin : end + 1]
+        head = self._head(status, len(content), etag, more)
+        return (head,) if method == b"HEAD" else (head, content)
 
-    def _listing(self, query: dict[str, str]) -> bytes:
-        prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
-        marker = query.get("start-after", "")
-        if "continuation-token" in query:
-            marker = base64.b64decode(query["continuation-token"]).decode()
-        most = min(int(query.get("max-keys", _MOST_KEYS)), _MOST_KEYS)
-        place = max(bisect_left(self._keys, prefix), bisect_right(self._keys, marker))
-        lines: list[str] = []
-        folder = ""
-        while len(lines) < most and place < len(self._keys):
-            key = self._keys[place]
-            if not key.startswith(prefix):
-                place = len(self._keys)
+    def _listing(self, asked: dict[str, str]) -> str:
+        prefix, delimiter = asked.get("prefix", ""), asked.get("delimiter", "")
+        after = asked.get("continuation-token") or asked.get("start-after", "")
+        place = max(bisect_left(self._keys, prefix), bisect_right(self._keys, after))
+        most = min(int(asked.get("max-keys", _PAGE)), _PAGE)
+        entries: list[str] = []
+        last = after
+        while place < len(self._keys) and self._keys[place].startswith(prefix):
+            if len(entries) == most:
                 break
+            key = self._keys[place]
             cut = key.find(delimiter, len(prefix)) if delimiter else -1
             if cut >= 0:
-                folder = key[: cut + 1]
-                inside = f"<Prefix>{escape(folder)}</Prefix>"
-                lines.append(f"<CommonPrefixes>{inside}</CommonPrefixes>")
-                place = bisect_left(self._keys, folder + "\U0010ffff")
+                common = key[: cut + len(delimiter)]
+                entries.append(
+                    f"<CommonPrefixes><Prefix>{common}</Prefix></CommonPrefixes>"
+                )
+                last = common + "\U0010ffff"
+                place = bisect_right(self._keys, last)
                 continue
-            found = self._objects[key]
-            lines.append(
-                f"<Contents><Key>{quote_plus(key, safe='/')}</Key>"
+            entries.append(
+                f"<Contents><Key>{key}</Key>"
                 "<LastModified>2026-01-01T00:00:00.000Z</LastModified>"
-                f"<ETag>&quot;{found.etag}&quot;</ETag><Size>{found.size}</Size>"
+                f"<ETag>&quot;{self._etags[key]}&quot;</ETag>"
+                f"<Size>{len(self._contents[key])}</Size>"
                 "<StorageClass>STANDARD</StorageClass></Contents>"
             )
+            last = key
             place += 1
         more = place < len(self._keys) and self._keys[place].startswith(prefix)
-        token = (
-            base64.b64encode(self._keys[place - 1].encode()).decode() if more else ""
+        token = f"<NextContinuationToken>{last}</NextContinuationToken>" if more else ""
+        encoding = (
+            "<EncodingType>url</EncodingType>" if "encoding-type" in asked else ""
         )
-        following = f"<NextContinuationToken>{token}</NextContinuationToken>"
         return (
-            '<?xml version="1.0" encoding="UTF-8"?>\n'
             '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
-            f"<Name>{BUCKET}</Name><Prefix>{escape(prefix)}</Prefix>"
-            f"<KeyCount>{len(lines)}</KeyCount><MaxKeys>{most}</MaxKeys>"
-            f"<EncodingType>url</EncodingType>"
-            f"<IsTruncated>{str(more).lower()}</IsTruncated>"
-            f"{''.join(lines)}{following if more else ''}</ListBucketResult>"
-        ).encode()
-
-    def _say(self, status: str, body: bytes) -> None:
-        head = (
-            f"HTTP/1.1 {status}\r\nContent-Type: application/xml\r\n"
-            f"x-amz-bucket-region: us-east-1\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"<Name>{BUCKET}</Name><Prefix>{prefix}</Prefix>{encoding}"
+            f"<KeyCount>{len(entries)}</KeyCount><MaxKeys>{most}</MaxKeys>"
+            f"<IsTruncated>{'true' if more else 'false'}</IsTruncated>{token}"
+            f"{''.join(entries)}</ListBucketResult>"
         )
-        self._transport.write(head.encode() + body)
+
+    def _document(self, text: str) -> Sequence[bytes]:
+        body = _XML + text.encode()
+        more = "Content-Type: application/xml\r\n"
+        return self._head("200 OK", len(body), more=more), body
+
+    def _error(self, status: str, code: str, method: bytes) -> Sequence[bytes]:
+        body = _XML + f"<Error><Code>{code}</Code><Message/></Error>".encode()
+        more = "Content-Type: application/xml\r\n"
+        head = self._head(status, len(body), more=more)
+        return (head,) if method == b"HEAD" else (head, body)
+
+    def _head(self, status: str, length: int, etag: str = "", more: str = "") -> bytes:
+        if etag:
+            more += (
+                f'ETag: "{etag}"\r\nAccept-Ranges: bytes\r\n'
+                "Content-Type: binary/octet-stream\r\n"
+            )
+        head = f"HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{more}"
+        return head.encode() + _ABOUT + b"\r\n"
 
 
-async def serve(port: int, objects: dict[str, Made]) -> None:
-    """Serve until the process is ended."""
+class _Connection:
+    """One client: what came of its next request, and what it is still owed."""
+
+    def __init__(self, client: socket.socket, answers: Answers) -> None:
+        client.setblocking(False)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = client
+        self.owed: list[bytes | memoryview] = []
+        self._answers = answers
+        self._come = b""
+
+    def receive(self) -> bool:
+        """Take what came; say whether the client is still there."""
+        come = self.socket.recv(_RECEIVE_BYTES)
+        if not come:
+            return False
+        self._come += come
+        while (end := self._come.find(b"\r\n\r\n")) >= 0:
+            request, self._come = self._come[: end + 2], self._come[end + 4 :]
+            if _BODY.search(request):
+                return False  # nothing that we answer has a body
+            self.owed += self._answers(request)
+        return len(self._come) < _EXPECTED_HEAD_BYTES and self.send()
+
+    def send(self) -> bool:
+        """Send what the client takes; say whether it is still there."""
+        while self.owed:
+            try:
+                sent = self.socket.sendmsg(self.owed[:16])
+            except BlockingIOError:
+                return True
+            while self.owed and sent >= len(self.owed[0]):
+                sent -= len(self.owed.pop(0))
+            if sent:
+                self.owed[0] = memoryview(self.owed[0])[sent:]
+        return True
+
+
+def _serve(listening: socket.socket, answers: Answers) -> None:
+    with selectors.DefaultSelector() as selector:
+        listening.setblocking(False)
+        selector.register(listening, selectors.EVENT_READ)
+        while True:
+            for ready, events in selector.select():
+                connection = ready.data
+                if connection is None:
+                    try:
+                        client, _ = listening.accept()
+                    except OSError:
+                        continue
+                    connection = _Connection(client, answers)
+                    selector.register(client, selectors.EVENT_READ, connection)
+                    continue
+                writing = events & selectors.EVENT_WRITE
+                try:
+                    there = connection.send() if writing else connection.receive()
+                except BlockingIOError:
+                    continue
+                except OSError:
+                    there = False
+                if not there:
+                    selector.unregister(connection.socket)
+                    connection.socket.close()
+                    continue
+                wanted = (
+                    selectors.EVENT_WRITE if connection.owed else selectors.EVENT_READ
+                )
+                if wanted != ready.events:
+                    selector.modify(connection.socket, wanted, connection)
+
+
+def _listener(port: int) -> socket.socket:
     listening = socket.socket()
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     listening.bind(("127.0.0.1", port))
-    keys = sorted(objects)
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(partial(Speaker, objects, keys), sock=listening)
-    async with server:
-        await server.serve_forever()
+    listening.listen(1024)
+    return listening
 
 
 def main() -> None:
-    """Read the options, make the objects, and serve."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--port", type=int, default=9999)
-    parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--objects", action="append", metavar="NAME:COUNT:SIZE")
-    options = parser.parse_args()
-    objects: dict[str, Made] = {}
-    for spec in options.objects or ("small:20000:10KB", "large:200:8MB"):
-        objects |= made(spec)
-    print(f"{len(objects):,} objects in s3://{BUCKET}", flush=True)
-    for _ in range(options.processes - 1):
-        if not os.fork():
-            break
-    asyncio.run(serve(options.port, objects))
+    """Serve until the standard input ends; print the port once it is open."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("count", type=int)
+    parser.add_argument("size_bytes", type=int)
+    arguments = parser.parse_args()
+    answers = Answers(Objects(arguments.count, arguments.size_bytes))
+    first = _listener(0)
+    port = first.getsockname()[1]
+    listeners = [first]
+    listeners += [_listener(port) for _ in range((os.cpu_count() or 1) - 1)]
+    children = []
+    for listening in listeners:
+        child = os.fork()
+        if not child:
+            for other in listeners:
+                if other is not listening:
+                    other.close()
+            try:
+                _serve(listening, answers)
+            finally:
+                os._exit(1)
+        children.append(child)
+    for listening in listeners:
+        listening.close()
+    try:
+        print(port, flush=True)
+        sys.stdin.read()
+    finally:
+        for child in children:
+            os.kill(child, 9)
+            os.waitpid(child, 0)
+
+
+@contextmanager
+def serving(objects: Objects) -> Iterator[str]:
+    """Run the endpoint in processes of its own; give its URL."""
+    line = [sys.executable, "-m", "benchmarks.fast_s3"]
+    server = subprocess.Popen(
+        [*line, str(objects.count), str(objects.size_bytes)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    )
+    with server:
+        assert server.stdin
+        assert server.stdout
+        port = server.stdout.readline().strip()
+        if not port:
+            raise RuntimeError("the endpoint did not start")
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.stdin.close()
+            deadline = time.monotonic() + 5
+            while server.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.01)
+            if server.poll() is None:
+                server.kill()
 
 
 if __name__ == "__main__":
