@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from s3export.adapters.keys import GivenKeys
 from s3export.domain.backup_layout import (
+    LOAD_DIRECTORY,
     BackupLayout,
     ObjectName,
     Source,
@@ -28,6 +29,7 @@ from s3export.domain.confidence import sample_size as needed_sample_size
 from s3export.domain.containers import AS_IT_COMES, Opening
 from s3export.domain.devices import DeviceFacts, Refusal, refusals_to_write
 from s3export.domain.errors import (
+    DeviceUnreadable,
     FileRefused,
     InputRefused,
     NothingToCompareWith,
@@ -319,7 +321,7 @@ def plan_load(
     Raises:
         ManifestRejected: It names nothing to load.
         DeviceRefused: Writing to the device would be unsafe.
-        ContainerLocked: There is no password, and no encryption was not asked for.
+        InputRefused: Nothing is selected, or there is no password that fits.
         AwsError: S3 cannot be asked.
     """
     app = application or open_application()
@@ -329,7 +331,7 @@ def plan_load(
     if continue_from is not None:
         log = parse_export_log(continue_from, "the log to continue from")
         begin = place_after(log.entries, manifest.sources())
-    return service.plan(
+    plan = service.plan(
         manifest,
         device,
         keys or GivenKeys(manifest.truecrypt_password),
@@ -341,6 +343,19 @@ def plan_load(
             forks or app.settings().forks or DEFAULT_AT_ONCE,
         ),
     )
+    if not plan.resumes and not plan.survey.objects:
+        raise InputRefused(
+            f"{manifest_path} selects nothing that is there now: nothing to load",
+            next_step="see what it selects: s3export check-manifest --online",
+        )
+    if not plan.resumes and not plan.survey.first.objects:
+        large = plan.survey.too_large[0]
+        raise InputRefused(
+            f"the object {large.key!r} of {large.size_bytes:,} bytes fits on no disk "
+            "of this size",
+            next_step="take a larger disk, or leave the object out by markers",
+        )
+    return plan
 
 
 def load_device(
@@ -383,6 +398,8 @@ def read_back(
         for entry in entries_of(opened.tree):
             written[0] += entry.written
             written[1] += entry.size_bytes if entry.written else 0
+        if not opened.tree.has_directory(LOAD_DIRECTORY):
+            raise DeviceUnreadable(f"{device} holds no load: nothing can be read back")
         service: ReadBack = app.use_cases.read_back()
         return service(
             opened.tree,

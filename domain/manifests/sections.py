@@ -167,8 +167,8 @@ def _to_write(row: Field) -> str:
     if row.values:
         return f"write {', '.join(row.values[:-1])} or {row.values[-1]}"
     if row.kind is Kind.SECTION:
-        names = [field.name for field in SECTIONS[row.name] if field.required]
-        return f"its fields are {', '.join(names)}"
+        names = [field.name for field in SECTIONS.get(row.name, ()) if field.required]
+        return f"its fields are {', '.join(names)}" if names else ""
     return f"such as {row.example}" if row.example else ""
 
 

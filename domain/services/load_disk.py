@@ -14,7 +14,6 @@ from s3export.domain.containers import AS_IT_COMES, ContainerKey
 from s3export.domain.devices import DeviceFacts, DeviceKind, cautions
 from s3export.domain.devices.preparation import Preparation
 from s3export.domain.errors import (
-    ContainerLocked,
     DeviceError,
     InputRefused,
     KernelLacks,
@@ -46,6 +45,9 @@ from s3export.domain.services.ready_disk import refuse_unsafe, signature_on
 
 SPARE_BYTES = 16 << 20
 """Kept free beside a container, for what else is on the disk."""
+
+_BESIDE_BYTES = 4 << 20
+"""Not for files: what the partition table takes, and what is kept for the log."""
 
 _JOB_DIGITS = "123456789ABCDEFGHIJKLMNPQRSTUVWXYZ"
 _JOB_LENGTH = 5
@@ -79,6 +81,9 @@ class LoadWishes:
     begin: Place = FROM_THE_START
     at_once: int = DEFAULT_AT_ONCE
 
+
+_LONGEST_PASSWORDS = {Encryption.TRUECRYPT: 64, Encryption.LUKS2: 512}
+"""Bytes: TrueCrypt's limit, and what cryptsetup reads from its standard input."""
 
 LOADED_AS_USUAL = LoadWishes()
 
@@ -186,7 +191,8 @@ class LoadDisk:
 
         Raises:
             DeviceRefused: Writing to the device would be unsafe; every reason is named.
-            ContainerLocked: There is no password, and no encryption was not asked for.
+            InputRefused: There is no password that such a container takes, and no
+                encryption was not asked for.
             KernelLacks: This system cannot make such a container.
             AwsError: S3 cannot be asked.
 
@@ -221,7 +227,7 @@ class LoadDisk:
             manifest.log_bucket,
             manifest.log_key(name) if manifest.log_bucket else "",
         )
-        inside = facts.size_bytes
+        inside = max(0, facts.size_bytes - _BESIDE_BYTES)
         if encryption is Encryption.TRUECRYPT:
             inside = room_inside(inside, SPARE_BYTES)
         survey = self.survey(request, inside)
@@ -269,13 +275,21 @@ class LoadDisk:
             return None
         key = keys.key_for(f"the container on {facts.path}")
         if key is None or not key.passphrase.reveal():
-            raise ContainerLocked(
+            raise InputRefused(
                 "the manifest names no trueCryptPassword, and no other is given",
                 next_step="give one (--password-file FILE), or say --encrypt none",
             )
         if key.keyfiles or key.pim:
             raise InputRefused(
                 "new containers have a password alone: neither key files nor a PIM"
+            )
+        longest = _LONGEST_PASSWORDS[encryption]
+        password = key.passphrase.reveal()
+        if len(password.encode(errors="surrogateescape")) > longest or "\n" in password:
+            raise InputRefused(
+                f"a password of a {encryption.value} container is one line of at most "
+                f"{longest} bytes",
+                next_step="take a shorter one; nothing was changed",
             )
         return key
 

@@ -5,7 +5,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from s3export.domain.backup_layout import (
-    LOAD_DIRECTORY,
     BackupLayout,
     TreePath,
     shown,
@@ -96,7 +95,7 @@ class OpenBackup:
         tree: FileTree, layout: BackupLayout | None, opening: Opening
     ) -> TreePath | None:
         # What load-device keeps lies beside the data, within the container if any.
-        wanted = (LOAD_DIRECTORY, *(layout.directories() if layout else ()))
+        wanted = layout.directories() if layout else ()
         # The root itself is always there: it says nothing.
         has_backup = any(path and tree.has_directory(path) for path in wanted)
         names = tree.names(TreePath(b""))

@@ -3,6 +3,8 @@
 import argparse
 from collections.abc import Callable
 
+from s3export.entrypoints.cli.s3_arguments import add_s3
+
 
 def add_load(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add it to the program."""
@@ -78,3 +80,4 @@ def add_load(command: Callable[..., argparse.ArgumentParser]) -> None:
         metavar="SERIAL",
         help="confirm for scripts: the disk's serial, or its path if it has none",
     )
+    add_s3(load)

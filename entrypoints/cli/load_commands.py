@@ -32,6 +32,8 @@ def load_device(call: Call) -> int:
             arguments.confirm_device,
         )
     loaded = library.load_device(plan, application=call.application)
+    if arguments.read_back or arguments.then_verify:
+        terminal.tell(next(load_wording.loaded_lines(loaded, None, arguments.manifest)))
     if loaded.result.log_error:
         terminal.warn(f"the log did not reach its bucket: {loaded.result.log_error}")
     back = _read_back(call, plan) if arguments.read_back else None
@@ -88,9 +90,10 @@ def _code(
     loaded: LoadedDisk, back: ReadBackResult | None, report: Report | None
 ) -> ExitCode:
     verdict = of_verdict(report.verdict) if report else ExitCode.DONE
-    if (back and back.wrong) or verdict is ExitCode.DIFFERS:
-        return ExitCode.DIFFERS
     result = loaded.result
+    wrong = back is not None and (back.wrong or back.files != result.written)
+    if wrong or verdict is ExitCode.DIFFERS:
+        return ExitCode.DIFFERS
     if result.errors or result.next_disk or result.log_error:
         return ExitCode.INCONCLUSIVE
     return verdict

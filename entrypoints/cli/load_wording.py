@@ -93,7 +93,7 @@ def loaded_lines(
     if loaded.saved:
         yield f"The disk's old partition table and headers are in {loaded.saved}"
     if back:
-        yield from _read_back_lines(back)
+        yield from _read_back_lines(back, result.written)
     inside = plan.encryption is Encryption.TRUECRYPT
     where = f" in {plan.request.job_id}.tc" if inside else ""
     log = harmless(plan.request.log_path.decode())
@@ -121,8 +121,11 @@ def loaded_lines(
     yield f"Verify it: {shlex.join(['s3export', *words, '--sample-size', 'all'])}"
 
 
-def _read_back_lines(back: ReadBackResult) -> Iterator[str]:
+def _read_back_lines(back: ReadBackResult, written: int) -> Iterator[str]:
     files = counted(back.files, "file")
+    if back.files != written:
+        yield f"Read back {files} of the {written:,} written: NOT all is there"
+        return
     if not back.wrong:
         yield f"Read back {files}, {size(back.size_bytes)}: all are as written"
         return

@@ -21,7 +21,6 @@ from s3export.adapters.memory import (
 from s3export.domain.backup_layout import TreePath
 from s3export.domain.devices import DeviceFacts
 from s3export.domain.errors import (
-    ContainerLocked,
     DeviceChanged,
     DeviceRefused,
     InputRefused,
@@ -204,9 +203,14 @@ def test_the_job_of_the_signature_names_the_load(scene: Scene) -> None:
 def test_without_a_password_nothing_is_loaded_in_the_clear(scene: Scene) -> None:
     """That must be said."""
     for password in (None, Secret("")):
-        with pytest.raises(ContainerLocked, match="trueCryptPassword") as caught:
+        with pytest.raises(InputRefused, match="trueCryptPassword") as caught:
             scene.plan(Encryption.TRUECRYPT, password)
         assert "--encrypt none" in caught.value.next_step
+    for kind, longest in ((Encryption.TRUECRYPT, 64), (Encryption.LUKS2, 512)):
+        assert scene.plan(kind, Secret("ü" * (longest // 2))).key is not None
+        for password in (Secret("x" * (longest + 1)), Secret("two\nlines")):
+            with pytest.raises(InputRefused, match=f"at most {longest} bytes"):
+                scene.plan(kind, password)
     with pytest.raises(InputRefused, match="password alone"):
         scene.load.plan(
             scene.manifest, DISK, GivenKeys(PASSWORD, keyfiles=("k",)), LoadWishes()
