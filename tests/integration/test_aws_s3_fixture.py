@@ -370,8 +370,14 @@ def test_under_kms_the_etag_is_no_md5(s3: AwsS3, client: Any, encryption: str) -
 def test_an_object_under_a_customers_key_is_refused_without_it(
     s3: AwsS3, client: Any
 ) -> None:
-    """400 to all but listings; HEAD says no more than that."""
-    s3.put(BUCKET, "key", Stored(BODY, customer_key=True))
+    """400 to all but listings, of which HEAD says no more; 403 with another key.
+
+    With a key for an object that has none it is 400, too.
+    """
+    key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "k" * 32}
+    s3.put(BUCKET, "key", Stored(BODY, customer_key=True, key=b"k" * 32))
+    s3.put(BUCKET, "other", Stored(BODY, customer_key=True))
+    s3.put(BUCKET, "plain", Stored(BODY))
 
     with pytest.raises(ClientError) as by_head:
         head(client, "key")
@@ -380,10 +386,14 @@ def test_an_object_under_a_customers_key_is_refused_without_it(
     with pytest.raises(ClientError) as by_attributes:
         attributes(client, "key")
     listed = client.list_objects_v2(Bucket=BUCKET)["Contents"]
-    with_key = head(
-        client, "key", SSECustomerAlgorithm="AES256", SSECustomerKey="k" * 32
-    )
+    with_key = head(client, "key", **key)
+    with pytest.raises(ClientError) as by_another:
+        client.get_object(Bucket=BUCKET, Key="other", **key)
+    with pytest.raises(ClientError) as for_plain:
+        client.get_object(Bucket=BUCKET, Key="plain", **key)
 
+    assert (status(by_another), code(by_another)) == (403, "AccessDenied")
+    assert (status(for_plain), code(for_plain)) == (400, "InvalidRequest")
     assert (status(by_head), code(by_head)) == (400, "400")
     assert (status(by_get), code(by_get)) == (400, "InvalidRequest")
     assert code(by_attributes) == "InvalidRequest"
