@@ -1,12 +1,14 @@
 """Open what a backup lies in: a device, and the container on it if there is one."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 from s3export.domain.backup_layout import (
+    LOAD_DIRECTORY,
     BackupLayout,
     TreePath,
+    join,
     shown,
 )
 from s3export.domain.containers import (
@@ -16,7 +18,8 @@ from s3export.domain.containers import (
     chosen_container,
 )
 from s3export.domain.devices import DeviceFacts
-from s3export.domain.errors import ContainerLocked, NoFileSystem
+from s3export.domain.errors import ContainerLocked, DeviceUnreadable, NoFileSystem
+from s3export.domain.load_marker import MARKER
 from s3export.domain.ports import BlockDevices, Containers, FileTree, KeyRing
 
 
@@ -98,6 +101,10 @@ class OpenBackup:
         wanted = layout.directories() if layout else ()
         # The root itself is always there: it says nothing.
         has_backup = any(path and tree.has_directory(path) for path in wanted)
+        # Beside a container lies the marker alone; the other notes are with the files.
+        with suppress(DeviceUnreadable):  # whoever reads the notes says so
+            notes = {join(LOAD_DIRECTORY, name) for name in tree.names(LOAD_DIRECTORY)}
+            has_backup = has_backup or bool(notes - {MARKER})
         names = tree.names(TreePath(b""))
         return chosen_container(names, opening, has_backup=has_backup)
 
