@@ -16,7 +16,7 @@ from loop.writing_container import KEY, PASSWORD, PATH, SIZE, body, name, wired
 from s3export.adapters.byte_sources import FileSource
 from s3export.adapters.containers.opening import open_volume
 from s3export.adapters.containers.system import SystemContainers
-from s3export.adapters.file_trees.mounted import MountedTree
+from s3export.adapters.file_trees.mounted import MountedTree, MountedWritableTree
 from s3export.domain.backup_layout import TreePath
 from s3export.domain.containers import AS_IT_COMES
 from s3export.domain.devices.preparation import Preparation
@@ -287,7 +287,7 @@ def test_a_container_that_a_killed_run_has_open_is_not_opened_again(
         for line in Path("/proc/mounts").read_text().splitlines()
         if run in line and "mount-0" in line
     )
-    tree = wired_tree(line.split()[1])
+    tree = MountedWritableTree(line.split()[1])
 
     with (
         pytest.raises(DeviceRefused, match="in use") as refused,
@@ -296,14 +296,8 @@ def test_a_container_that_a_killed_run_has_open_is_not_opened_again(
         pytest.fail("it opened")
 
     assert "release" in refused.value.next_step
+    tree.close()
     cleaned(devices)
-
-
-def wired_tree(place: str) -> WritableTree:
-    """Return the tree of a directory."""
-    from s3export.adapters.file_trees.mounted import MountedWritableTree
-
-    return MountedWritableTree(place)
 
 
 def test_no_secret_is_seen_of_the_process_that_decrypts(
