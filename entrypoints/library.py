@@ -45,7 +45,7 @@ from s3export.domain.jobs import (
     signature_of,
 )
 from s3export.domain.jobs import job_id as checked_job_id
-from s3export.domain.load_journal import JOURNAL, entries_of
+from s3export.domain.load_journal import entries_of
 from s3export.domain.manifests import (
     DEFAULT_RECOVERY_DIRECTORY,
     CheckedManifest,
@@ -391,15 +391,14 @@ def read_back(
     app = application or open_application()
     devices: BlockDevices = app.adapters.block_devices()
     opening = OpenBackup(devices, app.adapters.disk_containers())
-    nothing = BackupLayout((Source("", JOURNAL),), TreePath(b""))
     facts = devices.inspect(device)
-    with opening(facts, nothing, AS_IT_COMES, keys or GivenKeys()) as opened:
+    with opening(facts, None, AS_IT_COMES, keys or GivenKeys()) as opened:
+        if not opened.tree.has_directory(LOAD_DIRECTORY):
+            raise DeviceUnreadable(f"{device} holds no load: nothing can be read back")
         written = [0, 0]
         for entry in entries_of(opened.tree):
             written[0] += entry.written
             written[1] += entry.size_bytes if entry.written else 0
-        if not opened.tree.has_directory(LOAD_DIRECTORY):
-            raise DeviceUnreadable(f"{device} holds no load: nothing can be read back")
         service: ReadBack = app.use_cases.read_back()
         return service(
             opened.tree,

@@ -56,10 +56,7 @@ from s3export.domain.services.fetch_object import (
     Item,
     NewFiles,
     items_from,
-    selected,
 )
-
-__all__ = ["LoadDevice", "LoadRequest", "LoadResult", "NextDisk", "Place", "selected"]
 
 RECOVERED = "Recovered"
 
@@ -274,10 +271,7 @@ class LoadDevice:
     def _log(
         self, request: LoadRequest, tree: WritableTree, result: LoadResult
     ) -> None:
-        """Write the log to the disk and to its bucket; the journal has been its draft.
-
-        The log has its name before the journal loses its own.
-        """
+        """Write the log to the disk and to its bucket; the journal was its draft."""
         self._tell_selection(request, tree, result)
         tree.remove(request.log_path)
         tree.remove(_PLACE_OF_THE_LOG)

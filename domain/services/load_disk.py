@@ -18,6 +18,7 @@ from s3export.domain.errors import (
     InputRefused,
     KernelLacks,
     NoFileSystem,
+    PasswordRefused,
     S3ExportError,
 )
 from s3export.domain.jobs import JobId, job_named_in
@@ -241,6 +242,8 @@ class LoadDisk:
             other = f"a load of job {found.job_id}"
         elif signed and signed != name:
             other = f"SIGNATURE of job {signed}"
+        elif self._stays_closed(facts, key if not found else None):
+            other = "an encrypted container that this password does not open"
         return LoadPlan(facts, request, survey, encryption, wishes, resumes, key, other)
 
     def carry_out(self, plan: LoadPlan) -> LoadedDisk:
@@ -321,6 +324,25 @@ class LoadDisk:
                 return marker_on(tree)
         except DeviceError:
             return None  # an empty disk, another one's, or none that can be read
+
+    def _stays_closed(self, facts: DeviceFacts, key: ContainerKey | None) -> bool:
+        """Say whether a disk is a LUKS container of another password.
+
+        It may be a load of ours, and the password mistyped: then it must not be taken
+        for an empty disk.
+        """
+        luks = any(
+            "LUKS" in name for part in (facts, *facts.parts) for name in part.signatures
+        )
+        if key is None or not luks:
+            return False
+        try:
+            with self.containers.open_device(facts, key, AS_IT_COMES):
+                return False
+        except PasswordRefused:
+            return True
+        except DeviceError:
+            return False  # what it lacks is told where it is needed
 
     def _job_signed(self, facts: DeviceFacts) -> str:
         try:

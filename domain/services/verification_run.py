@@ -38,9 +38,9 @@ from s3export.domain.services.ask_s3 import AskS3, Case
 from s3export.domain.services.backup_files import BackupFiles
 from s3export.domain.services.compare_file import Compared, CompareFile
 from s3export.domain.services.disk_notes import Basis
+from s3export.domain.services.fetch_object import selected
 from s3export.domain.services.file_spool import FileSpool
 from s3export.domain.services.knowledge import Knowledge
-from s3export.domain.services.load_device import selected
 from s3export.domain.services.verify_request import VerifyRequest
 from s3export.domain.verification import (
     SAYS_DISK,

@@ -333,6 +333,22 @@ def test_a_marker_that_is_damaged_is_none(scene: Scene) -> None:
         assert not scene.plan().resumes
 
 
+def test_a_mistyped_password_is_a_caution_before_a_loaded_disk_is_erased(
+    scene: Scene,
+) -> None:
+    """A LUKS disk says nothing of itself without its password."""
+    scene.load.carry_out(scene.plan(Encryption.LUKS2))
+    scene.disk.facts = replace(scene.disk.facts, signatures=("crypto_LUKS",))
+
+    plan = scene.plan(Encryption.LUKS2, Secret("mistyped"))
+
+    assert not plan.resumes
+    assert "this password does not open, which would be lost" in " ".join(
+        plan.cautions()
+    )
+    assert scene.plan(Encryption.LUKS2).cautions() == ()
+
+
 def test_facts_are_those_of_the_disk(scene: Scene) -> None:
     """What is confirmed is the disk that was looked at."""
     facts: DeviceFacts = scene.plan().facts
