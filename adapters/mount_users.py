@@ -31,6 +31,31 @@ def users_of(mount_point: str) -> str:
     return ", ".join(found)
 
 
+def let_go(mount_point: str) -> int:
+    """Make every descriptor that this process has below a mount point one of nothing.
+
+    The numbers remain taken, so that whoever still holds one closes just that.
+
+    Returns:
+        How many there were.
+    """
+    try:
+        device = os.stat(mount_point).st_dev  # noqa: PTH116
+    except OSError:
+        return 0
+    found = [
+        int(link.name)
+        for link in (_PROCESSES / "self" / "fd").iterdir()
+        if _lies_on(link, device)
+    ]
+    if found:
+        nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        for descriptor in found:
+            os.dup2(nothing, descriptor, inheritable=False)
+        os.close(nothing)
+    return len(found)
+
+
 def _links(process: Path) -> Iterator[Path]:
     yield process / "cwd"
     yield process / "root"

@@ -7,7 +7,7 @@ from pathlib import Path
 from s3export.adapters import command_lines
 from s3export.adapters.commands import Commands
 from s3export.adapters.device_facts import parse_mounts
-from s3export.adapters.mount_users import users_of
+from s3export.adapters.mount_users import let_go, users_of
 from s3export.domain.errors import DeviceFailed
 
 _UNMOUNT_TRIES = 10
@@ -34,6 +34,9 @@ def source_of(mount_point: str) -> str:
 def unmount(commands: Commands, mount_point: str) -> None:
     """Unmount what is mounted there; nothing happens where nothing is.
 
+    What this process itself has open there is let go when it alone keeps it busy: a
+    signal can come between the opening of a file and the noting of its descriptor.
+
     Raises:
         DeviceFailed: It is in use, by whom the message says.
     """
@@ -52,5 +55,7 @@ def unmount(commands: Commands, mount_point: str) -> None:
                     f"then: umount {mount_point}",
                 ) from error
             time.sleep(_UNMOUNT_PAUSE_SECONDS)
+            if tries >= _UNMOUNT_TRIES // 2:
+                let_go(mount_point)
         else:
             return

@@ -65,9 +65,11 @@ _BATCH_BYTES = 64 << 20
 _BATCH_SECONDS = 5.0
 _MOST_NAMED = 20  # troubles that the result names
 
-_PLACE_OF_THE_LOG = join(LOAD_DIRECTORY, b"place-of-the-log")
-"""An empty file while a disk is loaded: one that has no inode left for any more files
-has that of this one for the log."""
+_PLACES = tuple(
+    join(LOAD_DIRECTORY, name) for name in (b"place-of-the-log", b"place-of-the-rest")
+)
+"""Empty files while a disk is loaded: one that has no inode left for any more files has
+those of these for what is written at the end."""
 
 _SPARE_BYTES = 256 << 10
 """Left free for directories, the log and what else is written at the end."""
@@ -266,15 +268,15 @@ class LoadDevice:
         if result.next_disk and result.last:
             last = result.last
             selection = selection.up_to(last.operation - begin.operation, last.key)
-        tree.replace(SELECTION, selection.to_json())
+        tree.write(SELECTION, [selection.to_json()])
 
     def _log(
         self, request: LoadRequest, tree: WritableTree, result: LoadResult
     ) -> None:
         """Write the log to the disk and to its bucket; the journal was its draft."""
+        for path in (SELECTION, request.log_path, *_PLACES):
+            tree.remove(path)
         self._tell_selection(request, tree, result)
-        tree.remove(request.log_path)
-        tree.remove(_PLACE_OF_THE_LOG)
         tree.write(request.log_path, export_log_lines(entries_of(tree)))
         tree.sync()
         if request.log_bucket:
@@ -346,7 +348,8 @@ class _Run:
         """Load as much as there is, or as fits; an ended load has nothing left."""
         if self._ended:
             return
-        self._tree.append(_PLACE_OF_THE_LOG, b"")
+        for path in _PLACES:
+            self._tree.append(path, b"")
         try:
             self._many_at_once()
         except _Full:

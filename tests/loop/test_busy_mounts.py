@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from s3export.adapters import block_devices
+from s3export.adapters import mounts
 from s3export.adapters.block_devices import SystemBlockDevices
 from s3export.adapters.commands import Commands
 from s3export.adapters.mount_users import users_of
@@ -91,8 +91,8 @@ def test_who_uses_a_busy_mount_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The error names the program and its process, and what to do about it."""
-    monkeypatch.setattr(block_devices, "_UNMOUNT_TRIES", 2)
-    monkeypatch.setattr(block_devices, "_UNMOUNT_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(mounts, "_UNMOUNT_TRIES", 2)
+    monkeypatch.setattr(mounts, "_UNMOUNT_PAUSE_SECONDS", 0.01)
     facts = devices.inspect(image)
 
     with ExitStack() as stack:
@@ -106,6 +106,26 @@ def test_who_uses_a_busy_mount_is_named(
         assert users_of(place) == f"{name} ({user})"
 
     assert users_of(place) == ""
+
+
+def test_what_this_process_itself_left_open_does_not_keep_a_disk(
+    devices: SystemBlockDevices,
+    image: str,
+    nothing_mounted: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A signal lost the number of its descriptor; it is one of nothing from then on."""
+    monkeypatch.setattr(mounts, "_UNMOUNT_PAUSE_SECONDS", 0.01)
+    with devices.open_for_writing(devices.inspect(image)) as tree:
+        tree.write(TreePath(b"more"), [b"content"])
+        (place,) = places(tmp_path)
+        lost = [os.open(place, os.O_RDONLY), os.open(f"{place}/file", os.O_RDWR)]
+
+    assert places(tmp_path) == []
+    for descriptor in lost:
+        assert os.read(descriptor, 10) == b""
+        os.close(descriptor)
 
 
 def test_a_directory_in_use_has_a_user_whatever_is_open(tmp_path: Path) -> None:

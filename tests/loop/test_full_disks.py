@@ -112,7 +112,7 @@ def test_disks_that_are_full_hold_everything_together(
     fill(s3, [chance.choice((0, 10, 5000, 300_000)) for _ in range(250)])
 
     kills = random.Random(3) if killed else None
-    disks = loaded(s3, directory, 12 * MIB, "-m", "0", kills=kills)
+    disks = loaded(s3, directory, 8 * MIB, "-m", "0", kills=kills)
 
     assert len(disks) > 2
     assert_complete(disks, s3)
