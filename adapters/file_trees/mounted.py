@@ -46,6 +46,9 @@ _KINDS = {
 }
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _NOT_A_DIRECTORY = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+_MOST_KEPT = 32
+"""Directories that stay open for writing: keys in their order come by directories."""
+
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _NOT_A_NAME = (
     errno.EEXIST,
@@ -204,6 +207,9 @@ class MountedWritableTree(MountedTree, WritableTree):
         self._let_root_go = weakref.finalize(self, os.close, fd)
         self._unnamed: weakref.WeakSet[_UnnamedFile] = weakref.WeakSet()
         self._lock = threading.Lock()
+        self._kept: dict[bytes, int] = {}
+        self._let_kept_go = weakref.finalize(self, _close_all, self._kept)
+        self._keeping = threading.Lock()
 
     def close(self) -> None:
         """Let go of all files, also of those that threads still write to. Idempotent.
@@ -213,6 +219,8 @@ class MountedWritableTree(MountedTree, WritableTree):
         with self._lock:
             self._let_root_go()
             files = list(self._unnamed)
+        with self._keeping:
+            _close_all(self._kept)
         for file in files:
             file.close()
 
@@ -243,7 +251,7 @@ class MountedWritableTree(MountedTree, WritableTree):
         if not isinstance(file, _UnnamedFile):
             raise TypeError(f"{type(file).__name__} is no file of this tree")
         directory, _, name = path.rpartition(b"/")
-        with _translated(), self._directory(directory) as parent:
+        with _translated(), self._made_directory(directory) as parent:
             os.link(
                 f"/proc/self/fd/{file.fileno()}",
                 name,
@@ -329,16 +337,37 @@ class MountedWritableTree(MountedTree, WritableTree):
 
     @contextmanager
     def _made_directory(self, path: bytes) -> Iterator[int]:
-        names = path.split(b"/") if path else []
-        for depth in range(len(names)):
-            # What exists is a directory, or something that opening it will refuse.
-            with (
-                self._directory(join(*names[:depth])) as fd,
-                contextlib.suppress(FileExistsError),
-            ):
-                os.mkdir(names[depth], 0o755, dir_fd=fd)
-        with self._directory(path) as fd:
+        """Open a directory, made if need be; keep it open for the next file in it."""
+        with self._keeping:
+            fd = self._kept.get(path)
+            if fd is None:
+                if not self._let_root_go.alive:
+                    raise OSError(errno.EBADF, "it is closed")
+                fd = self._opened_or_made(path)
+                if len(self._kept) >= _MOST_KEPT:
+                    os.close(self._kept.pop(next(iter(self._kept))))
+                self._kept[path] = fd
             yield fd
+
+    def _opened_or_made(self, path: bytes) -> int:
+        fd = os.open(".", _DIRECTORY, dir_fd=self._root_fd)
+        try:
+            for name in path.split(b"/") if path else ():
+                # What exists is a directory, or something that opening it will refuse.
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(name, 0o755, dir_fd=fd)
+                deeper = os.open(name, _DIRECTORY, dir_fd=fd)
+                os.close(fd)
+                fd = deeper
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+
+def _close_all(kept: dict[bytes, int]) -> None:
+    while kept:
+        os.close(kept.popitem()[1])
 
 
 class _UnnamedFile(NewFile):
