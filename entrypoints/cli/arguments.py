@@ -75,7 +75,7 @@ def _global_options() -> argparse.ArgumentParser:
         "--json",
         **flag,
         help="one JSON document on standard output at the end, nothing else there; "
-        "after an error none",
+        "after an error none; long work tells on standard error how far it is",
     )
     group.add_argument("--config", metavar="FILE", help="settings (TOML)")
     group.add_argument("--profile", metavar="NAME", help="AWS profile")

@@ -127,7 +127,11 @@ class Terminal:
         return not self.non_interactive and self.source.isatty()
 
     def progress(self) -> Progress:
-        """Return progress bars on a terminal, and nothing elsewhere."""
+        """Return progress bars on a terminal, events beside JSON, else nothing."""
+        if self.as_json and not self.quiet and not self.err.isatty():
+            from s3export.adapters.event_progress import EventProgress
+
+            return EventProgress(self.err)
         if self.quiet or not self.err.isatty():
             from s3export.adapters.memory.surroundings import SilentProgress
 
