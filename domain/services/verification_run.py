@@ -231,7 +231,7 @@ class Run:
 
     def _count_drawn(self, file: TreeFile) -> None:
         self.drawn += 1
-        self.drawn_profile.add(file.size_bytes, file.modified_ns)
+        self.drawn_profile.add(file.path, file.size_bytes, file.modified_ns)
 
     def _date_the_export(self) -> None:
         """Where nobody says when the export was, it was when the disk was written."""
