@@ -20,6 +20,7 @@ from s3export.domain.backup_layout import (
     TreePath,
     directory_of,
 )
+from s3export.domain.capabilities import Diagnosis, diagnose
 from s3export.domain.checksum_report import (
     Computed,
     batch_manifest,
@@ -120,6 +121,32 @@ def open_application(settings: "Settings | None" = None) -> "Application":
     from s3export.entrypoints.container import application
 
     return application(settings)
+
+
+def examine_machine(
+    *,
+    ask: bool = True,
+    tasks: Sequence[str] = (),
+    application: "AnyApplication | None" = None,
+) -> Diagnosis:
+    """Find out what this machine can do, and what would have to be added.
+
+    Trouble of the machine or of the way to S3 is part of the result, and no error.
+
+    Args:
+        ask: Send S3 one request that changes nothing.
+        tasks: Names (`capabilities.TASKS`) of those by which the machine is judged; by
+            default what verifying needs.
+
+    Raises:
+        InputRefused: There is no task of a name.
+    """
+    app = application or open_application()
+    machine, access = app.adapters.machine(), app.adapters.aws_access()
+    try:
+        return diagnose(machine.name(), machine.parts(), access.look(ask=ask), tasks)
+    except ValueError as error:
+        raise InputRefused(str(error)) from error
 
 
 @dataclass(frozen=True)

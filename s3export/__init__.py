@@ -5,6 +5,7 @@ hold everything in memory are in ``s3export.adapters.memory``.
 """
 
 from s3export.adapters.keys import GivenKeys
+from s3export.domain.capabilities import Ability, Access, Diagnosis, Part
 from s3export.domain.containers import ContainerKey, Opening, OpenWith
 from s3export.domain.devices import DeviceFacts, DeviceKind
 from s3export.domain.errors import (
@@ -28,6 +29,7 @@ from s3export.domain.manifests import (
 )
 from s3export.domain.manifests.writing import Draft
 from s3export.domain.ports import (
+    AwsAccess,
     BlockDevices,
     Clock,
     Containers,
@@ -35,6 +37,7 @@ from s3export.domain.ports import (
     FileTree,
     HashFunctions,
     KeyRing,
+    Machine,
     ManifestReader,
     ObjectStore,
     Progress,
@@ -70,6 +73,7 @@ from s3export.entrypoints.library import (
     cancellable_job,
     check_manifest,
     create_job,
+    examine_machine,
     get_shipping_label,
     get_status,
     list_job_details,
@@ -89,7 +93,10 @@ from s3export.entrypoints.library import (
 
 __all__ = [
     "ALL_FILES",
+    "Ability",
+    "Access",
     "Address",
+    "AwsAccess",
     "AwsError",
     "BlockDevices",
     "Change",
@@ -103,6 +110,7 @@ __all__ = [
     "DeviceError",
     "DeviceFacts",
     "DeviceKind",
+    "Diagnosis",
     "Draft",
     "ExportService",
     "FileTree",
@@ -117,6 +125,7 @@ __all__ = [
     "JobWithoutStatus",
     "KeyRing",
     "LogOrigin",
+    "Machine",
     "Manifest",
     "ManifestCheck",
     "ManifestReader",
@@ -128,6 +137,7 @@ __all__ = [
     "Opening",
     "Operation",
     "Outcome",
+    "Part",
     "Problem",
     "Progress",
     "Randomness",
@@ -154,6 +164,7 @@ __all__ = [
     "cancellable_job",
     "check_manifest",
     "create_job",
+    "examine_machine",
     "get_shipping_label",
     "get_status",
     "list_job_details",

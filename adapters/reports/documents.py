@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from s3export.domain.backup_layout import Source, shown
+from s3export.domain.capabilities import Diagnosis
 from s3export.domain.containers import ContainerFacts
 from s3export.domain.devices import DeviceFacts, Refusal
 from s3export.domain.errors import Problem, Severity
@@ -450,4 +451,45 @@ def loaded_document(
         "saved": loaded.saved,
         "read_back": {"files": back.files, "wrong": back.wrong} if back else None,
         "verification": report_document(report) if report else None,
+    }
+
+
+def diagnosis_document(diagnosis: Diagnosis) -> Document:
+    """Return what a machine can do."""
+    access, skew = diagnosis.access, diagnosis.access.skew
+    return {
+        "system": diagnosis.system,
+        "tasks": [
+            {
+                "name": ability.task.name,
+                "about": ability.task.about,
+                "works": ability.works,
+                "decides": ability.task.name in diagnosis.deciding,
+                "way": ability.way.name if ability.way else None,
+                "lacking": [part.name for part in ability.lacking],
+                "unknown": [part.name for part in ability.unknown],
+            }
+            for ability in diagnosis.abilities
+        ],
+        "parts": [
+            {
+                "name": part.name,
+                "kind": part.kind.value,
+                "present": part.present,
+                "detail": part.detail,
+                "package": part.package or None,
+                "advice": part.advice if part.present is False else "",
+            }
+            for part in diagnosis.parts
+        ],
+        "aws": {
+            "profile": access.profile or None,
+            "region": access.region or None,
+            "region_from": access.region_origin or None,
+            "endpoint_url": access.endpoint or None,
+            "credentials_from": access.credentials or None,
+            "clock_ahead_seconds": skew.total_seconds() if skew is not None else None,
+        },
+        "packages": list(diagnosis.packages),
+        "command": diagnosis.remedy or None,
     }

@@ -9,6 +9,7 @@ from s3export.entrypoints.cli.exit_codes import TABLE
 from s3export.entrypoints.cli.job_arguments import add_jobs
 from s3export.entrypoints.cli.load_arguments import add_load
 from s3export.entrypoints.cli.manifest_arguments import add_manifests
+from s3export.entrypoints.cli.operator_arguments import add_operation
 from s3export.entrypoints.cli.verify_arguments import add_verification
 from s3export.entrypoints.version import installed_version
 
@@ -49,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_manifests(command)
     add_verification(command)
     add_load(command)
+    add_operation(command)
     _add_sandbox(command)
     return parser
 

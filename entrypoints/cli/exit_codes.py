@@ -2,6 +2,7 @@
 
 import enum
 
+from s3export.domain.capabilities import Diagnosis, PartKind
 from s3export.domain.errors import (
     AwsError,
     ConfirmationMissing,
@@ -36,8 +37,8 @@ exit codes:
   4    input refused: manifest, settings, report file, or no confirmation; or the
        output cannot be written (the disk is full)
   5    device or container: refused for safety, absent, busy, unreadable as a whole,
-       or a system tool is missing
-  6    AWS refused or cannot be reached
+       or a system tool is missing; doctor: something that a task needs is missing
+  6    AWS refused or cannot be reached; doctor: S3 cannot be asked
   70   a bug in s3export
   130  interrupted (143: terminated); everything mounted or attached was released
   141  whoever read the output has closed it, as head does
@@ -53,6 +54,16 @@ _VERDICTS = {
 def of_verdict(verdict: Verdict) -> ExitCode:
     """Return the exit code of a verification."""
     return _VERDICTS[verdict]
+
+
+def of_diagnosis(diagnosis: Diagnosis) -> ExitCode:
+    """Return the exit code of looking at a machine: what lacks here goes first."""
+    lacking = [part for ability in diagnosis.failing for part in ability.lacking]
+    if not lacking:
+        return ExitCode.DONE
+    if all(part.kind is PartKind.AWS for part in lacking):
+        return ExitCode.AWS
+    return ExitCode.DEVICE
 
 
 def of_error(error: S3ExportError) -> ExitCode:

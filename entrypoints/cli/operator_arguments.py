@@ -1,0 +1,31 @@
+"""The commands around the work: what this machine can do, and how it is set up."""
+
+import argparse
+from collections.abc import Callable
+
+from s3export.domain.capabilities import TASKS
+
+
+def add_operation(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add them to the program."""
+    doctor = command(
+        "doctor",
+        "say what this machine can do, and what is missing",
+        "Looks at privileges, kernel, tools, libraries, credentials, S3, the clock;\n"
+        "changes nothing, and ends with the command that adds what is missing.",
+    )
+    doctor.add_argument(
+        "--offline",
+        action="store_true",
+        help="send S3 no request",
+    )
+    doctor.add_argument(
+        "--for",
+        dest="tasks",
+        action="append",
+        choices=[task.name for task in TASKS],
+        metavar="TASK",
+        default=[],
+        help="judge the machine by this task; may be repeated; default: what verifying "
+        f"needs; one of {', '.join(task.name for task in TASKS)}",
+    )
