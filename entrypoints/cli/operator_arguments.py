@@ -29,3 +29,13 @@ def add_operation(command: Callable[..., argparse.ArgumentParser]) -> None:
         help="judge the machine by this task; may be repeated; default: what verifying "
         f"needs; one of {', '.join(task.name for task in TASKS)}",
     )
+    config = command(
+        "config",
+        "show the settings, or edit their file",
+        "show: each setting and where it comes from; path: the file's place; edit:\n"
+        "open it in $VISUAL or $EDITOR, and check it afterwards. Options go before\n"
+        "the environment, which goes before the file, which goes before the default.",
+    )
+    config.add_argument(
+        "action", choices=("show", "path", "edit"), help="what is to be done"
+    )

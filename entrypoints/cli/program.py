@@ -35,6 +35,7 @@ COMMANDS = {
     "verify-backup": "commands.verify_backup",
     "plan-sample": "commands.plan_sample",
     "batch-checksum-manifest": "commands.batch_checksum_manifest",
+    "config": "config_commands.config",
     "doctor": "operator_commands.doctor",
     "sandbox": "commands.sandbox",
 }

@@ -22,6 +22,7 @@ LSBLK_COLUMNS = (
 OPEN = "cryptsetup open --readonly"
 
 SAMPLES: tuple[tuple[CommandLine, str], ...] = (
+    (command_lines.open_editor(f"{sys.executable} -i", "F"), f"{sys.executable} -i F"),
     (command_lines.tell_version("sfdisk"), "sfdisk --version"),
     (command_lines.tell_version("mkfs.ext4"), "mkfs.ext4 -V"),
     (command_lines.tell_version("dmsetup"), "dmsetup --version"),
