@@ -26,6 +26,7 @@ from s3export.domain.checksum_report import (
     batch_manifest,
     parse_checksum_report,
 )
+from s3export.domain.confidence import DEFAULT_LEVEL
 from s3export.domain.confidence import sample_size as needed_sample_size
 from s3export.domain.containers import AS_IT_COMES, Opening
 from s3export.domain.devices import DeviceFacts, Refusal, refusals_to_write
@@ -37,6 +38,7 @@ from s3export.domain.errors import (
     Problem,
 )
 from s3export.domain.export_log import ExportLog, parse_export_log
+from s3export.domain.history import ContentHistory, history
 from s3export.domain.jobs import (
     SIGNATURE_FILE_NAME,
     CreatedJob,
@@ -147,6 +149,31 @@ def examine_machine(
         return diagnose(machine.name(), machine.parts(), access.look(ask=ask), tasks)
     except ValueError as error:
         raise InputRefused(str(error)) from error
+
+
+def verification_history(
+    reports: Sequence[str],
+    *,
+    confidence: float = DEFAULT_LEVEL,
+    since: datetime | None = None,
+) -> tuple[ContentHistory, ...]:
+    """Say what has ever been verified, and what all runs prove together.
+
+    Args:
+        reports: JSON reports of `verify_backup`, or directories of them.
+        since: Runs before are shown and not counted: what they found was put right.
+
+    Returns:
+        One for each backup and content; those with differences first.
+
+    Raises:
+        InputRefused: One is no report, or a damaged one.
+    """
+    if not 0 < confidence < 1:
+        raise InputRefused(f"{confidence} is no confidence: between 0 and 1 it must be")
+    from s3export.adapters.reports.past_runs import past_runs
+
+    return history(past_runs(_each(reports)), confidence, since)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from s3export.domain.errors import (
     S3ExportError,
     Severity,
 )
+from s3export.domain.history import ContentHistory, PastRun
 from s3export.domain.job_states import Change, Situation, Turn, situation_of
 from s3export.domain.jobs import CreatedJob, JobId, JobStatus, JobSummary, ShippingLabel
 from s3export.domain.manifests import (
@@ -86,6 +87,7 @@ from s3export.entrypoints.library import (
     plan_sample,
     read_back,
     update_job,
+    verification_history,
     verify_backup,
     watch_job,
     write_signature_file,
@@ -104,6 +106,7 @@ __all__ = [
     "Clock",
     "ContainerKey",
     "Containers",
+    "ContentHistory",
     "CreateJobPlan",
     "CreatedJob",
     "Customs",
@@ -138,6 +141,7 @@ __all__ = [
     "Operation",
     "Outcome",
     "Part",
+    "PastRun",
     "Problem",
     "Progress",
     "Randomness",
@@ -178,6 +182,7 @@ __all__ = [
     "read_back",
     "situation_of",
     "update_job",
+    "verification_history",
     "verify_backup",
     "watch_job",
     "write_signature_file",

@@ -14,6 +14,7 @@ from s3export.domain.capabilities import Diagnosis
 from s3export.domain.containers import ContainerFacts
 from s3export.domain.devices import DeviceFacts, Refusal
 from s3export.domain.errors import Problem, Severity
+from s3export.domain.history import ContentHistory
 from s3export.domain.job_states import Situation
 from s3export.domain.jobs import CreatedJob, JobStatus, JobSummary, ShippingLabel
 from s3export.domain.manifests.rules import Rule
@@ -492,4 +493,50 @@ def diagnosis_document(diagnosis: Diagnosis) -> Document:
         },
         "packages": list(diagnosis.packages),
         "command": diagnosis.remedy or None,
+    }
+
+
+def history_document(parts: Sequence[ContentHistory]) -> Document:
+    """Return what has ever been verified."""
+    return {
+        "differs": any(part.differs for part in parts),
+        "backups": [_content_document(part) for part in parts],
+    }
+
+
+def _content_document(part: ContentHistory) -> Document:
+    backup, bound = part.backup, part.bound
+    reasons = {run.report: reason for run, reason in part.left_out}
+    return {
+        "disk": backup.disk,
+        "container": backup.container or None,
+        "root": backup.root,
+        "buckets": list(backup.buckets),
+        "required_evidence": "strong" if backup.strong else "any",
+        "files": part.content.files,
+        "size_bytes": part.content.size_bytes,
+        "current": part.current,
+        "differs": part.differs,
+        "runs": [
+            {
+                "report": run.report,
+                "started_at": timestamp(run.started_at),
+                "seed": run.seed,
+                "drawn": run.drawn,
+                "matched": run.matched,
+                "verdict": run.verdict.value,
+                "differs": run.differs,
+                "differences": run.differences,
+                "max_differing_files": run.bound.files if run.bound else None,
+                "counted": run in part.counted,
+                "left_out": reasons.get(run.report),
+            }
+            for run in part.runs
+        ],
+        "confidence": {
+            "level": bound.level if bound else None,
+            "max_differing_files": bound.files if bound else None,
+            "max_differing_fraction": bound.fraction if bound else None,
+            "statement": part.statement,
+        },
     }

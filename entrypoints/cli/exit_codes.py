@@ -1,6 +1,7 @@
 """Exit codes: what scripts rely on."""
 
 import enum
+from collections.abc import Sequence
 
 from s3export.domain.capabilities import Diagnosis, PartKind
 from s3export.domain.errors import (
@@ -10,6 +11,7 @@ from s3export.domain.errors import (
     InputRefused,
     S3ExportError,
 )
+from s3export.domain.history import ContentHistory
 from s3export.domain.verification import Verdict
 
 
@@ -30,10 +32,11 @@ TABLE = """\
 exit codes:
   0    done; verify-backup: nothing critical was found, all drawn could be verified
   1    verify-backup: the backup differs from S3; load-device: what was read back is
-       not what was written
+       not what was written; history: a run found differences
   2    wrong usage
   3    verify-backup: nothing differs, but something drawn could not be verified;
-       load-device: something that is selected is not on the disk, which may be full
+       load-device: something that is selected is not on the disk, which may be full;
+       history: nothing can be said of all runs together
   4    input refused: manifest, settings, report file, or no confirmation; or the
        output cannot be written (the disk is full)
   5    device or container: refused for safety, absent, busy, unreadable as a whole,
@@ -54,6 +57,15 @@ _VERDICTS = {
 def of_verdict(verdict: Verdict) -> ExitCode:
     """Return the exit code of a verification."""
     return _VERDICTS[verdict]
+
+
+def of_history(parts: Sequence[ContentHistory]) -> ExitCode:
+    """Return the exit code of a history; differences that were put right count, too."""
+    if any(part.differs for part in parts):
+        return ExitCode.DIFFERS
+    if any(part.bound is None for part in parts if part.current):
+        return ExitCode.INCONCLUSIVE
+    return ExitCode.DONE
 
 
 def of_diagnosis(diagnosis: Diagnosis) -> ExitCode:

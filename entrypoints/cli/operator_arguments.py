@@ -4,6 +4,8 @@ import argparse
 from collections.abc import Callable
 
 from s3export.domain.capabilities import TASKS
+from s3export.domain.confidence import DEFAULT_LEVEL
+from s3export.entrypoints.cli.argument_types import fraction, moment
 
 
 def add_operation(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -38,4 +40,29 @@ def add_operation(command: Callable[..., argparse.ArgumentParser]) -> None:
     )
     config.add_argument(
         "action", choices=("show", "path", "edit"), help="what is to be done"
+    )
+    history = command(
+        "history",
+        "say what has ever been verified, from reports",
+        "Each run with its verdict, those with differences first; and what all runs of "
+        "a\nbackup prove together. No bound is given where a run found differences.",
+    )
+    history.add_argument(
+        "reports",
+        metavar="<report.json>",
+        nargs="+",
+        help="what verify-backup --report wrote; or a directory of such files",
+    )
+    history.add_argument(
+        "--confidence",
+        type=fraction,
+        default=DEFAULT_LEVEL,
+        metavar="LEVEL",
+        help="of the bound; default: 0.95",
+    )
+    history.add_argument(
+        "--since",
+        type=moment,
+        metavar="TIME",
+        help="show older runs and do not count them: what they found was put right",
     )

@@ -2,9 +2,9 @@
 
 from s3export.adapters.reports import documents
 from s3export.entrypoints import library
-from s3export.entrypoints.cli import doctor_wording
+from s3export.entrypoints.cli import doctor_wording, history_wording
 from s3export.entrypoints.cli.commands import Call
-from s3export.entrypoints.cli.exit_codes import of_diagnosis
+from s3export.entrypoints.cli.exit_codes import of_diagnosis, of_history
 
 
 def doctor(call: Call) -> int:
@@ -19,3 +19,16 @@ def doctor(call: Call) -> int:
         documents.diagnosis_document(diagnosis),
     )
     return of_diagnosis(diagnosis)
+
+
+def history(call: Call) -> int:
+    """Show what has ever been verified; differences go before everything."""
+    arguments = call.arguments
+    parts = library.verification_history(
+        arguments.reports, confidence=arguments.confidence, since=arguments.since
+    )
+    call.terminal.result(
+        history_wording.history_lines(parts, arguments.since),
+        documents.history_document(parts),
+    )
+    return of_history(parts)

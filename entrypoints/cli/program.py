@@ -36,6 +36,7 @@ COMMANDS = {
     "plan-sample": "commands.plan_sample",
     "batch-checksum-manifest": "commands.batch_checksum_manifest",
     "config": "config_commands.config",
+    "history": "operator_commands.history",
     "doctor": "operator_commands.doctor",
     "sandbox": "commands.sandbox",
 }
