@@ -15,6 +15,8 @@ from s3export.entrypoints.version import installed_version
 
 _DESCRIPTION = "Take S3 buckets to a disk and prove that the disk is right."
 
+COMMON_OPTIONS = "options of every command"
+
 Subcommands = Any  # argparse has no public name for the result of add_subparsers
 
 
@@ -59,7 +61,7 @@ def _global_options() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
         add_help=False, argument_default=argparse.SUPPRESS, allow_abbrev=False
     )
-    group = options.add_argument_group("options of every command")
+    group = options.add_argument_group(COMMON_OPTIONS)
     flag: dict[str, Any] = {"action": "store_true"}
     group.add_argument(
         "--quiet", **flag, help="no progress, no informational lines; results only"

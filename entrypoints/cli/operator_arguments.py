@@ -6,6 +6,7 @@ from collections.abc import Callable
 from s3export.domain.capabilities import TASKS
 from s3export.domain.confidence import DEFAULT_LEVEL
 from s3export.entrypoints.cli.argument_types import fraction, moment
+from s3export.entrypoints.cli.completion import FILES
 
 
 def add_operation(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -66,3 +67,11 @@ def add_operation(command: Callable[..., argparse.ArgumentParser]) -> None:
         metavar="TIME",
         help="show older runs and do not count them: what they found was put right",
     )
+    completion = command(
+        "completion",
+        "print what makes a shell complete commands and options",
+        'For bash: eval "$(s3export completion bash)" in ~/.bashrc; for zsh: into a '
+        "file\n_s3export in a directory of $fpath; for fish: into\n"
+        "~/.config/fish/completions/s3export.fish.",
+    )
+    completion.add_argument("shell", choices=sorted(FILES), help="which shell")
