@@ -155,6 +155,11 @@ class ContentHistory:
         return any(run.differs for run in self.runs)
 
     @property
+    def stands(self) -> bool:
+        """Whether a difference was found that was not put right since."""
+        return sum(run.differs for run in self.runs) > self.put_right
+
+    @property
     def latest(self) -> datetime:
         """When the last run began."""
         return max(run.started_at for run in self.runs)

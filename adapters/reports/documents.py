@@ -500,6 +500,7 @@ def history_document(parts: Sequence[ContentHistory]) -> Document:
     """Return what has ever been verified."""
     return {
         "differs": any(part.differs for part in parts),
+        "stands": any(part.stands for part in parts),
         "backups": [_content_document(part) for part in parts],
     }
 
@@ -517,6 +518,7 @@ def _content_document(part: ContentHistory) -> Document:
         "size_bytes": part.content.size_bytes,
         "current": part.current,
         "differs": part.differs,
+        "stands": part.stands,
         "runs": [
             {
                 "report": run.report,

@@ -60,8 +60,8 @@ def of_verdict(verdict: Verdict) -> ExitCode:
 
 
 def of_history(parts: Sequence[ContentHistory]) -> ExitCode:
-    """Return the exit code of a history; differences that were put right count, too."""
-    if any(part.differs for part in parts):
+    """Return the exit code of a history: of differences that were not put right."""
+    if any(part.stands for part in parts):
         return ExitCode.DIFFERS
     if any(part.bound is None for part in parts if part.current):
         return ExitCode.INCONCLUSIVE

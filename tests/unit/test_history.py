@@ -108,8 +108,9 @@ def test_a_cut_short_run_with_a_difference_leaves_no_bound_either() -> None:
 
 
 def test_differences_that_were_put_right_are_shown_and_not_counted() -> None:
-    """Which the operator has to say; the exit code stays that of a difference."""
+    """Which the operator has to say: then the exit code is no difference's any more."""
     runs = [run(0, **DIFFERENT), run(1), run(2)]
+    assert of_history([one(*runs)]) is ExitCode.DIFFERS
 
     part = one(*runs, since=FIRST + timedelta(days=1))
 
@@ -118,6 +119,17 @@ def test_differences_that_were_put_right_are_shown_and_not_counted() -> None:
     lines = "\n".join(history_lines([part], FIRST + timedelta(days=1)))
     assert "DIFFERENCES WERE FOUND" in lines
     assert "since you say that they were put right" in lines
+    assert of_history([part]) is ExitCode.DONE
+
+
+def test_a_difference_after_what_was_put_right_stands() -> None:
+    """Nobody has said anything of it."""
+    part = one(
+        run(0, **DIFFERENT), run(1), run(2, **DIFFERENT), since=run(1).started_at
+    )
+
+    assert part.stands
+    assert part.bound is None
     assert of_history([part]) is ExitCode.DIFFERS
 
 
