@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-loop test-loads check lint types bench pictures mutants fuzz build clean setup system
+.PHONY: shell-files help demo test test-loop test-loads check lint types bench pictures mutants fuzz build clean setup system
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ fuzz: setup  ## mutated bytes for every reader of what others made (10 min; not 
 
 pictures: setup  ## the pictures of the report in docs/ (10 s; needs chromium and poppler-utils)
 	$(BIN)/python tools/screenshots
+
+shell-files: setup  ## make the man page and the completions again from the grammar (2 s)
+	PYTHONPATH=tests $(BIN)/python -m shell_files
 
 build: setup  ## wheel and source archive in dist/ (10 s)
 	$(BIN)/python -m build

@@ -5,6 +5,7 @@ Tools that refuse a busy disk are chosen over those that do not: ``sfdisk --lock
 ``mkfs.ext4`` where ``sgdisk`` would write to a mounted disk and report success.
 """
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,6 +51,24 @@ class CommandLine:
     def program(self) -> str:
         """The program's name."""
         return self.argv[0]
+
+
+def tell_version(program: str) -> CommandLine:
+    """Tell a tool's version somewhere in what it prints.
+
+    ``dmsetup`` fails with 1 where the kernel has no device-mapper, having told its own.
+    """
+    option = "-V" if program == "mkfs.ext4" else "--version"
+    return CommandLine((program, option), good=(0, 1) if program == "dmsetup" else (0,))
+
+
+def open_editor(editor: str, file: str) -> CommandLine:
+    """Have a file edited.
+
+    Args:
+        editor: What ``VISUAL`` or ``EDITOR`` says: a program, perhaps with arguments.
+    """
+    return CommandLine((*shlex.split(editor), file))
 
 
 def list_block_devices() -> CommandLine:

@@ -125,6 +125,25 @@ class Commands:
                 raise ToolMissing(f"{line.program} is not there to be run") from error
         return Server(process)
 
+    def run_on_the_terminal(self, line: CommandLine) -> int:
+        """Run a program that talks with whoever sits there; return its exit status.
+
+        It has our terminal, and our environment but for our own settings. Ctrl-C is its
+        business and not ours until it ends.
+
+        Raises:
+            ToolMissing: The program is not installed.
+        """
+        kept = {n: v for n, v in os.environ.items() if not n.startswith("S3EXPORT_")}
+        # A handler, and not SIG_IGN, which the program would inherit.
+        before = signal.signal(signal.SIGINT, lambda *_: None)
+        try:
+            return subprocess.call(line.argv, env=kept)
+        except OSError as error:
+            raise ToolMissing(f"{line.program}: {error.strerror}") from error
+        finally:
+            signal.signal(signal.SIGINT, before)
+
     def _run(
         self, command: BaseCommand, *, stdin: int = subprocess.PIPE
     ) -> tuple[int, str | bytes, str | bytes]:

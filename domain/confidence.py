@@ -143,6 +143,19 @@ def at_most(failed: int, population: int, wrong: int, drawn: int) -> float:
     )
 
 
+def probabilities(
+    most: int, population: int, wrong: int, drawn: int
+) -> tuple[float, ...]:
+    """Return P(X = 0) … P(X = most), X ~ Hypergeometric(population, wrong, drawn)."""
+    least, largest = max(0, drawn - (population - wrong)), min(drawn, wrong)
+    if least == largest:  # there is nothing left to chance
+        return tuple(float(x == least) for x in range(most + 1))
+    return tuple(
+        _probability(x, population, wrong, drawn) if least <= x <= largest else 0.0
+        for x in range(most + 1)
+    )
+
+
 def _probability(x: int, population: int, wrong: int, drawn: int) -> float:
     right = population - wrong  # with 0 < drawn < population: `at_most` sees to it
     p = drawn / population

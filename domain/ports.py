@@ -22,6 +22,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar, runtime_checkable
 
 from s3export.domain.backup_layout import TreePath
+from s3export.domain.capabilities import Access, Part
 from s3export.domain.containers import (
     AS_IT_COMES,
     ContainerFacts,
@@ -936,6 +937,38 @@ class Clock(Protocol):
         """Return when so many seconds have passed; at once for 0 or less.
 
         A signal that ends the program ends the waiting.
+        """
+
+
+class Machine(Protocol):
+    """The machine that the program runs on, as far as its tasks depend on it.
+
+    Looking changes nothing. What cannot be looked at is absent or unknown, and no
+    error.
+    """
+
+    @abstractmethod
+    def name(self) -> str:
+        """Return system and kernel in words, such as ``Debian 12, Linux 6.1``."""
+
+    @abstractmethod
+    def parts(self) -> Sequence[Part]:
+        """Look for every part that `capabilities.TASKS` name, but those of AWS.
+
+        Each name comes once. What is absent says how it can be had, or what is wrong.
+        """
+
+
+class AwsAccess(Protocol):
+    """The way to S3: settings, credentials, the network, the clocks."""
+
+    @abstractmethod
+    def look(self, *, ask: bool) -> Access:
+        """Tell what is found; trouble of any kind is told in it, and no error.
+
+        Args:
+            ask: Send S3 one request that changes nothing; without it none is sent to
+                S3, though credentials may be fetched from where AWS's chain has them.
         """
 
 

@@ -9,6 +9,7 @@ import boto3
 from botocore.config import Config
 from dependency_injector import containers, providers
 
+from s3export.adapters.aws_access import ChainAccess
 from s3export.adapters.aws_errors import translated
 from s3export.adapters.aws_export import AwsExportService
 from s3export.adapters.block_devices import SystemBlockDevices
@@ -20,13 +21,16 @@ from s3export.adapters.containers.system import SystemContainers
 from s3export.adapters.hash_functions import InstalledHashes
 from s3export.adapters.interruption import Interruption
 from s3export.adapters.lean_store import LeanS3Store
+from s3export.adapters.machine import SystemMachine
 from s3export.adapters.memory import (
     FixedClock,
     FixedRandomness,
     InlineWorkers,
+    MemoryAwsAccess,
     MemoryBlockDevices,
     MemoryContainers,
     MemoryExportService,
+    MemoryMachine,
     MemoryManifests,
     MemoryObjectStore,
     MemoryReports,
@@ -142,6 +146,18 @@ class SystemAdapters(containers.DeclarativeContainer):
     workers = providers.Singleton(ThreadWorkers)
     randomness = providers.Singleton(SystemRandomness)
     clock = providers.Singleton(SystemClock)
+    machine = providers.Singleton(
+        SystemMachine,
+        providers.Factory(Commands, shield=interruption.provided.shield),
+    )
+    aws_access = providers.Singleton(
+        ChainAccess,
+        session=session.provider,
+        client=providers.Factory(_client, session, "s3", settings, attempts=1).provider,
+        clock=clock,
+        profile=settings.provided.profile,
+        given_region=settings.provided.region,
+    )
 
 
 class MemoryAdapters(containers.DeclarativeContainer):
@@ -160,6 +176,8 @@ class MemoryAdapters(containers.DeclarativeContainer):
     workers = providers.Singleton(InlineWorkers)
     randomness = providers.Singleton(FixedRandomness)
     clock = providers.Singleton(FixedClock)
+    machine = providers.Singleton(MemoryMachine)
+    aws_access = providers.Singleton(MemoryAwsAccess)
     progress = providers.Singleton(SilentProgress)
 
 

@@ -20,11 +20,13 @@ from s3export.domain.backup_layout import (
     TreePath,
     directory_of,
 )
+from s3export.domain.capabilities import Diagnosis, diagnose
 from s3export.domain.checksum_report import (
     Computed,
     batch_manifest,
     parse_checksum_report,
 )
+from s3export.domain.confidence import DEFAULT_LEVEL
 from s3export.domain.confidence import sample_size as needed_sample_size
 from s3export.domain.containers import AS_IT_COMES, Opening
 from s3export.domain.devices import DeviceFacts, Refusal, refusals_to_write
@@ -36,6 +38,7 @@ from s3export.domain.errors import (
     Problem,
 )
 from s3export.domain.export_log import ExportLog, parse_export_log
+from s3export.domain.history import ContentHistory, history
 from s3export.domain.jobs import (
     SIGNATURE_FILE_NAME,
     CreatedJob,
@@ -120,6 +123,57 @@ def open_application(settings: "Settings | None" = None) -> "Application":
     from s3export.entrypoints.container import application
 
     return application(settings)
+
+
+def examine_machine(
+    *,
+    ask: bool = True,
+    tasks: Sequence[str] = (),
+    application: "AnyApplication | None" = None,
+) -> Diagnosis:
+    """Find out what this machine can do, and what would have to be added.
+
+    Trouble of the machine or of the way to S3 is part of the result, and no error.
+
+    Args:
+        ask: Send S3 one request that changes nothing.
+        tasks: Names (`capabilities.TASKS`) of those by which the machine is judged; by
+            default what verifying needs.
+
+    Raises:
+        InputRefused: There is no task of a name.
+    """
+    app = application or open_application()
+    machine, access = app.adapters.machine(), app.adapters.aws_access()
+    try:
+        return diagnose(machine.name(), machine.parts(), access.look(ask=ask), tasks)
+    except ValueError as error:
+        raise InputRefused(str(error)) from error
+
+
+def verification_history(
+    reports: Sequence[str],
+    *,
+    confidence: float = DEFAULT_LEVEL,
+    since: datetime | None = None,
+) -> tuple[ContentHistory, ...]:
+    """Say what has ever been verified, and what all runs prove together.
+
+    Args:
+        reports: JSON reports of `verify_backup`, or directories of them.
+        since: Runs before are shown and not counted: what they found was put right.
+
+    Returns:
+        One for each backup and content; those with differences first.
+
+    Raises:
+        InputRefused: One is no report, or a damaged one.
+    """
+    if not 0 < confidence < 1:
+        raise InputRefused(f"{confidence} is no confidence: between 0 and 1 it must be")
+    from s3export.adapters.reports.past_runs import past_runs
+
+    return history(past_runs(_each(reports)), confidence, since)
 
 
 @dataclass(frozen=True)

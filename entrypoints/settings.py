@@ -1,8 +1,8 @@
 """Settings: a file, the environment and options, in that order of strength."""
 
 import os
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from s3export.adapters.customer_keys import customer_key
 from s3export.domain.errors import SettingsRejected
 from s3export.domain.secret import Secret
+from s3export.entrypoints.settings_file import (
+    SettingsFile,
+    read_settings_file,
+    unknown_keys,
+)
+
+SECRETS = frozenset({"sse_c_key"})
+"""Settings that are never shown."""
 
 ENVIRONMENT_PREFIX = "S3EXPORT_"
 """``S3EXPORT_BUCKET`` sets ``bucket``, and so on."""
@@ -64,6 +72,40 @@ class Settings(BaseModel):
         return customer_key(value.encode()) if isinstance(value, str) else value
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What a setting comes from.
+
+    Attributes:
+        kind: ``option``, ``environment``, ``file`` or ``default``.
+        place: The option, the variable, or ``path:line``; empty for the default.
+    """
+
+    kind: str
+    place: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, (self.kind, self.place)))
+
+
+DEFAULT = Origin("default")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Settings, and where each comes from.
+
+    Attributes:
+        origins: For every setting.
+        warnings: What is unwise about them.
+    """
+
+    settings: Settings
+    file: SettingsFile
+    origins: Mapping[str, Origin]
+    warnings: tuple[str, ...] = ()
+
+
 def load_settings(
     options: Mapping[str, Any] | None = None,
     *,
@@ -82,61 +124,83 @@ def load_settings(
         SettingsRejected: Naming each setting that is unknown or unusable, and where
             it comes from.
     """
+    return configuration(
+        options, config_file=config_file, environment=environment
+    ).settings
+
+
+def configuration(
+    options: Mapping[str, Any] | None = None,
+    *,
+    config_file: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Configuration:
+    """Do as `load_settings`, and keep where each setting comes from.
+
+    Raises:
+        SettingsRejected: As there.
+    """
     variables = os.environ if environment is None else environment
-    path = Path(config_file) if config_file else _default_file(variables)
-    origins = {
-        str(path): _from_file(path, must_exist=config_file is not None),
-        "the environment": _from_environment(variables),
-        "the options": {k: v for k, v in (options or {}).items() if v is not None},
-    }
+    path = settings_path(config_file, variables)
+    file = read_settings_file(path, must_exist=config_file is not None)
+    known = Settings.model_fields
     values: dict[str, Any] = {}
-    origin_of: dict[str, str] = {}
-    for origin, given in origins.items():
-        values |= given
-        origin_of |= dict.fromkeys(given, origin)
+    origins = dict.fromkeys(known, DEFAULT)
+    for name in known:
+        variable = ENVIRONMENT_PREFIX + name.upper()
+        if (options or {}).get(name) is not None:
+            values[name] = (options or {})[name]
+            origins[name] = Origin("option", option_of(name))
+        elif variables.get(variable):
+            values[name] = variables[variable]
+            origins[name] = Origin("environment", variable)
+        elif name in file.values:
+            values[name] = file.values[name]
+            origins[name] = Origin("file", file.place(name))
+    problems = list(unknown_keys(file, known))
     try:
-        return Settings(**values)
-    except ValidationError as error:
+        settings = Settings(**values)
+    except ValidationError as error:  # its own text would repeat the values
+        problems += [
+            f"{(name := str(problem['loc'][0]))} from {_where(origins[name])}: "
+            f"{problem['msg']}"
+            for problem in error.errors()
+        ]
+    if problems:
         raise SettingsRejected(
-            "; ".join(
-                f"{_name(problem['loc'])} from {origin_of[_name(problem['loc'])]}: "
-                f"{problem['msg']}"
-                for problem in error.errors()
-            ),
-            next_step=f"settings are: {', '.join(Settings.model_fields)}",
-        ) from None  # pydantic's own text would repeat the values
+            "; ".join(problems), next_step=f"settings are: {', '.join(known)}"
+        )
+    return Configuration(settings, file, origins, tuple(_warnings(file, origins)))
 
 
-def _name(location: tuple[int | str, ...]) -> str:
-    return str(location[0])
+def option_of(name: str) -> str:
+    """Return the option that a setting is given by."""
+    return "--sse-c-key-file" if name == "sse_c_key" else f"--{name.replace('_', '-')}"
 
 
-def _default_file(variables: Mapping[str, str]) -> Path:
+def settings_path(
+    config_file: str | None = None, environment: Mapping[str, str] | None = None
+) -> Path:
+    """Return where the settings file is, or would be."""
+    if config_file is not None:
+        return Path(config_file)
+    variables = os.environ if environment is None else environment
     home = variables.get("XDG_CONFIG_HOME") or Path(
         variables.get("HOME", "/"), ".config"
     )
     return Path(home, "s3export", "config.toml")
 
 
-def _from_file(path: Path, *, must_exist: bool) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except FileNotFoundError:
-        if must_exist:
-            raise SettingsRejected(f"{path}: there is no such settings file") from None
-        return {}
-    except OSError as error:
-        raise SettingsRejected(f"{path}: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsRejected(f"{path}: not TOML: {error}") from error
-    except UnicodeDecodeError as error:
-        raise SettingsRejected(f"{path}: not UTF-8") from error
+def _where(origin: Origin) -> str:
+    if origin.kind == "environment":
+        return f"the environment ({origin.place})"
+    return origin.place
 
 
-def _from_environment(variables: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        name: variables[variable]
-        for name in Settings.model_fields
-        if variables.get(variable := ENVIRONMENT_PREFIX + name.upper())
-    }
+def _warnings(file: SettingsFile, origins: Mapping[str, Origin]) -> Iterator[str]:
+    for name in SECRETS & file.values.keys():
+        used = "" if origins[name].kind == "file" else "; it is not used, either"
+        yield (
+            f"{name} in {file.place(name)} is a secret in a file that is copied and "
+            f"backed up like any other{used}; better: {option_of(name)} FILE"
+        )

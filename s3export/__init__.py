@@ -5,6 +5,7 @@ hold everything in memory are in ``s3export.adapters.memory``.
 """
 
 from s3export.adapters.keys import GivenKeys
+from s3export.domain.capabilities import Ability, Access, Diagnosis, Part
 from s3export.domain.containers import ContainerKey, Opening, OpenWith
 from s3export.domain.devices import DeviceFacts, DeviceKind
 from s3export.domain.errors import (
@@ -16,6 +17,7 @@ from s3export.domain.errors import (
     S3ExportError,
     Severity,
 )
+from s3export.domain.history import ContentHistory, PastRun
 from s3export.domain.job_states import Change, Situation, Turn, situation_of
 from s3export.domain.jobs import CreatedJob, JobId, JobStatus, JobSummary, ShippingLabel
 from s3export.domain.manifests import (
@@ -28,6 +30,7 @@ from s3export.domain.manifests import (
 )
 from s3export.domain.manifests.writing import Draft
 from s3export.domain.ports import (
+    AwsAccess,
     BlockDevices,
     Clock,
     Containers,
@@ -35,6 +38,7 @@ from s3export.domain.ports import (
     FileTree,
     HashFunctions,
     KeyRing,
+    Machine,
     ManifestReader,
     ObjectStore,
     Progress,
@@ -70,6 +74,7 @@ from s3export.entrypoints.library import (
     cancellable_job,
     check_manifest,
     create_job,
+    examine_machine,
     get_shipping_label,
     get_status,
     list_job_details,
@@ -82,6 +87,7 @@ from s3export.entrypoints.library import (
     plan_sample,
     read_back,
     update_job,
+    verification_history,
     verify_backup,
     watch_job,
     write_signature_file,
@@ -89,7 +95,10 @@ from s3export.entrypoints.library import (
 
 __all__ = [
     "ALL_FILES",
+    "Ability",
+    "Access",
     "Address",
+    "AwsAccess",
     "AwsError",
     "BlockDevices",
     "Change",
@@ -97,12 +106,14 @@ __all__ = [
     "Clock",
     "ContainerKey",
     "Containers",
+    "ContentHistory",
     "CreateJobPlan",
     "CreatedJob",
     "Customs",
     "DeviceError",
     "DeviceFacts",
     "DeviceKind",
+    "Diagnosis",
     "Draft",
     "ExportService",
     "FileTree",
@@ -117,6 +128,7 @@ __all__ = [
     "JobWithoutStatus",
     "KeyRing",
     "LogOrigin",
+    "Machine",
     "Manifest",
     "ManifestCheck",
     "ManifestReader",
@@ -128,6 +140,8 @@ __all__ = [
     "Opening",
     "Operation",
     "Outcome",
+    "Part",
+    "PastRun",
     "Problem",
     "Progress",
     "Randomness",
@@ -154,6 +168,7 @@ __all__ = [
     "cancellable_job",
     "check_manifest",
     "create_job",
+    "examine_machine",
     "get_shipping_label",
     "get_status",
     "list_job_details",
@@ -167,6 +182,7 @@ __all__ = [
     "read_back",
     "situation_of",
     "update_job",
+    "verification_history",
     "verify_backup",
     "watch_job",
     "write_signature_file",

@@ -114,6 +114,16 @@ def _failed(gcrypt: ctypes.CDLL, what: str, status: int) -> DeviceFailed:
     return DeviceFailed(f"libgcrypt failed: {what}: {reason}")
 
 
+def version() -> str:
+    """Return the version of the library that is installed.
+
+    Raises:
+        ToolMissing: There is none, or it is too old.
+    """
+    said: bytes = _library().gcry_check_version(None)
+    return said.decode()
+
+
 @cache
 def _library() -> ctypes.CDLL:
     try:

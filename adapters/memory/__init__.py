@@ -7,6 +7,7 @@ from s3export.adapters.memory.block_devices import MemoryBlockDevices, MemoryDis
 from s3export.adapters.memory.containers import FixedKeys, MemoryContainers
 from s3export.adapters.memory.export_service import MemoryExportService
 from s3export.adapters.memory.file_tree import MemoryFileTree, MemoryWritableTree
+from s3export.adapters.memory.machine import MemoryAwsAccess, MemoryMachine
 from s3export.adapters.memory.manifests import MemoryManifests
 from s3export.adapters.memory.object_store import MemoryObjectStore
 from s3export.adapters.memory.surroundings import (
@@ -24,11 +25,13 @@ __all__ = [
     "FixedKeys",
     "FixedRandomness",
     "InlineWorkers",
+    "MemoryAwsAccess",
     "MemoryBlockDevices",
     "MemoryContainers",
     "MemoryDisk",
     "MemoryExportService",
     "MemoryFileTree",
+    "MemoryMachine",
     "MemoryManifests",
     "MemoryObjectStore",
     "MemoryReports",

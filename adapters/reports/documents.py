@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from s3export.domain.backup_layout import Source, shown
+from s3export.domain.capabilities import Diagnosis
 from s3export.domain.containers import ContainerFacts
 from s3export.domain.devices import DeviceFacts, Refusal
 from s3export.domain.errors import Problem, Severity
+from s3export.domain.history import ContentHistory
 from s3export.domain.job_states import Situation
 from s3export.domain.jobs import CreatedJob, JobStatus, JobSummary, ShippingLabel
 from s3export.domain.manifests.rules import Rule
@@ -450,4 +452,93 @@ def loaded_document(
         "saved": loaded.saved,
         "read_back": {"files": back.files, "wrong": back.wrong} if back else None,
         "verification": report_document(report) if report else None,
+    }
+
+
+def diagnosis_document(diagnosis: Diagnosis) -> Document:
+    """Return what a machine can do."""
+    access, skew = diagnosis.access, diagnosis.access.skew
+    return {
+        "system": diagnosis.system,
+        "tasks": [
+            {
+                "name": ability.task.name,
+                "about": ability.task.about,
+                "works": ability.works,
+                "decides": ability.task.name in diagnosis.deciding,
+                "way": ability.way.name if ability.way else None,
+                "lacking": [part.name for part in ability.lacking],
+                "unknown": [part.name for part in ability.unknown],
+            }
+            for ability in diagnosis.abilities
+        ],
+        "parts": [
+            {
+                "name": part.name,
+                "kind": part.kind.value,
+                "present": part.present,
+                "detail": part.detail,
+                "package": part.package or None,
+                "advice": part.advice if part.present is False else "",
+            }
+            for part in diagnosis.parts
+        ],
+        "aws": {
+            "profile": access.profile or None,
+            "region": access.region or None,
+            "region_from": access.region_origin or None,
+            "endpoint_url": access.endpoint or None,
+            "credentials_from": access.credentials or None,
+            "clock_ahead_seconds": skew.total_seconds() if skew is not None else None,
+        },
+        "packages": list(diagnosis.packages),
+        "command": diagnosis.remedy or None,
+    }
+
+
+def history_document(parts: Sequence[ContentHistory]) -> Document:
+    """Return what has ever been verified."""
+    return {
+        "differs": any(part.differs for part in parts),
+        "stands": any(part.stands for part in parts),
+        "backups": [_content_document(part) for part in parts],
+    }
+
+
+def _content_document(part: ContentHistory) -> Document:
+    backup, bound = part.backup, part.bound
+    reasons = {run.report: reason for run, reason in part.left_out}
+    return {
+        "disk": backup.disk,
+        "container": backup.container or None,
+        "root": backup.root,
+        "buckets": list(backup.buckets),
+        "required_evidence": "strong" if backup.strong else "any",
+        "files": part.content.files,
+        "size_bytes": part.content.size_bytes,
+        "current": part.current,
+        "differs": part.differs,
+        "stands": part.stands,
+        "runs": [
+            {
+                "report": run.report,
+                "started_at": timestamp(run.started_at),
+                "seed": run.seed,
+                "drawn": run.drawn,
+                "matched": run.matched,
+                "verdict": run.verdict.value,
+                "differs": run.differs,
+                "differences": run.differences,
+                "max_differing_files": run.bound.files if run.bound else None,
+                "counted": run in part.counted,
+                "left_out": reasons.get(run.report),
+            }
+            for run in part.runs
+        ],
+        "confidence": {
+            "level": bound.level if bound else None,
+            "max_differing_files": bound.files if bound else None,
+            "max_differing_fraction": bound.fraction if bound else None,
+            "statement": part.statement,
+        },
     }

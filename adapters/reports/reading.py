@@ -70,7 +70,7 @@ def earlier_run(path: str) -> EarlierRun:
             verified=unpacked(report["verified_fingerprints"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
 
 
 def unverifiable_objects(path: str) -> Iterator[ObjectName]:
@@ -85,7 +85,7 @@ def unverifiable_objects(path: str) -> Iterator[ObjectName]:
             if finding["outcome"] == Outcome.UNVERIFIABLE.value and finding["key"]:
                 yield ObjectName(_text(finding["bucket"]), _text(finding["key"]))
     except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
 
 
 def _text(value: object, errors: str = "strict") -> str:
@@ -95,7 +95,8 @@ def _text(value: object, errors: str = "strict") -> str:
     return text
 
 
-def _damaged(path: str, error: Exception) -> InputRefused:
+def damaged(path: str, error: Exception) -> InputRefused:
+    """Return the error for a report whose parts are not what they should be."""
     return InputRefused(
         f"{path}: the report is damaged: {type(error).__name__}: {error}"
     )

@@ -9,10 +9,13 @@ from s3export.entrypoints.cli.exit_codes import TABLE
 from s3export.entrypoints.cli.job_arguments import add_jobs
 from s3export.entrypoints.cli.load_arguments import add_load
 from s3export.entrypoints.cli.manifest_arguments import add_manifests
+from s3export.entrypoints.cli.operator_arguments import add_operation
 from s3export.entrypoints.cli.verify_arguments import add_verification
 from s3export.entrypoints.version import installed_version
 
 _DESCRIPTION = "Take S3 buckets to a disk and prove that the disk is right."
+
+COMMON_OPTIONS = "options of every command"
 
 Subcommands = Any  # argparse has no public name for the result of add_subparsers
 
@@ -49,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_manifests(command)
     add_verification(command)
     add_load(command)
+    add_operation(command)
     _add_sandbox(command)
     return parser
 
@@ -57,7 +61,7 @@ def _global_options() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
         add_help=False, argument_default=argparse.SUPPRESS, allow_abbrev=False
     )
-    group = options.add_argument_group("options of every command")
+    group = options.add_argument_group(COMMON_OPTIONS)
     flag: dict[str, Any] = {"action": "store_true"}
     group.add_argument(
         "--quiet", **flag, help="no progress, no informational lines; results only"

@@ -38,6 +38,7 @@ from s3export.entrypoints.cli.terminal import Terminal, harmless
 
 if TYPE_CHECKING:
     from s3export.entrypoints.container import Application
+    from s3export.entrypoints.settings import Configuration
 
 PASSWORD_VARIABLE = "S3EXPORT_TRUECRYPT_PASSWORD"
 
@@ -72,21 +73,32 @@ class Call:
         from dependency_injector import providers
 
         from s3export.entrypoints.container import Application
-        from s3export.entrypoints.settings import load_settings
+
+        configured = self.configuration
+        for warning in configured.warnings:
+            self.terminal.warn(warning)
+        return Application(
+            settings=providers.Object(configured.settings),
+            progress=providers.Object(self.terminal.progress()),
+            interruption=providers.Object(self.interruption),
+        )
+
+    @cached_property
+    def configuration(self) -> "Configuration":
+        """The settings, with this call's options, and where each comes from."""
+        from s3export.entrypoints.settings import configuration
 
         options = {name: getattr(self.arguments, name, None) for name in _SETTINGS}
         if options["sample_size"] == "all":
             options["sample_size"] = None
         key_file = getattr(self.arguments, "sse_c_key_file", None)
         options["sse_c_key"] = None if key_file is None else customer_key_in(key_file)
-        settings = load_settings(
-            options, config_file=getattr(self.arguments, "config", None)
-        )
-        return Application(
-            settings=providers.Object(settings),
-            progress=providers.Object(self.terminal.progress()),
-            interruption=providers.Object(self.interruption),
-        )
+        return configuration(options, config_file=self.config_file)
+
+    @property
+    def config_file(self) -> str | None:
+        """The settings file that this call names."""
+        return getattr(self.arguments, "config", None)
 
     def situation_of(self, status: JobStatus) -> Situation:
         """Say how a job stands now."""

@@ -1,7 +1,9 @@
 """Exit codes: what scripts rely on."""
 
 import enum
+from collections.abc import Sequence
 
+from s3export.domain.capabilities import Diagnosis, PartKind
 from s3export.domain.errors import (
     AwsError,
     ConfirmationMissing,
@@ -9,6 +11,7 @@ from s3export.domain.errors import (
     InputRefused,
     S3ExportError,
 )
+from s3export.domain.history import ContentHistory
 from s3export.domain.verification import Verdict
 
 
@@ -29,15 +32,16 @@ TABLE = """\
 exit codes:
   0    done; verify-backup: nothing critical was found, all drawn could be verified
   1    verify-backup: the backup differs from S3; load-device: what was read back is
-       not what was written
+       not what was written; history: a run found differences
   2    wrong usage
   3    verify-backup: nothing differs, but something drawn could not be verified;
-       load-device: something that is selected is not on the disk, which may be full
+       load-device: something that is selected is not on the disk, which may be full;
+       history: nothing can be said of all runs together
   4    input refused: manifest, settings, report file, or no confirmation; or the
        output cannot be written (the disk is full)
   5    device or container: refused for safety, absent, busy, unreadable as a whole,
-       or a system tool is missing
-  6    AWS refused or cannot be reached
+       or a system tool is missing; doctor: something that a task needs is missing
+  6    AWS refused or cannot be reached; doctor: S3 cannot be asked
   70   a bug in s3export
   130  interrupted (143: terminated); everything mounted or attached was released
   141  whoever read the output has closed it, as head does
@@ -53,6 +57,25 @@ _VERDICTS = {
 def of_verdict(verdict: Verdict) -> ExitCode:
     """Return the exit code of a verification."""
     return _VERDICTS[verdict]
+
+
+def of_history(parts: Sequence[ContentHistory]) -> ExitCode:
+    """Return the exit code of a history: of differences that were not put right."""
+    if any(part.stands for part in parts):
+        return ExitCode.DIFFERS
+    if any(part.bound is None for part in parts if part.current):
+        return ExitCode.INCONCLUSIVE
+    return ExitCode.DONE
+
+
+def of_diagnosis(diagnosis: Diagnosis) -> ExitCode:
+    """Return the exit code of looking at a machine: what lacks here goes first."""
+    lacking = [part for ability in diagnosis.failing for part in ability.lacking]
+    if not lacking:
+        return ExitCode.DONE
+    if all(part.kind is PartKind.AWS for part in lacking):
+        return ExitCode.AWS
+    return ExitCode.DEVICE
 
 
 def of_error(error: S3ExportError) -> ExitCode:

@@ -8,31 +8,48 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from s3export.adapters.interruption import Interrupted, Interruption
 from s3export.domain.errors import S3ExportError
-from s3export.entrypoints.cli import commands, load_commands, manifest_commands
 from s3export.entrypoints.cli.arguments import build_parser
 from s3export.entrypoints.cli.exit_codes import ExitCode, of_error, of_signal
 from s3export.entrypoints.cli.terminal import Terminal, harmless, standard_terminal
 
-_COMMANDS: dict[str, Callable[[commands.Call], int]] = {
-    "create-job": commands.create_job,
-    "load-device": load_commands.load_device,
-    "update-job": commands.update_job,
-    "cancel-job": commands.cancel_job,
-    "get-status": commands.get_status,
-    "list-jobs": commands.list_jobs,
-    "get-shipping-label": commands.get_shipping_label,
-    "list-devices": commands.list_devices,
-    "check-manifest": manifest_commands.check_manifest,
-    "new-manifest": manifest_commands.new_manifest,
-    "manifest-schema": manifest_commands.manifest_schema,
-    "verify-backup": commands.verify_backup,
-    "plan-sample": commands.plan_sample,
-    "batch-checksum-manifest": commands.batch_checksum_manifest,
-    "sandbox": commands.sandbox,
+if TYPE_CHECKING:
+    from s3export.entrypoints.cli.commands import Call
+
+COMMANDS = {
+    "create-job": "commands.create_job",
+    "load-device": "load_commands.load_device",
+    "update-job": "commands.update_job",
+    "cancel-job": "commands.cancel_job",
+    "get-status": "commands.get_status",
+    "list-jobs": "commands.list_jobs",
+    "get-shipping-label": "commands.get_shipping_label",
+    "list-devices": "commands.list_devices",
+    "check-manifest": "manifest_commands.check_manifest",
+    "new-manifest": "manifest_commands.new_manifest",
+    "manifest-schema": "manifest_commands.manifest_schema",
+    "verify-backup": "commands.verify_backup",
+    "plan-sample": "commands.plan_sample",
+    "batch-checksum-manifest": "commands.batch_checksum_manifest",
+    "config": "config_commands.config",
+    "history": "operator_commands.history",
+    "completion": "operator_commands.completion",
+    "doctor": "operator_commands.doctor",
+    "sandbox": "commands.sandbox",
 }
+"""The module and function of each, imported when it is called: help stays quick."""
+
+
+def command_function(name: str) -> "Callable[[Call], int]":
+    """Return what carries a command out."""
+    module, _, function = COMMANDS[name].partition(".")
+    found = import_module(f"s3export.entrypoints.cli.{module}")
+    carry_out: Callable[[Call], int] = getattr(found, function)
+    return carry_out
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -89,9 +106,11 @@ def _run(
     *,
     verbose: bool,
 ) -> int:
-    call = commands.Call(arguments, terminal, interruption)
+    from s3export.entrypoints.cli.commands import Call
+
+    call = Call(arguments, terminal, interruption)
     try:
-        return _COMMANDS[arguments.command](call)
+        return command_function(arguments.command)(call)
     except S3ExportError as error:
         if verbose:
             logging.getLogger(__name__).debug("the trace", exc_info=True)

@@ -237,12 +237,12 @@ def test_a_bug_is_one_line_and_how_to_report_it(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An exception nobody foresaw ends with 70 and without a trace."""
-    from s3export.entrypoints.cli import program
+    from s3export.entrypoints.cli import commands
 
     def broken(call: object) -> int:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setitem(program._COMMANDS, "list-jobs", broken)
+    monkeypatch.setattr(commands, "list_jobs", broken)
     ran = run("list-jobs")
 
     assert ran.code == 70

@@ -42,6 +42,19 @@ def test_the_wheel_holds_every_module_once(wheel: Path) -> None:
     assert len(names) == len(set(names))
 
 
+def test_the_wheel_brings_the_man_page_and_the_completions(wheel: Path) -> None:
+    """Where ``man`` and the shells look, below the environment's prefix."""
+    with zipfile.ZipFile(wheel) as archive:
+        shared = {n.partition("/data/")[2] for n in archive.namelist() if "/data/" in n}
+
+    assert shared == {
+        "share/man/man1/s3export.1",
+        "share/bash-completion/completions/s3export",
+        "share/zsh/site-functions/_s3export",
+        "share/fish/vendor_completions.d/s3export.fish",
+    }
+
+
 def test_the_installed_wheel_runs_without_the_source_tree(
     wheel: Path, tmp_path: Path
 ) -> None:
@@ -78,5 +91,14 @@ def test_the_installed_wheel_runs_without_the_source_tree(
         cwd=tmp_path,
     )
 
+    completion = subprocess.run(
+        [tmp_path / "env" / "bin" / "s3export", "completion", "bash"],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+
     assert ran.stdout.startswith("s3export ")
+    assert "verify-backup" in completion.stdout
     assert str(tmp_path) in imported.stdout

@@ -22,6 +22,10 @@ LSBLK_COLUMNS = (
 OPEN = "cryptsetup open --readonly"
 
 SAMPLES: tuple[tuple[CommandLine, str], ...] = (
+    (command_lines.open_editor(f"{sys.executable} -i", "F"), f"{sys.executable} -i F"),
+    (command_lines.tell_version("sfdisk"), "sfdisk --version"),
+    (command_lines.tell_version("mkfs.ext4"), "mkfs.ext4 -V"),
+    (command_lines.tell_version("dmsetup"), "dmsetup --version"),
     (
         command_lines.list_block_devices(),
         f"lsblk --json --bytes --output {LSBLK_COLUMNS}",
@@ -155,6 +159,7 @@ def test_only_statuses_that_are_answers_are_good() -> None:
     good = {line.argv[:2]: line.good for line, _ in SAMPLES if line.good != (0,)}
 
     assert good == {
+        ("dmsetup", "--version"): (0, 1),
         ("sfdisk", "--json"): (0, 1),
         ("sfdisk", "--dump"): (0, 1),
         ("blkid", "--probe"): (0, 2),

@@ -28,6 +28,8 @@ PORTS = {
     "workers": ports.Workers,
     "randomness": ports.Randomness,
     "clock": ports.Clock,
+    "machine": ports.Machine,
+    "aws_access": ports.AwsAccess,
     "progress": ports.Progress,
 }
 USE_CASES = (

@@ -1,0 +1,60 @@
+"""What has ever been verified, in words."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from s3export.domain.counting import counted
+from s3export.domain.history import Backup, ContentHistory, PastRun
+from s3export.entrypoints.cli.sizes import size
+from s3export.entrypoints.cli.terminal import columns, harmless
+
+
+def history_lines(
+    parts: Sequence[ContentHistory], since: datetime | None = None
+) -> Iterator[str]:
+    """Tell one backup and content after the other."""
+    for number, part in enumerate(parts):
+        if number:
+            yield ""
+        yield from _part_lines(part, since)
+
+
+def _part_lines(part: ContentHistory, since: datetime | None) -> Iterator[str]:
+    content = part.content
+    yield harmless(_named(part.backup))
+    earlier = "" if part.current else "; the backup held other files later"
+    yield f"  {counted(content.files, 'file')}, {size(content.size_bytes)}{earlier}"
+    if part.differs:
+        yield "  DIFFERENCES WERE FOUND:"
+    yield from columns([_row(run) for run in part.runs])
+    for run, reason in part.left_out:
+        yield f"  not counted: {harmless(run.report)}: {harmless(reason)}"
+    if part.put_right and since:
+        yield (
+            f"  {counted(part.put_right, 'run')} with differences before "
+            f"{since:%Y-%m-%d} not counted, since you say that they were put right"
+        )
+    yield f"  {part.statement}"
+
+
+def _named(backup: Backup) -> str:
+    within = f" in {backup.container}" if backup.container else ""
+    strong = ", strong evidence alone" if backup.strong else ""
+    against = ", ".join(f"s3://{bucket}" for bucket in backup.buckets) or "nothing"
+    return f"{backup.disk}{within}, {backup.root}, against {against}{strong}"
+
+
+def _row(run: PastRun) -> tuple[str, ...]:
+    alone = "nothing proven"
+    if run.differs:
+        alone = counted(run.differences, "difference")
+    elif run.bound is not None:
+        alone = f"alone: at most {run.bound.files:,} ({run.bound.fraction:.2%})"
+    return (
+        "  ",
+        f"{run.started_at:%Y-%m-%d %H:%M}",
+        run.verdict.value.upper() if not run.differs else "DIFFERS",
+        f"{run.matched:,} of {run.drawn:,} drawn are equal",
+        alone,
+        harmless(run.report),
+    )

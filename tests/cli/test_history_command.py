@@ -1,0 +1,108 @@
+"""``history``: what reports of many runs say together."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fixtures.command_line import Run
+
+
+@pytest.fixture
+def sound(s3: Any, tmp_path: Path) -> Path:
+    """A backup of forty files that equals its bucket."""
+    s3.create_bucket(Bucket="sound")
+    for number in range(40):
+        s3.put_object(Bucket="sound", Key=f"{number:02}", Body=b"%d" % number)
+        path = tmp_path / "disk" / "sound" / f"{number:02}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"%d" % number)
+    return tmp_path / "disk"
+
+
+@pytest.fixture
+def reports(run: Run, sound: Path, tmp_path: Path) -> Path:
+    """Three runs over it, with seeds of their own."""
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    for name in "abc":
+        ran = run(
+            *("verify-backup", str(sound), "--bucket", "sound", "--sample-size", "10"),
+            *("--seed", name, "--report", str(folder / f"{name}.json")),
+        )
+        assert ran.code == 0, ran.out + ran.err
+    return folder
+
+
+def test_runs_of_the_program_are_put_together(run: Run, reports: Path) -> None:
+    """A directory of reports is read, and proves more than each of them."""
+    ran = run("history", str(reports), "--json")
+
+    document = ran.document()
+    assert ran.code == 0
+    (backup,) = document["backups"]
+    alone = {run["max_differing_files"] for run in backup["runs"]}
+    assert [run["counted"] for run in backup["runs"]] == [True] * 3
+    assert backup["buckets"] == ["sound"]
+    assert backup["confidence"]["max_differing_files"] < min(alone)
+    text = run("history", str(reports)).out
+    assert backup["confidence"]["statement"] in text
+    assert text.count("VERIFIED") == 3
+
+
+def test_a_difference_is_shown_first_and_ends_with_1(
+    run: Run, reports: Path, sound: Path
+) -> None:
+    """There is no bound over it, and the exit code is that of a difference."""
+    (sound / "sound" / "07").write_bytes(b"8")
+    ran = run(
+        *("verify-backup", str(sound), "--bucket", "sound", "--sample-size", "all"),
+        *("--report", str(reports / "d.json")),
+    )
+    assert ran.code == 1
+
+    told = run("history", str(reports))
+
+    assert told.code == 1
+    runs = [line for line in told.out.splitlines() if "drawn are equal" in line]
+    assert ["DIFFERS" in line for line in runs] == [True, False, False, False], told.out
+    assert "No bound: 1 run found differences" in told.out
+
+
+def test_a_report_that_was_changed_is_refused(run: Run, reports: Path) -> None:
+    """By what it says of its findings, and by numbers that do not fit together."""
+    path = reports / "a.json"
+    document = json.loads(path.read_text())
+    changes: list[dict[str, object]] = [
+        {"findings": [{"path": "x"}]},
+        {"counts": {**document["counts"], "match": 11}},
+        {"counts": {**document["counts"], "match": -1}},
+        {"sample": {**document["sample"], "population": "40"}},
+        {"started_at": "2026-01-01T00:00:00"},
+        {"verdict": "excellent"},
+        {"device": None},
+        {"profile": {"population": {"files_by_size_up_to": []}}},
+        {"confidence": {**document["confidence"], "level": 2.0}},
+    ]
+    for change in changes:
+        path.write_text(json.dumps({**document, **change}))
+
+        ran = run("history", str(path))
+
+        assert ran.code == 4, change
+        assert f"{path}: the report is damaged" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("absent.json", "no such file"), (".", "there is no report in it")],
+)
+def test_where_there_is_no_report_it_is_said(
+    run: Run, tmp_path: Path, name: str, said: str
+) -> None:
+    """With the place."""
+    ran = run("history", str(tmp_path / name))
+
+    assert ran.code == 4
+    assert said in ran.err
+    assert str(tmp_path) in ran.err
