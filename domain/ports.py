@@ -400,6 +400,10 @@ class FileTree(Protocol):
         Paths are relative to the tree's root, whatever ``below`` is. In no promised
         order. Directories are walked, not yielded; one that cannot be read is yielded
         as `Damaged`, and the walk goes on.
+
+        Raises:
+            errors.ScratchFull: What waits to be walked has no room in temporary files.
+
         """
 
     @abstractmethod

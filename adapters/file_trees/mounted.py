@@ -1,4 +1,4 @@
-"""A directory that is mounted: the simple adapter that all others are tested against.
+"""A directory that is mounted: the adapter that all others are tested against.
 
 Every path is opened name by name from the root, following no link, so that neither a
 crafted disk nor a directory that changes under the walk leads outside.
@@ -14,8 +14,10 @@ import stat
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from itertools import islice
 
+from s3export.adapters.file_trees.elevator import MOST_WAITING, Elevator
 from s3export.domain.backup_layout import LONGEST_NAME_BYTES, TreePath, join, shown
 from s3export.domain.errors import (
     DeviceFailed,
@@ -44,6 +46,7 @@ _KINDS = {
     stat.S_IFCHR: "character device",
     stat.S_IFBLK: "block device",
 }
+_ENTRIES_AT_ONCE = 4096
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _NOT_A_DIRECTORY = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -59,10 +62,16 @@ _NOT_A_NAME = (
 
 
 class MountedTree(FileTree):
-    """The files below a directory of this system."""
+    """The files below a directory of this system.
 
-    def __init__(self, root: str) -> None:
+    Args:
+        most_waiting: How many directories wait in memory to be walked; more than that
+            wait in a temporary file.
+    """
+
+    def __init__(self, root: str, *, most_waiting: int = MOST_WAITING) -> None:
         self._root = root
+        self._most_waiting = most_waiting
 
     def has_directory(self, path: TreePath) -> bool:
         """Say whether a directory is there."""
@@ -85,20 +94,25 @@ class MountedTree(FileTree):
             ) from error
 
     def entries(self, below: TreePath) -> Iterator[TreeEntry]:
-        """Yield what lies below a directory, depth first."""
-        pending = [below]
-        while pending:
-            directory = pending.pop()
-            try:
-                with self._directory(directory) as fd, os.scandir(fd) as found:
-                    for entry in found:
-                        path = join(directory, os.fsencode(entry.name))
-                        if entry.is_dir(follow_symlinks=False):
-                            pending.append(path)
-                        else:
-                            yield _described(path, entry)
-            except OSError as error:
-                yield Damaged(directory, error.strerror or str(error))
+        """Yield what lies below a directory, in sweeps over the inodes' numbers.
+
+        On ext4 these follow the places on the disk. Memory is bounded, however many
+        directories there are.
+        """
+        with closing(Elevator(self._most_waiting)) as waiting:
+            waiting.put(0, below)
+            while (taken := waiting.take()) is not None:
+                directory = TreePath(taken[1])
+                try:
+                    with self._directory(directory) as fd, os.scandir(fd) as found:
+                        for entry in _by_inode(found):
+                            path = join(directory, os.fsencode(entry.name))
+                            if entry.is_dir(follow_symlinks=False):
+                                waiting.put(entry.inode(), path)
+                            else:
+                                yield _described(path, entry)
+                except OSError as error:
+                    yield Damaged(directory, error.strerror or str(error))
 
     @contextmanager
     def open(self, path: TreePath) -> Iterator[Readable]:
@@ -157,6 +171,26 @@ class MountedTree(FileTree):
 
     def _named(self, path: bytes) -> str:
         return os.fsdecode(join(os.fsencode(self._root), path))
+
+
+def _by_inode(found: Iterable[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
+    """Yield entries as their inodes lie on the disk, some thousand at a time.
+
+    An error comes after the entries that were read before it.
+    """
+    entries = iter(found)
+    while True:
+        window: list[os.DirEntry[str]] = []
+        failed: OSError | None = None
+        try:
+            window.extend(islice(entries, _ENTRIES_AT_ONCE))
+        except OSError as error:
+            failed = error
+        yield from sorted(window, key=os.DirEntry.inode)
+        if failed:
+            raise failed
+        if not window:
+            return
 
 
 def _described(path: TreePath, entry: os.DirEntry[str]) -> TreeEntry:
