@@ -26,6 +26,7 @@ from s3export.adapters.file_trees.userspace import UserspaceTree
 from s3export.adapters.gpt import primary_partitions
 from s3export.adapters.loop_devices import LoopDevices, Shield
 from s3export.adapters.privileges import may_administer
+from s3export.adapters.rotation import reads_at_once
 from s3export.adapters.sessions import (
     RUN_DIRECTORY,
     Held,
@@ -293,7 +294,8 @@ class SystemBlockDevices(BlockDevices):
                 source: ByteSource = stack.enter_context(FileSource(place.device))
                 if place.offset:
                     source = Slice(source, place.offset, place.size)
-                yield stack.enter_context(UserspaceTree(source))
+                at_once = reads_at_once(place.device)
+                yield stack.enter_context(UserspaceTree(source, at_once))
 
     def check_writable(self, facts: DeviceFacts) -> None:
         """Look for the one file system that can be mounted for writing."""

@@ -380,10 +380,13 @@ class FileTree(Protocol):
 
     Attributes:
         warnings: What may make its content differ from what was written to it.
+        reads_at_once: How many files its disk reads at once without losing time: 1
+            where an arm would move to and fro; ``None`` where nobody knows.
 
     """
 
     warnings: Sequence[str] = ()
+    reads_at_once: int | None = None
 
     @abstractmethod
     def has_directory(self, path: TreePath) -> bool:
@@ -418,7 +421,12 @@ class FileTree(Protocol):
 
     @abstractmethod
     def reading_order(self, files: Sequence[TreeFile]) -> Sequence[TreeFile]:
-        """Return the same files in the order in which the disk reads them fastest."""
+        """Return the same files in the order in which the disk reads them fastest.
+
+        It may cost a look at each of them; some thousand at a time are a good measure.
+        No error is raised for a file that cannot be looked at: whoever opens it gets
+        it.
+        """
 
 
 class NewFile(Protocol):

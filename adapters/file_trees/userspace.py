@@ -47,6 +47,10 @@ class UserspaceTree(FileTree):
 
     The source stays the caller's to close.
 
+    Args:
+        reads_at_once: How many files the disk below reads at once without losing time;
+            ``None`` where nobody knows.
+
     Attributes:
         warnings: What may make the content differ from what was written to it.
 
@@ -54,8 +58,9 @@ class UserspaceTree(FileTree):
         DeviceUnreadable: There is no file system of these kinds.
     """
 
-    def __init__(self, source: ByteSource) -> None:
+    def __init__(self, source: ByteSource, reads_at_once: int | None = None) -> None:
         self._volume = _opened(source)
+        self.reads_at_once = reads_at_once
         self.warnings: tuple[str, ...] = self._volume.warnings()
         self._found = _Inodes()
 

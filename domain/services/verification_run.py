@@ -54,6 +54,7 @@ from s3export.domain.verification import (
     Tally,
 )
 
+_READERS = 2  # of a disk that nobody knows
 _WINDOW_FILES = 4096  # so many are put into reading order together
 
 
@@ -108,6 +109,7 @@ class Run:
             computed=request.computed,
             strong=request.strong,
         )
+        self._readers = request.readers or tree.reads_at_once or _READERS
         self.container: ContainerFacts | None = None
         self._inventory: Inventory | None = None
         self._extra: list[_Drawn] = []
@@ -275,7 +277,7 @@ class Run:
 
         looked_up = map(self._looked_up, self._to_compare(self._ordered(files)))
         asked = service.workers.map(ask, looked_up, at_once=request.askers)
-        compared = service.workers.map(examine, asked, at_once=request.readers)
+        compared = service.workers.map(examine, asked, at_once=self._readers)
         stages = service.progress.stage(
             "comparing", total=self.drawn, total_bytes=self.drawn_profile.size_bytes
         )
@@ -405,7 +407,7 @@ class Run:
                 self._conclude(replace(result, detail=f"{result.detail}; {more}"))
         self._undecided = wanted
         settled = self._parts.workers.map(
-            comparer.download, wanted, at_once=self.request.readers
+            comparer.download, wanted, at_once=self._readers
         )
         total = sum(result.file.size_bytes for result in wanted)
         stages = (
