@@ -362,8 +362,12 @@ class Damaged:
 TreeEntry = TreeFile | NotAFile | Damaged
 
 
+CHUNK_BYTES = 1 << 20
+"""So much of a file is read in one piece."""
+
+
 class Readable(Protocol):
-    """A file opened for reading from its start to its end."""
+    """A file opened for reading from where it was opened to its end."""
 
     @abstractmethod
     def readinto(self, buffer: bytearray | memoryview, /) -> int:
@@ -373,6 +377,20 @@ class Readable(Protocol):
             errors.FileUnreadable: The disk gives an error there.
 
         """
+
+    def chunks(self) -> Generator[memoryview, None, None]:
+        """Yield the next bytes in pieces, to the end; a piece is good until the next.
+
+        An adapter may read ahead of who takes them: the generator is closed before the
+        file is let go, and nothing else reads from the file meanwhile.
+
+        Raises:
+            errors.FileUnreadable: The disk gives an error there.
+
+        """
+        buffer = memoryview(bytearray(CHUNK_BYTES))
+        while got := self.readinto(buffer):
+            yield buffer[:got]
 
 
 class FileTree(Protocol):
@@ -410,8 +428,14 @@ class FileTree(Protocol):
         """
 
     @abstractmethod
-    def open(self, path: TreePath) -> AbstractContextManager[Readable]:
+    def open(
+        self, path: TreePath, *, start: int = 0
+    ) -> AbstractContextManager[Readable]:
         """Open a regular file.
+
+        Args:
+            start: Where reading begins, in bytes; at the end or beyond it there are
+                none.
 
         Raises:
             errors.FileUnreadable: It is not there, not a regular file, or the disk

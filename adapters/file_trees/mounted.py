@@ -13,12 +13,13 @@ import secrets
 import stat
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
 
 from s3export.adapters.file_trees.elevator import MOST_WAITING, Elevator
 from s3export.adapters.file_trees.placement import TellsNoPlaces, first_place
+from s3export.adapters.file_trees.read_ahead import LARGE_BYTES, read_ahead
 from s3export.adapters.rotation import reads_at_once
 from s3export.domain.backup_layout import LONGEST_NAME_BYTES, TreePath, join, shown
 from s3export.domain.errors import (
@@ -49,6 +50,7 @@ _KINDS = {
     stat.S_IFBLK: "block device",
 }
 _ENTRIES_AT_ONCE = 4096
+_FORGOTTEN_BYTES = 4 << 20  # read, and then dropped from memory together
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _NOT_A_DIRECTORY = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -119,7 +121,7 @@ class MountedTree(FileTree):
                     yield Damaged(directory, error.strerror or str(error))
 
     @contextmanager
-    def open(self, path: TreePath) -> Iterator[Readable]:
+    def open(self, path: TreePath, *, start: int = 0) -> Iterator[Readable]:
         """Open a regular file."""
         directory, _, name = path.rpartition(b"/")
         try:
@@ -127,11 +129,16 @@ class MountedTree(FileTree):
                 fd = os.open(name, _FILE, dir_fd=parent)
         except OSError as error:
             raise FileUnreadable(error.strerror or str(error)) from error
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
             os.close(fd)
             raise FileUnreadable("not a regular file")
         with io.FileIO(fd) as raw:
-            yield _OpenFile(raw)
+            raw.seek(start)
+            if found.st_size - start < LARGE_BYTES:
+                yield _OpenFile(raw)
+            else:
+                yield _LargeFile(raw, start)
 
     @contextmanager
     def system_path(self, path: TreePath) -> Iterator[str]:
@@ -252,6 +259,36 @@ class _OpenFile(Readable):
             return self._raw.readinto(buffer) or 0
         except OSError as error:
             raise FileUnreadable(error.strerror or str(error)) from error
+
+
+class _LargeFile(_OpenFile):
+    """Read ahead, and not kept: the page cache is for others.
+
+    What posix_fadvise(2) is told is a wish; that it is not heard is no error.
+    """
+
+    def __init__(self, raw: io.FileIO, start: int) -> None:
+        super().__init__(raw)
+        self._begun = self._at = self._forgotten = start
+        self._wish(0, 0, os.POSIX_FADV_SEQUENTIAL)
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:
+        got = super().readinto(buffer)
+        self._at += got
+        if not got:  # what was still under way the first time, too
+            self._forgotten = self._begun
+        behind = self._at - self._forgotten
+        if behind >= _FORGOTTEN_BYTES or not got:
+            self._wish(self._forgotten, behind, os.POSIX_FADV_DONTNEED)
+            self._forgotten = self._at
+        return got
+
+    def chunks(self) -> Generator[memoryview, None, None]:
+        return read_ahead(self.readinto)
+
+    def _wish(self, start: int, length: int, advice: int) -> None:
+        with contextlib.suppress(OSError):
+            os.posix_fadvise(self._raw.fileno(), start, length, advice)
 
 
 class MountedWritableTree(MountedTree, WritableTree):

@@ -4,7 +4,7 @@ import threading
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -14,6 +14,7 @@ import pytsk3
 from s3export.adapters.byte_sources import ByteSource
 from s3export.adapters.file_trees.ext import ExtLayout, ExtVolume
 from s3export.adapters.file_trees.ntfs import PYTSK_ERRORS, NtfsVolume, TskImage
+from s3export.adapters.file_trees.read_ahead import LARGE_BYTES, read_ahead
 from s3export.adapters.file_trees.volumes import (
     DIRECTORY,
     KINDS,
@@ -133,7 +134,7 @@ class UserspaceTree(FileTree):
                 yield Damaged(directory, str(error))
 
     @contextmanager
-    def open(self, path: TreePath) -> Iterator[Readable]:
+    def open(self, path: TreePath, *, start: int = 0) -> Iterator[Readable]:
         """Open a regular file."""
         try:
             inode = self._inode(path)
@@ -146,7 +147,7 @@ class UserspaceTree(FileTree):
         except Broken as error:
             raise FileUnreadable(str(error)) from error
         try:
-            yield _OpenFile(content, facts.size_bytes)
+            yield _OpenFile(content, facts.size_bytes, start)
         finally:
             content.close()
 
@@ -198,10 +199,15 @@ def _described(path: TreePath, inode: int, facts: "Facts") -> TreeEntry:
 
 
 class _OpenFile(Readable):
-    def __init__(self, content: "Content", size_bytes: int) -> None:
+    def __init__(self, content: "Content", size_bytes: int, start: int) -> None:
         self._content = content
         self.size_bytes = size_bytes
-        self._at = 0
+        self._at = start
+
+    def chunks(self) -> Generator[memoryview, None, None]:
+        if self.size_bytes - self._at < LARGE_BYTES:
+            return super().chunks()
+        return read_ahead(self.readinto)
 
     def read_at(self, start: int, length: int) -> bytes:
         length = min(length, self.size_bytes - start)

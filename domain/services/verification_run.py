@@ -39,6 +39,7 @@ from s3export.domain.services.backup_files import BackupFiles
 from s3export.domain.services.compare_file import Compared, CompareFile
 from s3export.domain.services.disk_notes import Basis
 from s3export.domain.services.fetch_object import selected
+from s3export.domain.services.file_digests import ReadDigests
 from s3export.domain.services.file_spool import FileSpool
 from s3export.domain.services.knowledge import Knowledge
 from s3export.domain.services.verify_request import VerifyRequest
@@ -267,7 +268,10 @@ class Run:
     def _compare(self, files: Iterator[TreeFile]) -> None:
         service, request = self._parts, self.request
         asking = AskS3(service.store, service.hashes, self.knowledge)
-        comparer = CompareFile(asking, self._tree)
+        reading = ReadDigests(
+            self._tree, service.hashes, service.workers, self._readers
+        )
+        comparer = CompareFile(asking, reading)
 
         def ask(drawn: _Drawn, stop: Stop) -> Case | Compared:
             return self._asked(asking, drawn)
