@@ -21,6 +21,7 @@ from s3export.adapters.device_facts import (
     parse_partition_table,
     parse_probe,
 )
+from s3export.adapters.file_trees.device_walk import DeviceWalkedTree
 from s3export.adapters.file_trees.mounted import MountedTree, MountedWritableTree
 from s3export.adapters.file_trees.userspace import UserspaceTree
 from s3export.adapters.gpt import primary_partitions
@@ -289,7 +290,9 @@ class SystemBlockDevices(BlockDevices):
                 mount_point = stack.enter_context(
                     self._mounted(facts, device, place.kind, read_only=True)
                 )
-                yield MountedTree(mount_point)
+                yield DeviceWalkedTree(
+                    mount_point, stack.enter_context(FileSource(device))
+                )
             else:
                 source: ByteSource = stack.enter_context(FileSource(place.device))
                 if place.offset:

@@ -9,7 +9,7 @@ KINDS = {
     stat.S_IFSOCK: "socket",
 }
 
-Seen = tuple[bytes, object]
+Seen = tuple[bytes, tuple[int, int, int, int] | str]
 
 
 def plain_walk(root: bytes) -> list[Seen]:

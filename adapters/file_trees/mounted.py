@@ -210,6 +210,11 @@ class MountedTree(FileTree):
         finally:
             os.close(fd)
 
+    def _stat(self, path: TreePath) -> os.stat_result:
+        directory, _, name = path.rpartition(b"/")
+        with self._directory(directory) as parent:
+            return os.stat(name or b".", dir_fd=parent, follow_symlinks=False)
+
     def _named(self, path: bytes) -> str:
         return os.fsdecode(join(os.fsencode(self._root), path))
 
@@ -239,6 +244,11 @@ def _described(path: TreePath, entry: os.DirEntry[str]) -> TreeEntry:
         found = entry.stat(follow_symlinks=False)
     except OSError as error:
         return Damaged(path, error.strerror or str(error))
+    return described(path, found)
+
+
+def described(path: TreePath, found: os.stat_result) -> TreeFile | NotAFile:
+    """Return what stat(2) says of something that is no directory."""
     if stat.S_ISREG(found.st_mode):
         return TreeFile(
             path,
