@@ -34,7 +34,7 @@ lint: setup  ## style, imports between layers (5 s)
 types: setup  ## mypy --strict (15 s)
 	$(BIN)/mypy
 
-bench: setup  ## sampling and hashing against plain tools, loading against rclone, aws, s5cmd: ratios in one run (7 min)
+bench: setup  ## sampling, hashing, cold disks (root) against plain tools, loading against rclone, aws, s5cmd: ratios in one run (15 min)
 	$(BIN)/python -m benchmarks
 
 mutants: setup  ## change what a verdict rests on; does a test notice? (20 min; not in CI)
