@@ -34,7 +34,7 @@ lint: setup  ## style, imports between layers (5 s)
 types: setup  ## mypy --strict (15 s)
 	$(BIN)/mypy
 
-bench: setup  ## sampling, hashing, listing, checking and loading against plain tools, boto3, rclone, aws and s5cmd: ratios in one run (20 min)
+bench: setup  ## hashing, listing, checking, loading, cold disks (root) against find, boto3, rclone, aws, s5cmd: ratios in one run (30 min)
 	$(BIN)/python -m benchmarks
 
 mutants: setup  ## change what a verdict rests on; does a test notice? (20 min; not in CI)

@@ -1,8 +1,9 @@
 """Compare s3export with plain tools on data made for it; print ratios.
 
-``python -m benchmarks [tools] [checking] [loading] [--quick]``; see the modules.
+``python -m benchmarks [tools] [disks] [checking] [loading] [--quick]``; see the
+modules.
 Each case of the tools runs ours and the peer's in turn (A B A B ...), and compares
-medians. The data is in the page cache: these figures speak of processor time, not of
+medians. Their data is in the page cache: these figures speak of processor time, not of
 disks.
 """
 
@@ -21,7 +22,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from benchmarks import checking, loading
+from benchmarks import checking, disks, loading
 from s3export.adapters.byte_sources import FileSource
 from s3export.adapters.containers.opening import open_volume
 from s3export.adapters.containers.system import encrypted
@@ -198,29 +199,24 @@ def tools() -> None:
 def main() -> None:
     """Run what is asked for, by default all."""
     parser = argparse.ArgumentParser(prog="benchmarks")
-    parser.add_argument("what", nargs="*", choices=["tools", "checking", "loading", []])
+    cases = ["tools", "disks", "checking", "loading", []]
+    parser.add_argument("what", nargs="*", choices=cases)
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="small data, once, no figures to keep: does the loading benchmark work?",
+        help="small data, once, no figures to keep: do disks and loading work?",
     )
     arguments = parser.parse_args()
-    what = arguments.what or ["tools", "checking", "loading"]
+    what = arguments.what or ["tools", "disks", "checking", "loading"]
+    page = None if arguments.quick else PAGE
     if "tools" in what:
         tools()
+    if "disks" in what:
+        disks.main(quick=arguments.quick, page=page)
     if "checking" in what:
-        told = "\n".join(checking.main(quick=arguments.quick))
-        print(told)
-        if not arguments.quick:
-            about = f"{checking.ABOUT}\n{loading.machine(Path('/var/tmp'))}.\n"
-            text = PAGE.read_text()
-            PAGE.write_text(
-                loading.with_section(text, f"{about}\n{told}", "## Checking")
-            )
-    if "loading" in what:
-        page = None if arguments.quick else PAGE
-        if not loading.main(quick=arguments.quick, page=page):
-            sys.exit("a contender failed, or wrote something else: see above")
+        checking.main(quick=arguments.quick, page=page)
+    if "loading" in what and not loading.main(quick=arguments.quick, page=page):
+        sys.exit("a contender failed, or wrote something else: see above")
 
 
 if __name__ == "__main__":

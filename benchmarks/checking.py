@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.fast_s3 import BUCKET, Objects, serving
+from benchmarks.loading import machine, with_section
 from benchmarks.peers import PEERS, environment
 
 RUNS = 5
@@ -178,8 +179,8 @@ with MD5 as rclone does, and looks for every object and every file.
 """
 
 
-def main(*, quick: bool = False) -> list[str]:
-    """Run the cases; return the lines of the table."""
+def main(*, quick: bool = False, page: Path | None = None) -> list[str]:
+    """Run the cases; print the lines of the table, write them to a page, return them."""
     keys, files = (3_000, 300) if quick else (200_000, 100_000)
     runs = 1 if quick else RUNS
     peers = _peers(install=not quick)
@@ -210,4 +211,9 @@ def main(*, quick: bool = False) -> list[str]:
                 "an answer",
                 sides,
             )
+    print("\n".join(lines))
+    if page:
+        text = page.read_text() if page.exists() else ""
+        section = "\n".join([f"{machine(Path('/var/tmp'))}.", "", *lines])
+        page.write_text(with_section(text, section, "## Checking", ABOUT))
     return lines

@@ -332,10 +332,11 @@ processes. All trees were compared with the source, and what is not named was eq
 """
 
 
-def with_section(page: str, section: str, heading: str = HEADING) -> str:
-    """Return a page with the section under a heading replaced, or added."""
-    about = f"{_ABOUT}\n" if heading == HEADING else ""
-    text = f"{heading}\n\n{about}{section.rstrip()}\n"
+def with_section(
+    page: str, section: str, heading: str = HEADING, about: str = _ABOUT
+) -> str:
+    """Return a page with one section of it replaced, or added."""
+    text = f"{heading}\n\n{about}\n{section.rstrip()}\n"
     before, found, rest = page.partition(f"{heading}\n")
     if not found:
         before = f"{page.rstrip()}\n\n" if page else "# Benchmarks\n\n"

@@ -112,10 +112,11 @@ class MountedTree(FileTree):
             waiting.put(0, below)
             while (taken := waiting.take()) is not None:
                 directory = TreePath(taken[1])
+                prefix = directory + b"/" if directory else b""
                 try:
                     with self._directory(directory) as fd, os.scandir(fd) as found:
                         for entry in _by_inode(found):
-                            path = join(directory, os.fsencode(entry.name))
+                            path = TreePath(prefix + os.fsencode(entry.name))
                             if entry.is_dir(follow_symlinks=False):
                                 waiting.put(entry.inode(), path)
                             else:

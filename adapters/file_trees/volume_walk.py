@@ -14,10 +14,9 @@ from s3export.adapters.file_trees.volumes import (
     KINDS,
     REGULAR,
     Broken,
-    Facts,
     Volume,
 )
-from s3export.domain.backup_layout import LONGEST_PATH_BYTES, TreePath, join
+from s3export.domain.backup_layout import LONGEST_PATH_BYTES, TreePath
 from s3export.domain.ports import Damaged, NotAFile, TreeEntry, TreeFile
 
 Ask = Callable[[TreePath, str], Iterator[TreeEntry]]
@@ -58,21 +57,24 @@ def walk(
         while (taken := waiting.take()) is not None:
             number = int.from_bytes(taken[1][:_INODE_BYTES])
             directory = TreePath(taken[1][_INODE_BYTES:])
+            prefix = directory + b"/" if directory else b""
             told = False
             try:
                 for name, inode in _names(volume, number, whole=ask is not None):
                     told = True
-                    path = join(directory, name)
+                    path = TreePath(prefix + name)
                     try:
-                        facts = volume.facts(inode)
-                        is_directory = facts.kind == DIRECTORY
-                        place = volume.place(inode) if is_directory else 0
+                        kind, size, modified, changed = volume.facts(inode)
+                        place = volume.place(inode) if kind == DIRECTORY else 0
                     except Broken as error:
                         yield from _instead(ask, path, error)
                         continue
-                    if not is_directory:
+                    if kind == REGULAR:
                         remember(path, inode)
-                        yield _described(path, inode, facts)
+                        yield TreeFile(path, size, modified, inode, changed)
+                    elif kind != DIRECTORY:
+                        remember(path, inode)
+                        yield NotAFile(path, KINDS.get(kind, "unknown"))
                     elif inode in walked:
                         yield Damaged(path, "a directory that also lies elsewhere")
                     elif len(path) > LONGEST_PATH_BYTES:
@@ -98,14 +100,6 @@ def _instead(ask: Ask | None, path: TreePath, error: Broken) -> Iterator[TreeEnt
         yield from ask(path, str(error))
     else:
         yield Damaged(path, str(error))
-
-
-def _described(path: TreePath, inode: int, facts: Facts) -> TreeEntry:
-    if facts.kind == REGULAR:
-        return TreeFile(
-            path, facts.size_bytes, facts.modified_ns, inode, facts.changed_ns
-        )
-    return NotAFile(path, KINDS.get(facts.kind, "unknown"))
 
 
 class _Inodes:
