@@ -180,7 +180,7 @@ with MD5 as rclone does, and looks for every object and every file.
 
 
 def main(*, quick: bool = False, page: Path | None = None) -> list[str]:
-    """Run the cases; print the lines of the table, write them to a page, return them."""
+    """Run the cases; print the table, write it to a page, and return its lines."""
     keys, files = (3_000, 300) if quick else (200_000, 100_000)
     runs = 1 if quick else RUNS
     peers = _peers(install=not quick)
