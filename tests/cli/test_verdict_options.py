@@ -139,7 +139,7 @@ def test_the_html_report_stands_alone(reports: dict[str, Path]) -> None:
     assert not {"script", "link", "iframe", "b"} & set(page.tags)
     assert "@import" not in text
     assert "url(" not in text
-    assert page.tags.count("svg") == 3
+    assert page.tags.count("svg") == 4
     report = json.loads(reports["json"].read_text())
     for shown in ("bad", "missing", "kms key,1", "=extra\\u202e", "\\xff"):
         assert shown in page.text
