@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: shell-files help demo test test-loop test-loads check lint types bench mutants fuzz build clean setup system
+.PHONY: shell-files help demo test test-loop test-loads check lint types bench pictures mutants fuzz build clean setup system
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -34,7 +34,7 @@ lint: setup  ## style, imports between layers (5 s)
 types: setup  ## mypy --strict (15 s)
 	$(BIN)/mypy
 
-bench: setup  ## sampling and hashing against plain tools, loading against rclone, aws, s5cmd: ratios in one run (7 min)
+bench: setup  ## sampling, hashing, listing, checking and loading against plain tools, boto3, rclone, aws and s5cmd: ratios in one run (20 min)
 	$(BIN)/python -m benchmarks
 
 mutants: setup  ## change what a verdict rests on; does a test notice? (20 min; not in CI)
@@ -43,6 +43,9 @@ mutants: setup  ## change what a verdict rests on; does a test notice? (20 min; 
 
 fuzz: setup  ## mutated bytes for every reader of what others made (10 min; not in CI)
 	PYTHONPATH=tests $(BIN)/python -m fuzz --seconds $(or $(SECONDS),600)
+
+pictures: setup  ## the pictures of the report in docs/ (10 s; needs chromium and poppler-utils)
+	$(BIN)/python tools/screenshots
 
 shell-files: setup  ## make the man page and the completions again from the grammar (2 s)
 	PYTHONPATH=tests $(BIN)/python -m shell_files

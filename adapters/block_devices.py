@@ -21,11 +21,13 @@ from s3export.adapters.device_facts import (
     parse_partition_table,
     parse_probe,
 )
+from s3export.adapters.file_trees.device_walk import DeviceWalkedTree
 from s3export.adapters.file_trees.mounted import MountedTree, MountedWritableTree
 from s3export.adapters.file_trees.userspace import UserspaceTree
 from s3export.adapters.gpt import primary_partitions
 from s3export.adapters.loop_devices import LoopDevices, Shield
 from s3export.adapters.privileges import may_administer
+from s3export.adapters.rotation import reads_at_once
 from s3export.adapters.sessions import (
     RUN_DIRECTORY,
     Held,
@@ -288,12 +290,15 @@ class SystemBlockDevices(BlockDevices):
                 mount_point = stack.enter_context(
                     self._mounted(facts, device, place.kind, read_only=True)
                 )
-                yield MountedTree(mount_point)
+                yield DeviceWalkedTree(
+                    mount_point, stack.enter_context(FileSource(device))
+                )
             else:
                 source: ByteSource = stack.enter_context(FileSource(place.device))
                 if place.offset:
                     source = Slice(source, place.offset, place.size)
-                yield stack.enter_context(UserspaceTree(source))
+                at_once = reads_at_once(place.device)
+                yield stack.enter_context(UserspaceTree(source, at_once))
 
     def check_writable(self, facts: DeviceFacts) -> None:
         """Look for the one file system that can be mounted for writing."""

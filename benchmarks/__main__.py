@@ -1,6 +1,6 @@
 """Compare s3export with plain tools on data made for it; print ratios.
 
-``python -m benchmarks [tools] [loading] [--quick]``; loading is in `loading.py`.
+``python -m benchmarks [tools] [checking] [loading] [--quick]``; see the modules.
 Each case of the tools runs ours and the peer's in turn (A B A B ...), and compares
 medians. The data is in the page cache: these figures speak of processor time, not of
 disks.
@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from benchmarks import loading
+from benchmarks import checking, loading
 from s3export.adapters.byte_sources import FileSource
 from s3export.adapters.containers.opening import open_volume
 from s3export.adapters.containers.system import encrypted
@@ -198,16 +198,25 @@ def tools() -> None:
 def main() -> None:
     """Run what is asked for, by default all."""
     parser = argparse.ArgumentParser(prog="benchmarks")
-    parser.add_argument("what", nargs="*", choices=["tools", "loading", []])
+    parser.add_argument("what", nargs="*", choices=["tools", "checking", "loading", []])
     parser.add_argument(
         "--quick",
         action="store_true",
         help="small data, once, no figures to keep: does the loading benchmark work?",
     )
     arguments = parser.parse_args()
-    what = arguments.what or ["tools", "loading"]
+    what = arguments.what or ["tools", "checking", "loading"]
     if "tools" in what:
         tools()
+    if "checking" in what:
+        told = "\n".join(checking.main(quick=arguments.quick))
+        print(told)
+        if not arguments.quick:
+            about = f"{checking.ABOUT}\n{loading.machine(Path('/var/tmp'))}.\n"
+            text = PAGE.read_text()
+            PAGE.write_text(
+                loading.with_section(text, f"{about}\n{told}", "## Checking")
+            )
     if "loading" in what:
         page = None if arguments.quick else PAGE
         if not loading.main(quick=arguments.quick, page=page):

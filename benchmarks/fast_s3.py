@@ -8,6 +8,7 @@ does nothing for a request but look up an answer.
 
 import argparse
 import hashlib
+import math
 import os
 import random
 import re
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import time
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,10 +69,11 @@ class Objects:
 
     def contents(self) -> Iterator[memoryview]:
         """Yield the content of each, in the order of the keys."""
-        pool = random.Random(_SEED).randbytes(self.size_bytes + self.count * _STEP)
+        step = _STEP if self.size_bytes else 0
+        pool = random.Random(_SEED).randbytes(self.size_bytes + self.count * step)
         view = memoryview(pool)
         for number in range(self.count):
-            yield view[number * _STEP :][: self.size_bytes]
+            yield view[number * step :][: self.size_bytes]
 
 
 class Answers:
@@ -205,13 +208,17 @@ class Answers:
 class _Connection:
     """One client: what came of its next request, and what it is still owed."""
 
-    def __init__(self, client: socket.socket, answers: Answers) -> None:
+    def __init__(
+        self, client: socket.socket, answers: Answers, delay_seconds: float
+    ) -> None:
         client.setblocking(False)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = client
         self.owed: list[bytes | memoryview] = []
         self._answers = answers
         self._come = b""
+        self._delay = delay_seconds
+        self._later: deque[tuple[float, Sequence[bytes | memoryview]]] = deque()
 
     def receive(self) -> bool:
         """Take what came; say whether the client is still there."""
@@ -223,8 +230,22 @@ class _Connection:
             request, self._come = self._come[: end + 2], self._come[end + 4 :]
             if _BODY.search(request):
                 return False  # nothing that we answer has a body
-            self.owed += self._answers(request)
+            answer = self._answers(request)
+            if self._delay:
+                self._later.append((time.monotonic() + self._delay, answer))
+            else:
+                self.owed += answer
         return len(self._come) < _EXPECTED_HEAD_BYTES and self.send()
+
+    @property
+    def due(self) -> float:
+        """When the next answer may be sent; infinity where none waits."""
+        return self._later[0][0] if self._later else math.inf
+
+    def ripen(self, now: float) -> None:
+        """Owe the answers that have waited long enough."""
+        while self._later and self._later[0][0] <= now:
+            self.owed += self._later.popleft()[1]
 
     def send(self) -> bool:
         """Send what the client takes; say whether it is still there."""
@@ -240,19 +261,22 @@ class _Connection:
         return True
 
 
-def _serve(listening: socket.socket, answers: Answers) -> None:
+def _serve(listening: socket.socket, answers: Answers, delay_seconds: float) -> None:
     with selectors.DefaultSelector() as selector:
         listening.setblocking(False)
         selector.register(listening, selectors.EVENT_READ)
         while True:
-            for ready, events in selector.select():
+            wait = None
+            if delay_seconds:
+                wait = _ripened(selector)
+            for ready, events in selector.select(wait):
                 connection = ready.data
                 if connection is None:
                     try:
                         client, _ = listening.accept()
                     except OSError:
                         continue
-                    connection = _Connection(client, answers)
+                    connection = _Connection(client, answers, delay_seconds)
                     selector.register(client, selectors.EVENT_READ, connection)
                     continue
                 writing = events & selectors.EVENT_WRITE
@@ -273,6 +297,20 @@ def _serve(listening: socket.socket, answers: Answers) -> None:
                     selector.modify(connection.socket, wanted, connection)
 
 
+def _ripened(selector: selectors.BaseSelector) -> float | None:
+    """Have answers that waited long enough sent; return how long the next one waits."""
+    now = time.monotonic()
+    due = math.inf
+    for key in list(selector.get_map().values()):
+        connection = key.data
+        if connection is not None and connection.due < math.inf:
+            connection.ripen(now)
+            if connection.owed and key.events != selectors.EVENT_WRITE:
+                selector.modify(connection.socket, selectors.EVENT_WRITE, connection)
+            due = min(due, connection.due)
+    return None if due == math.inf else max(0.0, due - now)
+
+
 def _listener(port: int) -> socket.socket:
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -286,6 +324,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("count", type=int)
     parser.add_argument("size_bytes", type=int)
+    parser.add_argument("--delay", type=float, default=0.0, metavar="SECONDS")
     arguments = parser.parse_args()
     answers = Answers(Objects(arguments.count, arguments.size_bytes))
     first = _listener(0)
@@ -300,7 +339,7 @@ def main() -> None:
                 if other is not listening:
                     other.close()
             try:
-                _serve(listening, answers)
+                _serve(listening, answers, arguments.delay)
             finally:
                 os._exit(1)
         children.append(child)
@@ -316,11 +355,20 @@ def main() -> None:
 
 
 @contextmanager
-def serving(objects: Objects) -> Iterator[str]:
-    """Run the endpoint in processes of its own; give its URL."""
+def serving(objects: Objects, delay_seconds: float = 0.0) -> Iterator[str]:
+    """Run the endpoint in processes of its own; give its URL.
+
+    Args:
+        delay_seconds: How long each answer takes, as over a long line.
+    """
     line = [sys.executable, "-m", "benchmarks.fast_s3"]
     server = subprocess.Popen(
-        [*line, str(objects.count), str(objects.size_bytes)],
+        [
+            *line,
+            str(objects.count),
+            str(objects.size_bytes),
+            f"--delay={delay_seconds}",
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -332,11 +332,12 @@ processes. All trees were compared with the source, and what is not named was eq
 """
 
 
-def with_section(page: str, section: str) -> str:
-    """Return a page with the section about loading replaced, or added."""
-    text = f"{HEADING}\n\n{_ABOUT}\n{section.rstrip()}\n"
-    before, heading, rest = page.partition(f"{HEADING}\n")
-    if not heading:
+def with_section(page: str, section: str, heading: str = HEADING) -> str:
+    """Return a page with the section under a heading replaced, or added."""
+    about = f"{_ABOUT}\n" if heading == HEADING else ""
+    text = f"{heading}\n\n{about}{section.rstrip()}\n"
+    before, found, rest = page.partition(f"{heading}\n")
+    if not found:
         before = f"{page.rstrip()}\n\n" if page else "# Benchmarks\n\n"
         return before + text
     _, other, after = rest.partition("\n## ")

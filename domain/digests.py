@@ -50,6 +50,24 @@ class OnePass:
         return {recipe: one.digest() for recipe, one in self._running.items()}
 
 
+def common_parts(recipes: Iterable[Recipe], size_bytes: int) -> tuple[int, ...]:
+    """Return the sizes of the parts that all recipes have, if these are all of a file.
+
+    Then the parts can be digested apart from each other, and `of_parts` is the rest.
+    Empty where they have none in common, or where these do not add up to its size.
+    """
+    sizes = {recipe.part_sizes for recipe in recipes}
+    (common,) = sizes if len(sizes) == 1 else ((),)
+    return common if sum(common) == size_bytes else ()
+
+
+def of_parts(algorithm: str, digests: Iterable[bytes], new: NewHash) -> bytes:
+    """Return the digest of a whole from the digests of its parts."""
+    whole = new(algorithm)
+    whole.update(memoryview(b"".join(digests)))
+    return whole.digest()
+
+
 def _begun(recipe: Recipe, new: NewHash) -> Hash:
     return _OfParts(recipe, new) if recipe.part_sizes else new(recipe.algorithm)
 
@@ -78,9 +96,7 @@ class _OfParts(Hash):
     def digest(self) -> bytes:
         while self._pending or len(self._done) < len(self._sizes):
             self._end_part()
-        whole = self._begin(self._algorithm)
-        whole.update(memoryview(b"".join(self._done)))
-        return whole.digest()
+        return of_parts(self._algorithm, self._done, self._begin)
 
     def _end_part(self) -> None:
         self._done.append(self._current.digest())

@@ -130,7 +130,8 @@ def parse_export_log(content: bytes, name: str) -> ExportLog:
     if not log.entries:
         raise InputRefused(
             f"{name}: no line of it reads as {', '.join(FIELDS)}: it is no export log",
-            next_step="get-status names the job's log; --export-log takes it",
+            next_step="get-status names the log of AWS's job; load-device left its own "
+            "in S3EXPORT/ on the disk",
         )
     return log
 

@@ -363,8 +363,12 @@ class Damaged:
 TreeEntry = TreeFile | NotAFile | Damaged
 
 
+CHUNK_BYTES = 1 << 20
+"""So much of a file is read in one piece."""
+
+
 class Readable(Protocol):
-    """A file opened for reading from its start to its end."""
+    """A file opened for reading from where it was opened to its end."""
 
     @abstractmethod
     def readinto(self, buffer: bytearray | memoryview, /) -> int:
@@ -375,16 +379,33 @@ class Readable(Protocol):
 
         """
 
+    def chunks(self) -> Generator[memoryview, None, None]:
+        """Yield the next bytes in pieces, to the end; a piece is good until the next.
+
+        An adapter may read ahead of who takes them: the generator is closed before the
+        file is let go, and nothing else reads from the file meanwhile.
+
+        Raises:
+            errors.FileUnreadable: The disk gives an error there.
+
+        """
+        buffer = memoryview(bytearray(CHUNK_BYTES))
+        while got := self.readinto(buffer):
+            yield buffer[:got]
+
 
 class FileTree(Protocol):
     """The files of one root. Thread-safe. Follows no link, never leaves the root.
 
     Attributes:
         warnings: What may make its content differ from what was written to it.
+        reads_at_once: How many files its disk reads at once without losing time: 1
+            where an arm would move to and fro; ``None`` where nobody knows.
 
     """
 
     warnings: Sequence[str] = ()
+    reads_at_once: int | None = None
 
     @abstractmethod
     def has_directory(self, path: TreePath) -> bool:
@@ -401,11 +422,21 @@ class FileTree(Protocol):
         Paths are relative to the tree's root, whatever ``below`` is. In no promised
         order. Directories are walked, not yielded; one that cannot be read is yielded
         as `Damaged`, and the walk goes on.
+
+        Raises:
+            errors.ScratchFull: What waits to be walked has no room in temporary files.
+
         """
 
     @abstractmethod
-    def open(self, path: TreePath) -> AbstractContextManager[Readable]:
+    def open(
+        self, path: TreePath, *, start: int = 0
+    ) -> AbstractContextManager[Readable]:
         """Open a regular file.
+
+        Args:
+            start: Where reading begins, in bytes; at the end or beyond it there are
+                none.
 
         Raises:
             errors.FileUnreadable: It is not there, not a regular file, or the disk
@@ -415,7 +446,12 @@ class FileTree(Protocol):
 
     @abstractmethod
     def reading_order(self, files: Sequence[TreeFile]) -> Sequence[TreeFile]:
-        """Return the same files in the order in which the disk reads them fastest."""
+        """Return the same files in the order in which the disk reads them fastest.
+
+        It may cost a look at each of them; some thousand at a time are a good measure.
+        No error is raised for a file that cannot be looked at: whoever opens it gets
+        it.
+        """
 
 
 class NewFile(Protocol):

@@ -109,10 +109,16 @@ class Verdict(enum.Enum):
 
 
 class Tally:
-    """How often each outcome was found. Grows by `add`; then it is only read."""
+    """How often each outcome was found. Grows by `add`; then it is only read.
+
+    Attributes:
+        evidence: The same by the kind of evidence; empty for none.
+
+    """
 
     def __init__(self, findings: Iterable[Finding] = ()) -> None:
         self.counts: Counter[Outcome] = Counter()
+        self.evidence: Counter[tuple[str, Outcome]] = Counter()
         self.assertions = Assertions()
         for finding in findings:
             self.add(finding)
@@ -120,6 +126,7 @@ class Tally:
     def add(self, finding: Finding) -> None:
         """Count one more finding."""
         self.counts[finding.outcome] += 1
+        self.evidence[finding.evidence, finding.outcome] += 1
         self.assertions += finding.assertions()
 
     def __getitem__(self, outcome: Outcome) -> int:
@@ -242,25 +249,41 @@ class Completeness:
 
 
 class Profile:
-    """How large and how old files are: counts, for plots. Grows by `add`.
+    """How large and how old files are, and where: counts, for plots. Grows by `add`.
 
     Attributes:
         sizes: Files by the bits of their size: 0 for empty, n for 2^(n-1) up to
             2^n - 1 bytes.
         years: Files by the year (UTC) of their modification time.
+        folders: Files by the two uppermost folders of their path; those of folders
+            beyond the first few thousand under ``None``.
 
     """
 
     def __init__(self) -> None:
         self.sizes: Counter[int] = Counter()
         self.years: Counter[int] = Counter()
+        self.folders: Counter[TreePath | None] = Counter()
         self.size_bytes = 0
 
-    def add(self, size_bytes: int, modified_ns: int) -> None:
+    def add(self, path: TreePath, size_bytes: int, modified_ns: int) -> None:
         """Count one more file."""
+        folder = _folder(path)
+        if folder in self.folders or len(self.folders) < _MOST_FOLDERS:
+            self.folders[folder] += 1
+        else:
+            self.folders[None] += 1
         self.sizes[size_bytes.bit_length()] += 1
         self.years[_year(modified_ns)] += 1
         self.size_bytes += size_bytes
+
+
+_MOST_FOLDERS = 4096
+
+
+def _folder(path: TreePath) -> TreePath:
+    deep = path.find(b"/", path.find(b"/") + 1)
+    return TreePath(path[:deep] if deep > 0 else path.rpartition(b"/")[0])
 
 
 # Gregorian years have 365.2425 days; a day at New Year does not matter in a plot.

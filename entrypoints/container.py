@@ -233,14 +233,15 @@ class UseCases(containers.DeclarativeContainer):
         workers=adapters.workers,
         progress=adapters.progress,
     )
+    open_backup = providers.Factory(
+        OpenBackup,
+        devices=adapters.block_devices,
+        containers=adapters.disk_containers,
+    )
     verify_backup = providers.Factory(
         VerifyBackup,
         devices=adapters.block_devices,
-        open_backup=providers.Factory(
-            OpenBackup,
-            devices=adapters.block_devices,
-            containers=adapters.disk_containers,
-        ),
+        open_backup=open_backup,
         parts=providers.Factory(
             Parts,
             store=adapters.object_store,

@@ -353,6 +353,7 @@ def plan_load(
     encryption: Encryption = Encryption.TRUECRYPT,
     job_id: str | None = None,
     continue_from: bytes | None = None,
+    start_over: bool = False,
     keys: KeyRing | None = None,
     forks: int | None = None,
     application: "AnyApplication | None" = None,
@@ -369,6 +370,7 @@ def plan_load(
         job_id: Names log and container; by default that of SIGNATURE on the disk, or a
             new one.
         continue_from: The export log of the disk before this one.
+        start_over: Erase the disk even where it holds a part of this very load.
         keys: Asked for the container's password; by default the manifest's.
         forks: Objects fetched at once.
 
@@ -395,6 +397,7 @@ def plan_load(
             None if job_id is None else checked_job_id(job_id),
             begin,
             forks or app.settings().forks or DEFAULT_AT_ONCE,
+            start_over,
         ),
     )
     if not plan.resumes and not plan.survey.objects:
@@ -444,7 +447,7 @@ def read_back(
     """
     app = application or open_application()
     devices: BlockDevices = app.adapters.block_devices()
-    opening = OpenBackup(devices, app.adapters.disk_containers())
+    opening: OpenBackup = app.use_cases.open_backup()
     facts = devices.inspect(device)
     with opening(facts, None, AS_IT_COMES, keys or GivenKeys()) as opened:
         if not opened.tree.has_directory(LOAD_DIRECTORY):

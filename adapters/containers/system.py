@@ -24,6 +24,7 @@ from s3export.adapters.containers.sector_ciphers import wipe
 from s3export.adapters.file_trees.mounted import MountedTree, MountedWritableTree
 from s3export.adapters.file_trees.userspace import UserspaceTree
 from s3export.adapters.privileges import may_administer
+from s3export.adapters.rotation import reads_at_once
 from s3export.domain.backup_layout import TreePath, shown
 from s3export.domain.containers import (
     AS_IT_COMES,
@@ -70,6 +71,7 @@ class _Container:
         told: For the report: the path of a file on the disk, or the device's.
         path: A device or file of the system; empty where there is none.
         offset, size: The range of it; a size of 0 is all of it.
+        reads_at_once: As of a `FileTree`.
     """
 
     name: str
@@ -78,6 +80,7 @@ class _Container:
     path: str = ""
     offset: int = 0
     size: int = 0
+    reads_at_once: int | None = None
 
     @property
     def is_file(self) -> bool:
@@ -121,7 +124,9 @@ class SystemContainers(Containers):
             elif isinstance(tree, UserspaceTree):
                 name = shown(path)
                 source = stack.enter_context(tree.source(path))
-                container = _Container(f"/{name}", name, source)
+                container = _Container(
+                    f"/{name}", name, source, reads_at_once=tree.reads_at_once
+                )
             else:
                 raise TypeError(f"no container is opened in a {type(tree).__name__}")
             yield stack.enter_context(self._opened(container, key, opening))
@@ -348,7 +353,7 @@ class SystemContainers(Containers):
                 veracrypt=opening.veracrypt,
             )
         try:
-            with UserspaceTree(plain) as tree:
+            with UserspaceTree(plain, container.reads_at_once) as tree:
                 facts = ContainerFacts(
                     volume.kind, container.told, volume.cipher, "userspace"
                 )
@@ -424,7 +429,9 @@ def _file(tree: MountedTree, path: TreePath) -> Iterator[_Container]:
     name = shown(path)
     # Through a descriptor, as the tree opens files: no link is followed.
     with tree.system_path(path) as place, FileSource(place) as source:
-        yield _Container(f"/{name}", name, source, place)
+        yield _Container(
+            f"/{name}", name, source, place, reads_at_once=tree.reads_at_once
+        )
 
 
 @contextmanager
@@ -433,7 +440,13 @@ def _at(place: Place) -> Iterator[_Container]:
         size = place.size or whole.size_bytes
         source = Slice(whole, place.offset, size) if place.offset else whole
         yield _Container(
-            place.device, place.device, source, place.device, place.offset, place.size
+            place.device,
+            place.device,
+            source,
+            place.device,
+            place.offset,
+            place.size,
+            reads_at_once(place.device),
         )
 
 

@@ -21,6 +21,7 @@ import pytsk3
 from s3export.adapters.byte_sources import ByteSource
 from s3export.adapters.file_trees.volumes import (
     NO_NAME,
+    REGULAR,
     STALE,
     Broken,
     Content,
@@ -32,6 +33,8 @@ from s3export.adapters.file_trees.volumes import (
 from s3export.domain.errors import DeviceUnreadable
 
 _AT_ONCE = 1 << 16  # of a directory, in bytes
+_WINDOW_BYTES = 1 << 18  # of the tables of inodes: reading more is no slower on a disk
+_WINDOWS = 64
 _RECOVER = 0x4
 _META_BG = 0x10
 _64BIT = 0x80
@@ -55,13 +58,13 @@ _NO_BLOCK = (1 << 32) - 1
 _NODES_REMEMBERED = 64
 _EXT_ROOT = 2
 _EXT_KINDS = {
-    0x1000: pytsk3.TSK_FS_META_TYPE_FIFO,
-    0x2000: pytsk3.TSK_FS_META_TYPE_CHR,
-    0x4000: pytsk3.TSK_FS_META_TYPE_DIR,
-    0x6000: pytsk3.TSK_FS_META_TYPE_BLK,
-    0x8000: pytsk3.TSK_FS_META_TYPE_REG,
-    0xA000: pytsk3.TSK_FS_META_TYPE_LNK,
-    0xC000: pytsk3.TSK_FS_META_TYPE_SOCK,
+    0x1000: int(pytsk3.TSK_FS_META_TYPE_FIFO),
+    0x2000: int(pytsk3.TSK_FS_META_TYPE_CHR),
+    0x4000: int(pytsk3.TSK_FS_META_TYPE_DIR),
+    0x6000: int(pytsk3.TSK_FS_META_TYPE_BLK),
+    0x8000: int(pytsk3.TSK_FS_META_TYPE_REG),
+    0xA000: int(pytsk3.TSK_FS_META_TYPE_LNK),
+    0xC000: int(pytsk3.TSK_FS_META_TYPE_SOCK),
 }
 
 
@@ -86,10 +89,10 @@ class ExtLayout:
         dynamic = number(0x4C) > 0
         self.inode_size = number(0x58, "H") if dynamic else 128
         self.first_inode = number(0x54) if dynamic else 11
-        self._inodes_per_group = number(0x28)
+        self.inodes_per_group = number(0x28)
         self._blocks_per_group = number(0x20)
         if (
-            self._inodes_per_group == 0
+            self.inodes_per_group == 0
             or self._blocks_per_group == 0
             or self.inode_size < 128
             or self.inode_size > self.block_size
@@ -107,9 +110,8 @@ class ExtLayout:
         if self.size_bytes > size_bytes:
             raise Broken(too_short(self.size_bytes, size_bytes))
 
-    def descriptor(self, inode: int) -> tuple[int, int]:
-        """Return where the descriptor of an inode's group lies, and its length."""
-        group = (inode - 1) // self._inodes_per_group
+    def descriptor(self, group: int) -> tuple[int, int]:
+        """Return where the descriptor of a group lies, and its length."""
         per_block = self.block_size // self._descriptor_size
         meta, index = divmod(group, per_block)
         if meta < self._first_meta:
@@ -123,12 +125,10 @@ class ExtLayout:
             self._descriptor_size,
         )
 
-    def place(self, inode: int, descriptor: bytes) -> int:
-        """Return where an inode lies."""
+    def table(self, descriptor: bytes) -> int:
+        """Return where the inodes of a group begin."""
         low, high = struct.unpack_from("<8xI28xI", descriptor.ljust(64, b"\0"))
-        table = low | (high << 32 if self._wide else 0)
-        index = (inode - 1) % self._inodes_per_group
-        return int(table * self.block_size + index * self.inode_size)
+        return int((low | (high << 32 if self._wide else 0)) * self.block_size)
 
     def _has_superblock(self, group: int) -> bool:
         if group <= 1 or not self._sparse:
@@ -149,8 +149,8 @@ class ExtVolume(Volume):
         self.root = _EXT_ROOT
         self._source = source
         self._layout = layout
-        self._descriptors = (-1, b"")
-        self._inodes = (-1, b"")
+        self._tables: dict[int, int] = {}  # where each group's inodes begin
+        self._windows: dict[int, bytes] = {}
         self._closed = False
 
     def close(self) -> None:
@@ -164,6 +164,16 @@ class ExtVolume(Volume):
     def facts(self, inode: int) -> Facts:
         """Return what is known of an inode."""
         return _ext_facts(self._raw(inode))
+
+    def place(self, inode: int) -> int:
+        """Return the block that a file or directory begins in, as far as it is near."""
+        raw = self._raw(inode)
+        (flags,) = struct.unpack_from("<I", raw, 0x20)
+        if flags & _INLINE_DATA:
+            return 0  # its inode is at hand
+        if flags & _EXTENTS:
+            return _first_below(raw)
+        return int(struct.unpack_from("<I", raw, 0x28)[0])
 
     def content(self, inode: int) -> Content:
         """Open a regular file, or a directory."""
@@ -224,24 +234,40 @@ class ExtVolume(Volume):
         special = inode < layout.first_inode and inode != _EXT_ROOT
         if special or not 0 < inode <= layout.inodes:
             raise Broken("its inode is none for files")
-        place, length = layout.descriptor(inode)
-        descriptor, self._descriptors = self._near(self._descriptors, place, length)
-        place = layout.place(inode, descriptor)
-        raw, self._inodes = self._near(self._inodes, place, layout.inode_size)
-        return raw
+        group, index = divmod(inode - 1, layout.inodes_per_group)
+        table = self._tables.get(group)
+        if table is None:
+            descriptor = self._near(*layout.descriptor(group))
+            table = self._tables[group] = layout.table(descriptor)
+        return self._near(table + index * layout.inode_size, layout.inode_size)
 
-    def _near(
-        self, known: tuple[int, bytes], place: int, length: int
-    ) -> tuple[bytes, tuple[int, bytes]]:
-        """Return bytes, and those around them for the next time."""
-        start, piece = known
-        if not 0 <= start <= place <= place + length <= start + len(piece):
-            start = place - place % 4096
-            end = min(start + 8192, self._layout.size_bytes)
-            if place + length > end:
-                raise Broken("its inode would lie beyond the end of the file system")
-            piece = self._bytes(start, end - start)
-        return piece[place - start : place - start + length], (start, piece)
+    def _near(self, place: int, length: int) -> bytes:
+        """Return bytes, and keep those around them for the next time."""
+        number, inside = divmod(place, _WINDOW_BYTES)
+        window = self._windows.get(number)
+        if window is None:
+            window = self._window(number)
+        found = window[inside : inside + length]
+        if len(found) == length:
+            return found
+        if not 0 <= place <= place + length <= self._layout.size_bytes:
+            raise Broken("its inode would lie beyond the end of the file system")
+        return self._bytes(place, length)
+
+    def _window(self, number: int) -> bytes:
+        """Return the bytes around some; none where not all of them can be read."""
+        start = number * _WINDOW_BYTES
+        length = min(_WINDOW_BYTES, self._layout.size_bytes - start)
+        if start < 0 or length <= 0:
+            return b""
+        try:
+            window = self._bytes(start, length)
+        except Broken:
+            window = b""  # but perhaps those that are asked for
+        # Other threads look at the same windows: one set of them takes another's place.
+        kept = self._windows if len(self._windows) < _WINDOWS else {}
+        self._windows = {**kept, number: window}
+        return window
 
 
 class _InlineContent:
@@ -403,15 +429,43 @@ def _system_data(raw: bytes) -> bytes:
     return b""
 
 
+def _first_below(raw: bytes) -> int:
+    """Return the first block that the root of a tree of extents names; 0 for none."""
+    magic, count, depth = struct.unpack_from("<HH2xH", raw, 0x28)
+    if magic != 0xF30A or not count:
+        return 0
+    if depth:
+        low, high = struct.unpack_from("<4xIH", raw, 0x28 + 12)
+    else:
+        high, low = struct.unpack_from("<6xHI", raw, 0x28 + 12)
+    return int(high << 32 | low)
+
+
+# Mode, size, ctime, mtime, links, upper half of the size.
+_FACTS = struct.Struct("<H2xI4xii6xH80xI")
+# How much there is from byte 128 on; 2 bits of seconds and 30 of nanoseconds, each.
+_MORE_TIME = struct.Struct("<H2xII")
+
+
 def _ext_facts(raw: bytes) -> Facts:
-    mode, low, links, high = struct.unpack_from("<H2xI18xH80xI", raw)
+    mode, low, changed, modified, links, high = _FACTS.unpack_from(raw)
     kind = _EXT_KINDS.get(mode & 0xF000)
     if kind is None or links == 0:
         raise Broken("its inode is not in use")
-    size = low | (high << 32 if kind == pytsk3.TSK_FS_META_TYPE_REG else 0)
+    size = low | (high << 32 if kind == REGULAR else 0)
     if size >> 63:
         raise Broken("its size makes no sense")
-    return Facts(int(kind), size, _time(raw, 0x10, 0x88), _time(raw, 0x0C, 0x84))
+    changed_more = modified_more = 0
+    if len(raw) >= 0x8C:
+        extra, changed_more, modified_more = _MORE_TIME.unpack_from(raw, 0x80)
+        changed_more = changed_more if extra >= 8 else 0
+        modified_more = modified_more if extra >= 12 else 0
+    return Facts(kind, size, _ns(modified, modified_more), _ns(changed, changed_more))
+
+
+def _ns(seconds: int, more: int) -> int:
+    """Return nanoseconds: 32 bits signed, and in larger inodes 2 + 30 bits more."""
+    return (seconds + ((more & 3) << 32)) * 1_000_000_000 + (more >> 2)
 
 
 def _directory_entries(block: bytes) -> Iterator[tuple[bytes, int]]:
@@ -428,14 +482,3 @@ def _directory_entries(block: bytes) -> Iterator[tuple[bytes, int]]:
                 raise Broken(NO_NAME)
             yield name, inode
         at += length
-
-
-def _time(inode: bytes, at: int, extra_at: int) -> int:
-    """Return nanoseconds: 32 bits signed, and in larger inodes 2 + 30 bits more."""
-    (seconds,) = struct.unpack_from("<i", inode, at)
-    extra = 0
-    if len(inode) > 0x82:
-        (extra_size,) = struct.unpack_from("<H", inode, 0x80)
-        if 128 + extra_size >= extra_at + 4 <= len(inode):
-            (extra,) = struct.unpack_from("<I", inode, extra_at)
-    return int((seconds + ((extra & 3) << 32)) * 1_000_000_000 + (extra >> 2))

@@ -1,4 +1,4 @@
-"""A directory that is mounted: the simple adapter that all others are tested against.
+"""A directory that is mounted: the adapter that all others are tested against.
 
 Every path is opened name by name from the root, following no link, so that neither a
 crafted disk nor a directory that changes under the walk leads outside.
@@ -13,9 +13,14 @@ import secrets
 import stat
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import islice
 
+from s3export.adapters.file_trees.elevator import MOST_WAITING, Elevator
+from s3export.adapters.file_trees.placement import TellsNoPlaces, first_place
+from s3export.adapters.file_trees.read_ahead import LARGE_BYTES, read_ahead
+from s3export.adapters.rotation import reads_at_once
 from s3export.domain.backup_layout import LONGEST_NAME_BYTES, TreePath, join, shown
 from s3export.domain.errors import (
     DeviceFailed,
@@ -44,8 +49,13 @@ _KINDS = {
     stat.S_IFCHR: "character device",
     stat.S_IFBLK: "block device",
 }
+_ENTRIES_AT_ONCE = 4096
+_FORGOTTEN_BYTES = 4 << 20  # read, and then dropped from memory together
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _NOT_A_DIRECTORY = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+_MOST_KEPT = 32
+"""Directories that stay open for writing: keys in their order come by directories."""
+
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _NOT_A_NAME = (
     errno.EEXIST,
@@ -59,10 +69,18 @@ _NOT_A_NAME = (
 
 
 class MountedTree(FileTree):
-    """The files below a directory of this system."""
+    """The files below a directory of this system.
 
-    def __init__(self, root: str) -> None:
+    Args:
+        most_waiting: How many directories wait in memory to be walked; more than that
+            wait in a temporary file.
+    """
+
+    def __init__(self, root: str, *, most_waiting: int = MOST_WAITING) -> None:
         self._root = root
+        self._most_waiting = most_waiting
+        self._tells_places = True
+        self.reads_at_once = reads_at_once(root)
 
     def has_directory(self, path: TreePath) -> bool:
         """Say whether a directory is there."""
@@ -85,23 +103,28 @@ class MountedTree(FileTree):
             ) from error
 
     def entries(self, below: TreePath) -> Iterator[TreeEntry]:
-        """Yield what lies below a directory, depth first."""
-        pending = [below]
-        while pending:
-            directory = pending.pop()
-            try:
-                with self._directory(directory) as fd, os.scandir(fd) as found:
-                    for entry in found:
-                        path = join(directory, os.fsencode(entry.name))
-                        if entry.is_dir(follow_symlinks=False):
-                            pending.append(path)
-                        else:
-                            yield _described(path, entry)
-            except OSError as error:
-                yield Damaged(directory, error.strerror or str(error))
+        """Yield what lies below a directory, in sweeps over the inodes' numbers.
+
+        On ext4 these follow the places on the disk. Memory is bounded, however many
+        directories there are.
+        """
+        with closing(Elevator(self._most_waiting)) as waiting:
+            waiting.put(0, below)
+            while (taken := waiting.take()) is not None:
+                directory = TreePath(taken[1])
+                try:
+                    with self._directory(directory) as fd, os.scandir(fd) as found:
+                        for entry in _by_inode(found):
+                            path = join(directory, os.fsencode(entry.name))
+                            if entry.is_dir(follow_symlinks=False):
+                                waiting.put(entry.inode(), path)
+                            else:
+                                yield _described(path, entry)
+                except OSError as error:
+                    yield Damaged(directory, error.strerror or str(error))
 
     @contextmanager
-    def open(self, path: TreePath) -> Iterator[Readable]:
+    def open(self, path: TreePath, *, start: int = 0) -> Iterator[Readable]:
         """Open a regular file."""
         directory, _, name = path.rpartition(b"/")
         try:
@@ -109,11 +132,16 @@ class MountedTree(FileTree):
                 fd = os.open(name, _FILE, dir_fd=parent)
         except OSError as error:
             raise FileUnreadable(error.strerror or str(error)) from error
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
             os.close(fd)
             raise FileUnreadable("not a regular file")
         with io.FileIO(fd) as raw:
-            yield _OpenFile(raw)
+            raw.seek(start)
+            if found.st_size - start < LARGE_BYTES:
+                yield _OpenFile(raw)
+            else:
+                yield _LargeFile(raw, start)
 
     @contextmanager
     def system_path(self, path: TreePath) -> Iterator[str]:
@@ -140,8 +168,38 @@ class MountedTree(FileTree):
             os.close(fd)
 
     def reading_order(self, files: Sequence[TreeFile]) -> Sequence[TreeFile]:
-        """Return the files by inode number, which follows their place on ext4."""
-        return sorted(files, key=lambda file: file.inode)
+        """Return the files by where they begin on the disk.
+
+        By inode number, which follows the place on ext4, where the file system tells no
+        places, and where no arm has to move: asking costs opening every file.
+        """
+        by_inode = sorted(files, key=lambda file: file.inode)
+        if not self._tells_places or (self.reads_at_once or 1) > 1:
+            return by_inode
+        try:
+            places = {file.path: self._place(file.path) for file in by_inode}
+        except TellsNoPlaces:
+            self._tells_places = False
+            return by_inode
+        return sorted(by_inode, key=lambda file: places[file.path])
+
+    def _place(self, path: TreePath) -> int:
+        """Return where a file begins on the disk; 0 where that is not known."""
+        try:
+            with self._opened(path) as fd:
+                return first_place(fd) or 0
+        except OSError:
+            return 0  # whoever reads it will be told
+
+    @contextmanager
+    def _opened(self, path: TreePath) -> Iterator[int]:
+        directory, _, name = path.rpartition(b"/")
+        with self._directory(directory) as parent:
+            fd = os.open(name, _FILE, dir_fd=parent)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
 
     @contextmanager
     def _directory(self, path: bytes) -> Iterator[int]:
@@ -155,8 +213,33 @@ class MountedTree(FileTree):
         finally:
             os.close(fd)
 
+    def _stat(self, path: TreePath) -> os.stat_result:
+        directory, _, name = path.rpartition(b"/")
+        with self._directory(directory) as parent:
+            return os.stat(name or b".", dir_fd=parent, follow_symlinks=False)
+
     def _named(self, path: bytes) -> str:
         return os.fsdecode(join(os.fsencode(self._root), path))
+
+
+def _by_inode(found: Iterable[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
+    """Yield entries as their inodes lie on the disk, some thousand at a time.
+
+    An error comes after the entries that were read before it.
+    """
+    entries = iter(found)
+    while True:
+        window: list[os.DirEntry[str]] = []
+        failed: OSError | None = None
+        try:
+            window.extend(islice(entries, _ENTRIES_AT_ONCE))
+        except OSError as error:
+            failed = error
+        yield from sorted(window, key=os.DirEntry.inode)
+        if failed:
+            raise failed
+        if not window:
+            return
 
 
 def _described(path: TreePath, entry: os.DirEntry[str]) -> TreeEntry:
@@ -164,6 +247,11 @@ def _described(path: TreePath, entry: os.DirEntry[str]) -> TreeEntry:
         found = entry.stat(follow_symlinks=False)
     except OSError as error:
         return Damaged(path, error.strerror or str(error))
+    return described(path, found)
+
+
+def described(path: TreePath, found: os.stat_result) -> TreeFile | NotAFile:
+    """Return what stat(2) says of something that is no directory."""
     if stat.S_ISREG(found.st_mode):
         return TreeFile(
             path,
@@ -186,6 +274,36 @@ class _OpenFile(Readable):
             raise FileUnreadable(error.strerror or str(error)) from error
 
 
+class _LargeFile(_OpenFile):
+    """Read ahead, and not kept: the page cache is for others.
+
+    What posix_fadvise(2) is told is a wish; that it is not heard is no error.
+    """
+
+    def __init__(self, raw: io.FileIO, start: int) -> None:
+        super().__init__(raw)
+        self._begun = self._at = self._forgotten = start
+        self._wish(0, 0, os.POSIX_FADV_SEQUENTIAL)
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:
+        got = super().readinto(buffer)
+        self._at += got
+        if not got:  # what was still under way the first time, too
+            self._forgotten = self._begun
+        behind = self._at - self._forgotten
+        if behind >= _FORGOTTEN_BYTES or not got:
+            self._wish(self._forgotten, behind, os.POSIX_FADV_DONTNEED)
+            self._forgotten = self._at
+        return got
+
+    def chunks(self) -> Generator[memoryview, None, None]:
+        return read_ahead(self.readinto)
+
+    def _wish(self, start: int, length: int, advice: int) -> None:
+        with contextlib.suppress(OSError):
+            os.posix_fadvise(self._raw.fileno(), start, length, advice)
+
+
 class MountedWritableTree(MountedTree, WritableTree):
     """The same, mounted for writing.
 
@@ -204,6 +322,9 @@ class MountedWritableTree(MountedTree, WritableTree):
         self._let_root_go = weakref.finalize(self, os.close, fd)
         self._unnamed: weakref.WeakSet[_UnnamedFile] = weakref.WeakSet()
         self._lock = threading.Lock()
+        self._kept: dict[bytes, int] = {}
+        self._let_kept_go = weakref.finalize(self, _close_all, self._kept)
+        self._keeping = threading.Lock()
 
     def close(self) -> None:
         """Let go of all files, also of those that threads still write to. Idempotent.
@@ -213,6 +334,8 @@ class MountedWritableTree(MountedTree, WritableTree):
         with self._lock:
             self._let_root_go()
             files = list(self._unnamed)
+        with self._keeping:
+            _close_all(self._kept)
         for file in files:
             file.close()
 
@@ -243,7 +366,7 @@ class MountedWritableTree(MountedTree, WritableTree):
         if not isinstance(file, _UnnamedFile):
             raise TypeError(f"{type(file).__name__} is no file of this tree")
         directory, _, name = path.rpartition(b"/")
-        with _translated(), self._directory(directory) as parent:
+        with _translated(), self._made_directory(directory) as parent:
             os.link(
                 f"/proc/self/fd/{file.fileno()}",
                 name,
@@ -329,16 +452,37 @@ class MountedWritableTree(MountedTree, WritableTree):
 
     @contextmanager
     def _made_directory(self, path: bytes) -> Iterator[int]:
-        names = path.split(b"/") if path else []
-        for depth in range(len(names)):
-            # What exists is a directory, or something that opening it will refuse.
-            with (
-                self._directory(join(*names[:depth])) as fd,
-                contextlib.suppress(FileExistsError),
-            ):
-                os.mkdir(names[depth], 0o755, dir_fd=fd)
-        with self._directory(path) as fd:
+        """Open a directory, made if need be; keep it open for the next file in it."""
+        with self._keeping:
+            fd = self._kept.get(path)
+            if fd is None:
+                if not self._let_root_go.alive:
+                    raise OSError(errno.EBADF, "it is closed")
+                fd = self._opened_or_made(path)
+                if len(self._kept) >= _MOST_KEPT:
+                    os.close(self._kept.pop(next(iter(self._kept))))
+                self._kept[path] = fd
             yield fd
+
+    def _opened_or_made(self, path: bytes) -> int:
+        fd = os.open(".", _DIRECTORY, dir_fd=self._root_fd)
+        try:
+            for name in path.split(b"/") if path else ():
+                # What exists is a directory, or something that opening it will refuse.
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(name, 0o755, dir_fd=fd)
+                deeper = os.open(name, _DIRECTORY, dir_fd=fd)
+                os.close(fd)
+                fd = deeper
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+
+def _close_all(kept: dict[bytes, int]) -> None:
+    while kept:
+        os.close(kept.popitem()[1])
 
 
 class _UnnamedFile(NewFile):

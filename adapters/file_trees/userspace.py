@@ -4,7 +4,7 @@ import threading
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -14,21 +14,20 @@ import pytsk3
 from s3export.adapters.byte_sources import ByteSource
 from s3export.adapters.file_trees.ext import ExtLayout, ExtVolume
 from s3export.adapters.file_trees.ntfs import PYTSK_ERRORS, NtfsVolume, TskImage
+from s3export.adapters.file_trees.read_ahead import LARGE_BYTES, read_ahead
+from s3export.adapters.file_trees.volume_walk import Ask, Remember, walk
 from s3export.adapters.file_trees.volumes import (
     DIRECTORY,
-    KINDS,
     REGULAR,
     Broken,
     Content,
-    Facts,
     Volume,
 )
-from s3export.domain.backup_layout import LONGEST_PATH_BYTES, TreePath, join, shown
+from s3export.domain.backup_layout import TreePath, join, shown
 from s3export.domain.errors import DeviceUnreadable, FileUnreadable
 from s3export.domain.ports import (
     Damaged,
     FileTree,
-    NotAFile,
     Readable,
     TreeEntry,
     TreeFile,
@@ -39,13 +38,15 @@ _NAMES_INDEXED = 1 << 22  # 16 bytes each
 _AT_ONCE = 1 << 16
 _WORD = (1 << 64) - 1
 
-_TOO_LONG = f"its path is longer than {LONGEST_PATH_BYTES:,} bytes"
-
 
 class UserspaceTree(FileTree):
     """The files of a file system (ext2, ext3, ext4, NTFS) in some bytes.
 
     The source stays the caller's to close.
+
+    Args:
+        reads_at_once: How many files the disk below reads at once without losing time;
+            ``None`` where nobody knows.
 
     Attributes:
         warnings: What may make the content differ from what was written to it.
@@ -54,8 +55,9 @@ class UserspaceTree(FileTree):
         DeviceUnreadable: There is no file system of these kinds.
     """
 
-    def __init__(self, source: ByteSource) -> None:
+    def __init__(self, source: ByteSource, reads_at_once: int | None = None) -> None:
         self._volume = _opened(source)
+        self.reads_at_once = reads_at_once
         self.warnings: tuple[str, ...] = self._volume.warnings()
         self._found = _Inodes()
 
@@ -93,42 +95,27 @@ class UserspaceTree(FileTree):
             raise DeviceUnreadable(f"{where}: {error}") from error
 
     def entries(self, below: TreePath) -> Iterator[TreeEntry]:
-        """Yield what lies below a directory, depth first."""
+        """Yield what lies below a directory, in sweeps over the disk."""
+        return self._below(below, self._found.remember, None)
+
+    def entries_or(self, below: TreePath, ask: Ask) -> Iterator[TreeEntry]:
+        """Yield the same; of what makes no sense, what somebody else has instead."""
+        return self._below(below, _forget, ask)
+
+    def _below(
+        self, below: TreePath, remember: Remember, ask: Ask | None
+    ) -> Iterator[TreeEntry]:
         try:
             start = self._directory(below)
             if start is None:
                 raise Broken("there is no such directory")
         except Broken as error:
-            yield Damaged(below, str(error))
+            yield from (ask or _damaged)(below, str(error))
             return
-        pending = [(below, start)]
-        walked = {start}
-        while pending:
-            directory, number = pending.pop()
-            try:
-                for name, inode in self._volume.listed(number):
-                    path = join(directory, name)
-                    try:
-                        facts = self._volume.facts(inode)
-                    except Broken as error:
-                        yield Damaged(path, str(error))
-                        continue
-                    if facts.kind != DIRECTORY:
-                        self._found.remember(path, inode)
-                        yield _described(path, inode, facts)
-                    elif inode in walked:
-                        yield Damaged(path, "a directory that also lies elsewhere")
-                    elif len(path) > LONGEST_PATH_BYTES:
-                        yield Damaged(path, _TOO_LONG)
-                    else:
-                        walked.add(inode)
-                        self._found.remember(path, inode)
-                        pending.append((path, inode))
-            except Broken as error:
-                yield Damaged(directory, str(error))
+        yield from walk(self._volume, below, start, remember, ask)
 
     @contextmanager
-    def open(self, path: TreePath) -> Iterator[Readable]:
+    def open(self, path: TreePath, *, start: int = 0) -> Iterator[Readable]:
         """Open a regular file."""
         try:
             inode = self._inode(path)
@@ -141,7 +128,7 @@ class UserspaceTree(FileTree):
         except Broken as error:
             raise FileUnreadable(str(error)) from error
         try:
-            yield _OpenFile(content, facts.size_bytes)
+            yield _OpenFile(content, facts.size_bytes, start)
         finally:
             content.close()
 
@@ -184,19 +171,24 @@ class UserspaceTree(FileTree):
         return inode
 
 
-def _described(path: TreePath, inode: int, facts: "Facts") -> TreeEntry:
-    if facts.kind == REGULAR:
-        return TreeFile(
-            path, facts.size_bytes, facts.modified_ns, inode, facts.changed_ns
-        )
-    return NotAFile(path, KINDS.get(facts.kind, "unknown"))
+def _damaged(path: TreePath, reason: str) -> Iterator[TreeEntry]:
+    yield Damaged(path, reason)
+
+
+def _forget(path: TreePath, inode: int) -> None:
+    """Remember nothing."""
 
 
 class _OpenFile(Readable):
-    def __init__(self, content: "Content", size_bytes: int) -> None:
+    def __init__(self, content: "Content", size_bytes: int, start: int) -> None:
         self._content = content
         self.size_bytes = size_bytes
-        self._at = 0
+        self._at = start
+
+    def chunks(self) -> Generator[memoryview, None, None]:
+        if self.size_bytes - self._at < LARGE_BYTES:
+            return super().chunks()
+        return read_ahead(self.readinto)
 
     def read_at(self, start: int, length: int) -> bytes:
         length = min(length, self.size_bytes - start)

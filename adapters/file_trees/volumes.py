@@ -65,6 +65,10 @@ class Volume(Protocol):
     def facts(self, inode: int) -> Facts:
         """Return what is known of an inode."""
 
+    def place(self, inode: int) -> int:
+        """Return what directories are sorted by as they lie on the disk."""
+        return inode
+
     @abstractmethod
     def content(self, inode: int) -> Content:
         """Open a regular file, or a directory."""

@@ -77,11 +77,11 @@ class MemoryFileTree(FileTree):
                 yield NotAFile(TreePath(path), "symbolic link")
 
     @contextmanager
-    def open(self, path: TreePath) -> Iterator[Readable]:
+    def open(self, path: TreePath, *, start: int = 0) -> Iterator[Readable]:
         """Open a file."""
         if path not in self.files or path in self.links:
             raise FileUnreadable("there is no such file")
-        yield _MemoryFile(self.files[path], broken=path in self.damaged)
+        yield _MemoryFile(self.files[path][start:], broken=path in self.damaged)
 
     def reading_order(self, files: Sequence[TreeFile]) -> Sequence[TreeFile]:
         """Return them by their number."""

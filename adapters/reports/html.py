@@ -5,7 +5,7 @@ its numbers in a table for those who read or hear instead.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 
 from s3export.adapters.reports.documents import (
@@ -13,15 +13,18 @@ from s3export.adapters.reports.documents import (
     findings_sha256,
     timestamp,
 )
-from s3export.domain.backup_layout import shown
+from s3export.domain.backup_layout import TreePath, shown
 from s3export.domain.verification import (
     ON_DISK,
     Finding,
     Outcome,
-    Profile,
     Report,
+    Tally,
     Verdict,
 )
+
+Class = tuple[int, str]
+"""What a plot has a row for: its place among the rows, and its label (HTML)."""
 
 _VERDICTS = {
     Verdict.VERIFIED: "No file that was looked at differs from S3.",
@@ -41,6 +44,13 @@ _MEANINGS = {
     Outcome.UNREADABLE: "the disk or its file system is damaged there",
 }
 
+_MOST_FOLDERS = 12  # in a plot
+_YEARS = 10
+_BITS_A_CLASS = 4
+_LONGEST_LABEL = 28
+_FINDINGS_A_TABLE = 500
+_MOST_PRINTED = 30  # findings on paper
+
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 _STYLE = """
@@ -54,7 +64,7 @@ h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2rem; }
 .verdict { border-left: .5rem solid; padding: .5rem 1rem; }
 .verified { border-color: var(--good); } .differs { border-color: var(--bad); }
 .inconclusive { border-color: var(--open); }
-table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+table { border-collapse: collapse; width: 100%; font-size: .9em; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .5rem;
   border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums;
@@ -64,14 +74,28 @@ dt { font-weight: 600; } dd { margin: 0; overflow-wrap: anywhere; }
 svg { width: 100%; height: auto; } svg text { fill: currentColor; font-size: 11px; }
 .all { fill: var(--all); } .own { fill: var(--own); } .critical { fill: var(--bad); }
 code { font-size: .85em; overflow-wrap: anywhere; }
-.key span { display: inline-block; width: .8em; height: .8em; margin-right: .3em; }
-@media print { body { margin: 0; max-width: none; font-size: 9pt; }
-  h2 { break-after: avoid; } tr { break-inside: avoid; } details { display: block; } }
+.key span { display: inline-block; width: .8em; height: .8em; margin-right: .3em;
+  print-color-adjust: exact; }
+.lazy { content-visibility: auto; contain-intrinsic-size: auto 30000px; }
+.findings table { table-layout: fixed; } .findings .wide { width: 30%; }
+.printed { display: none; }
+@media screen and (max-width: 40rem) { svg text { font-size: 18px; }
+  .findings thead { display: none; } .findings tr { display: block;
+  border-bottom: 1px solid var(--line); padding: .5rem 0; }
+  .findings td { display: inline-block; border: 0; padding: 0 .5rem 0 0; } }
+@media print { body { margin: 0; max-width: none; font-size: 8pt; line-height: 1.3; }
+  h1 { font-size: 14pt; margin: 0; } h2 { font-size: 11pt; margin: .8rem 0 .2rem; }
+  h2, h3 { break-after: avoid; } tr { break-inside: avoid; }
+  svg { width: 49%; } svg text { font-size: 16px; }
+  .printed { display: block; } details { display: none; }
+  .findings ~ .findings, .findings tbody tr:nth-child(n+NEXT) { display: none; } }
+@page { size: A4; margin: 12mm; }
 """
 
 
 def report_html(report: Report) -> str:
     """Return a report as HTML."""
+    style = _STYLE.replace("NEXT", str(_MOST_PRINTED + 1))
     title = f"{report.verdict.value.capitalize()}: {report.device.path}"
     body = "\n".join(
         part
@@ -88,7 +112,7 @@ def report_html(report: Report) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{_text(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<title>{_text(title)}</title>\n<style>{style}</style>\n</head>\n"
         f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
     )
 
@@ -157,46 +181,103 @@ def _outcomes(report: Report) -> Iterator[str]:
         yield f"<td class=n>{report.tally[outcome]:,}</td>"
         yield f"<td>{_MEANINGS[outcome]}</td></tr>"
     yield "</tbody></table>"
+    yield from _by_evidence(report.tally)
+
+
+def _by_evidence(tally: Tally) -> Iterator[str]:
+    """Tell what decided: a digest of the whole content says more than a size."""
+    kinds = sorted({kind for kind, _ in tally.evidence if kind})
+    if not kinds:
+        return
+    yield "<h3>By evidence</h3>\n<table><thead><tr><th scope=col>evidence</th>"
+    yield "<th scope=col>outcome</th><th scope=col class=n>files</th></tr></thead>"
+    yield "<tbody>"
+    for kind in (*kinds, ""):
+        for outcome in Outcome:
+            if count := tally.evidence[kind, outcome]:
+                yield f"<tr><td>{_text(kind) or 'none'}</td><td>{_words(outcome)}</td>"
+                yield f"<td class=n>{count:,}</td></tr>"
+    yield "</tbody></table>"
 
 
 def _drawn(report: Report) -> Iterator[str]:
     yield "<h2>What was drawn, against all files</h2>"
     yield '<p class=key><span style="background:var(--own)"></span>share of the drawn '
     yield '&ensp;<span style="background:var(--all)"></span>share of all files</p>'
-    both = report.population_profile, report.drawn_profile
-    yield from _shares("by size", both, lambda p: p.sizes, _size_class)
-    yield from _shares("by year of modification", both, lambda p: p.years, str)
+    every, own = report.population_profile, report.drawn_profile
+    yield from _shares("by size", _sizes(every.sizes), _sizes(own.sizes))
+    first = max(every.years, default=0) - _YEARS + 1
+    yield from _shares(
+        "by year of modification", _years(every.years, first), _years(own.years, first)
+    )
+    places = _places(every.folders)
+    yield from _shares(
+        "by folder", _folders(every.folders, places), _folders(own.folders, places)
+    )
+
+
+def _sizes(sizes: Counter[int]) -> Counter[Class]:
+    """Count in classes that reach sixteen times as far as the one before."""
+    counts: Counter[Class] = Counter()
+    for bits, count in sizes.items():
+        below = -(-bits // _BITS_A_CLASS) * _BITS_A_CLASS
+        label = f"below {_size(1 << below)}" if bits else "empty"
+        counts[below, label] += count
+    return counts
+
+
+def _years(years: Counter[int], first: int) -> Counter[Class]:
+    """Count what is older than the first year with it."""
+    counts: Counter[Class] = Counter()
+    for year, count in years.items():
+        label = str(year) if year > first else f"{first} and before"
+        counts[max(year, first), label] += count
+    return counts
+
+
+def _places(folders: Counter[TreePath | None]) -> Mapping[TreePath, int]:
+    """Return the folders with the most files, and their places in a plot."""
+    known = [(folder, count) for folder, count in folders.items() if folder is not None]
+    known.sort(key=lambda each: (-each[1], each[0]))
+    largest = sorted(folder for folder, _ in known[:_MOST_FOLDERS])
+    return {folder: place for place, folder in enumerate(largest)}
+
+
+def _folders(
+    folders: Counter[TreePath | None], places: Mapping[TreePath, int]
+) -> Counter[Class]:
+    """Count what lies in others together."""
+    counts: Counter[Class] = Counter()
+    for folder, count in folders.items():
+        if folder is not None and folder in places:
+            counts[places[folder], _folder(folder)] += count
+        else:
+            counts[len(places), "all other folders"] += count
+    return counts
+
+
+def _folder(path: TreePath) -> str:
+    text = f"/{shown(path)}"
+    cut = text if len(text) <= _LONGEST_LABEL else f"…{text[1 - _LONGEST_LABEL :]}"
+    return _text(cut)
 
 
 def _shares(
-    name: str,
-    profiles: tuple[Profile, Profile],
-    counts_of: Callable[[Profile], Counter[int]],
-    label: Callable[[int], str],
+    name: str, everything: Counter[Class], own: Counter[Class]
 ) -> Iterator[str]:
     """Plot two profiles side by side, in per cent of each."""
-    everything, own = (counts_of(profile) for profile in profiles)
     classes = sorted({*everything, *own})
     if not classes:
         yield f"<p>There are no files to show {name}.</p>"
         return
-    rows = [
-        (
-            label(c),
-            _share(own, c),
-            _share(everything, c),
-            own.get(c, 0),
-            everything.get(c, 0),
-        )
-        for c in classes
-    ]
-    yield from _pairs(f"Files {name}", [(row[0], row[1], row[2]) for row in rows])
+    rows = [(c[1], _share(own, c), _share(everything, c)) for c in classes]
+    yield from _pairs(f"Files {name}", rows)
     yield f"<details><summary>Numbers {name}</summary><table><thead><tr>"
     yield "<th scope=col>class</th><th scope=col class=n>drawn</th>"
     yield "<th scope=col class=n>all</th></tr></thead><tbody>"
-    for text, _, _, drawn, every in rows:
-        yield f"<tr><td>{text}</td><td class=n>{drawn:,}</td>"
-        yield f"<td class=n>{every:,}</td></tr>"
+    for each in classes:
+        yield f"<tr><td>{each[1]}</td><td class=n>{own[each]:,}</td>"
+        yield f"<td class=n>{everything[each]:,}</td></tr>"
     yield "</tbody></table></details>"
 
 
@@ -205,9 +286,24 @@ def _findings(findings: Sequence[Finding]) -> Iterator[str]:
     if not findings:
         yield "<p>None.</p>"
         return
-    yield "<table><thead><tr><th scope=col>outcome</th><th scope=col>path</th>"
-    yield "<th scope=col>evidence</th><th scope=col class=n>bytes</th>"
-    yield "<th scope=col>detail</th></tr></thead><tbody>"
+    yield from _unreadable(findings)
+    if len(findings) > _MOST_PRINTED:
+        yield f"<p class=printed>The first {_MOST_PRINTED} of {len(findings):,} are "
+        yield "printed; the file holds all.</p>"
+    for start in range(0, len(findings), _FINDINGS_A_TABLE):
+        some = findings[start : start + _FINDINGS_A_TABLE]
+        lazy = " lazy" if len(some) == _FINDINGS_A_TABLE else ""
+        yield f'<div class="findings{lazy}">'
+        yield from _table(some)
+        yield "</div>"
+
+
+def _table(findings: Sequence[Finding]) -> Iterator[str]:
+    """Tell some: a browser lays out the tables that are looked at, and no others."""
+    yield "<table><thead><tr><th scope=col>outcome</th>"
+    yield "<th scope=col class=wide>path</th><th scope=col>evidence</th>"
+    yield "<th scope=col class=n>bytes</th><th scope=col class=wide>detail</th>"
+    yield "</tr></thead><tbody>"
     for finding in findings:
         outcome = _words(finding.outcome)
         detail = [_text(finding.detail)]
@@ -223,6 +319,24 @@ def _findings(findings: Sequence[Finding]) -> Iterator[str]:
         yield f"<td class=n>{finding.size_bytes:,}</td>"
         yield f"<td>{'; '.join(filter(None, detail))}</td></tr>"
     yield "</tbody></table>"
+
+
+def _unreadable(findings: Sequence[Finding]) -> Iterator[str]:
+    """Plot where files cannot be read: damage is mostly in one place."""
+    folders = Counter(
+        TreePath(finding.path.rpartition(b"/")[0])
+        for finding in findings
+        if finding.outcome is Outcome.UNREADABLE
+    )
+    if not folders:
+        return
+    most = folders.most_common(_MOST_FOLDERS)
+    bars = [(_folder(folder), count, "critical") for folder, count in most]
+    rest = folders.total() - sum(count for _, count in most)
+    if rest:
+        bars.append(("all other folders", rest, "critical"))
+    yield "<h3>Where files cannot be read</h3>"
+    yield from _bars("Unreadable files by folder", bars)
 
 
 def _run(report: Report) -> Iterator[str]:
@@ -286,13 +400,13 @@ def _container(report: Report) -> str:
 
 # --- plots -----------------------------------------------------------------------
 
-_WIDTH, _LABEL, _ROW = 800, 190, 22
+_WIDTH, _LABEL, _NUMBERS, _ROW = 800, 210, 150, 22
 
 
 def _bars(title: str, rows: Sequence[tuple[str, int, str]]) -> Iterator[str]:
     """Plot counts; lengths follow the square root, so that single files are seen."""
     most = max((count for _, count, _ in rows), default=0) or 1
-    room = _WIDTH - _LABEL - 110
+    room = _WIDTH - _LABEL - _NUMBERS
     yield from _svg(
         f"{title}; lengths follow the square root of the counts",
         len(rows) * _ROW,
@@ -310,7 +424,7 @@ def _bars(title: str, rows: Sequence[tuple[str, int, str]]) -> Iterator[str]:
 def _pairs(title: str, rows: Sequence[tuple[str, float, float]]) -> Iterator[str]:
     """Plot two shares a row."""
     most = max(max(one, other) for _, one, other in rows) or 1
-    room = _WIDTH - _LABEL - 110
+    room = _WIDTH - _LABEL - _NUMBERS
     yield from _svg(
         f"{title}: the drawn above, all below, in per cent",
         len(rows) * _ROW,
@@ -342,16 +456,12 @@ def _label(row: int, label: str) -> str:
 # --- words -----------------------------------------------------------------------
 
 
-def _share(counts: Counter[int], name: int) -> float:
+def _share(counts: Counter[Class], name: Class) -> float:
     return counts[name] / (counts.total() or 1)
 
 
 def _words(outcome: Outcome) -> str:
     return outcome.value.replace("_", " ")
-
-
-def _size_class(bits: int) -> str:
-    return f"up to {_size((1 << bits) - 1)}" if bits else "empty"
 
 
 def _size(size_bytes: int) -> str:

@@ -11,7 +11,8 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-FILE_SYSTEMS = ("EXT4", "NTFS")
+from s3export.domain.file_systems import FILE_SYSTEMS
+
 SERVICE_LEVELS = ("standard", "expeditedShipping")
 DEVICE_TYPES = ("externalStorageDevice", "usbFlashDrive", "sataDrive")
 TYPES_OF_EXPORT = ("return", "permanent", "temporary")

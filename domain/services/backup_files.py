@@ -85,7 +85,7 @@ class BackupFiles:
                     continue
                 elif isinstance(entry, TreeFile):
                     self.count += 1
-                    self.profile.add(entry.size_bytes, entry.modified_ns)
+                    self.profile.add(entry.path, entry.size_bytes, entry.modified_ns)
                     self._newest_ns = max(self._newest_ns, entry.changed_ns)
                     self.unwalked.pop(entry.path, None)
                     yield entry

@@ -4,11 +4,9 @@
 whatever must be computed; only parts of uneven sizes can need a second pass.
 """
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from s3export.domain.backup_layout import ObjectName
-from s3export.domain.digests import OnePass, Recipe
 from s3export.domain.errors import (
     FileUnreadable,
     NoSuchObject,
@@ -23,11 +21,10 @@ from s3export.domain.evidence import (
     EvidenceKind,
     ObjectFacts,
 )
-from s3export.domain.ports import FileTree, HashFunctions, Readable, Stop, TreeFile
+from s3export.domain.ports import Readable, Stop, TreeFile
 from s3export.domain.services.ask_s3 import AskS3, Case, Way
+from s3export.domain.services.file_digests import FileDigests, ReadDigests
 from s3export.domain.verification import Outcome
-
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ class CompareFile:
     """Compares files of one tree with objects of one store."""
 
     asking: AskS3
-    tree: FileTree
+    reading: ReadDigests
 
     # --- judging ------------------------------------------------------------------
 
@@ -74,7 +71,7 @@ class CompareFile:
             AwsError: S3 cannot be asked for what turns out to be needed.
 
         """
-        digests = _Digests(self.tree, case.file, self.asking.hashes, stop)
+        digests = FileDigests(self.reading, case.file, stop)
         try:
             result = self._judged(case, digests)
         except FileUnreadable as error:
@@ -84,7 +81,7 @@ class CompareFile:
             result = self._result(case, Outcome.UNVERIFIABLE, detail=detail)
         return replace(result, bytes_read=digests.bytes_read)
 
-    def _judged(self, case: Case, digests: "_Digests") -> Compared:
+    def _judged(self, case: Case, digests: FileDigests) -> Compared:
         ways = [way for way in (case.way, case.then_way) if way]
         own_log = self.asking.knowledge.own_log
         logged = None
@@ -123,7 +120,7 @@ class CompareFile:
         return replace(changed, presumed=True)
 
     def _as_it_was(
-        self, case: Case, then: ObjectFacts, digests: "_Digests"
+        self, case: Case, then: ObjectFacts, digests: FileDigests
     ) -> Compared:
         """Compare with the version that was current when the object was exported."""
         found = self._settled(case, then, case.then_way, digests)
@@ -133,7 +130,9 @@ class CompareFile:
             return replace(found, outcome=Outcome.CHANGED_SINCE_EXPORT, detail=detail)
         return replace(found, detail=f"{found.detail}; compared with {version}")
 
-    def _as_logged(self, case: Case, logged: Evidence, digests: "_Digests") -> Compared:
+    def _as_logged(
+        self, case: Case, logged: Evidence, digests: FileDigests
+    ) -> Compared:
         """Compare with what the loader says that it wrote."""
         actual = logged.text(digests.of(logged))
         if actual == logged.expected:
@@ -145,7 +144,7 @@ class CompareFile:
         return self._result(case, outcome, logged.kind, logged.expected, actual, detail)
 
     def _accused(
-        self, case: Case, now: Compared, logged: Evidence, digests: "_Digests"
+        self, case: Case, now: Compared, logged: Evidence, digests: FileDigests
     ) -> Compared:
         """Ask the disk's own log where S3 says nothing: it proves damage at most."""
         actual = logged.text(digests.of(logged))
@@ -161,7 +160,7 @@ class CompareFile:
         case: Case,
         facts: ObjectFacts,
         way: Way | None,
-        digests: "_Digests",
+        digests: FileDigests,
     ) -> Compared:
         """Compare with one version of an object."""
         if way is None:
@@ -188,7 +187,7 @@ class CompareFile:
         return self._result(case, Outcome.UNVERIFIABLE, detail="; ".join(reasons))
 
     def _beyond_the_guess(
-        self, case: Case, way: Way, guessed: Evidence, digests: "_Digests"
+        self, case: Case, way: Way, guessed: Evidence, digests: FileDigests
     ) -> Compared:
         """Go on where even parts do not explain the digest: they may be uneven.
 
@@ -273,7 +272,7 @@ class CompareFile:
         chunks = self.asking.store.read(
             name.bucket, name.key, version_id=undecided.version_id
         )
-        with self.tree.open(undecided.file.path) as source:
+        with self.reading.tree.open(undecided.file.path) as source:
             for chunk in chunks:
                 own = _exactly(source, len(chunk))
                 if own != chunk:
@@ -282,41 +281,6 @@ class CompareFile:
                 if stop():
                     raise FileUnreadable("not read to its end: interrupted")
             return read, read if _exactly(source, 1) else None
-
-
-class _Digests:
-    """The digests of one file, computed when they are needed, many in one pass."""
-
-    def __init__(
-        self, tree: FileTree, file: TreeFile, hashes: HashFunctions, stop: Stop
-    ) -> None:
-        self._tree = tree
-        self._file = file
-        self._hashes = hashes
-        self._stop = stop
-        self._known: dict[Recipe, bytes] = {}
-        self.bytes_read = 0
-
-    def of(self, evidence: Evidence) -> bytes:
-        self.need(evidence)
-        return self._known[evidence.recipe]
-
-    def need(self, *evidence: Evidence) -> None:
-        recipes = {one.recipe for one in evidence} - self._known.keys()
-        if recipes:
-            self._known |= self._read(recipes)
-
-    def _read(self, recipes: Iterable[Recipe]) -> Mapping[Recipe, bytes]:
-        running = OnePass(recipes, self._hashes.new)
-        size = min(_CHUNK_BYTES, max(1, self._file.size_bytes))
-        buffer = memoryview(bytearray(size))
-        with self._tree.open(self._file.path) as source:
-            while got := source.readinto(buffer):
-                running.update(buffer[:got])
-                self.bytes_read += got
-                if self._stop():
-                    raise FileUnreadable("not read to its end: interrupted")
-        return running.digests()
 
 
 def _exactly(source: Readable, length: int) -> bytes:

@@ -27,12 +27,15 @@ from s3export.domain.errors import (
     NothingToCompareWith,
 )
 from s3export.domain.export_log import ExportLog, LogEntry, parse_export_log
+from s3export.domain.load_journal import JOURNAL
 from s3export.domain.load_selection import SELECTION, LoadSelection
 from s3export.domain.ports import FileTree
 from s3export.domain.services.verify_request import VerifyRequest
 from s3export.domain.verification import ON_DISK, LogOrigin, SelectionOrigin
 
 LOG_PREFIX = b"export-log-"
+
+_JOURNAL = JOURNAL.rpartition(b"/")[2]
 
 _LARGEST_LOG_BYTES = 1 << 28
 _LARGEST_SELECTION_BYTES = 1 << 24
@@ -158,6 +161,11 @@ def _log(
         warnings.append(f"{directory} cannot be read: {error.message}; {choose}")
         return None, None
     logs = [name for name in names if name.startswith(LOG_PREFIX)]
+    if not logs and _JOURNAL in names:
+        warnings.append(
+            "the load of this disk has not ended: run load-device again before you "
+            "rely on the disk"
+        )
     if len(logs) > 1:
         warnings.append(
             f"{directory} holds {len(logs)} export logs, and none was read: {choose}"

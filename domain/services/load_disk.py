@@ -15,6 +15,7 @@ from s3export.domain.devices import DeviceFacts, DeviceKind, cautions
 from s3export.domain.devices.preparation import Preparation
 from s3export.domain.errors import (
     DeviceError,
+    DeviceUnreadable,
     InputRefused,
     KernelLacks,
     NoFileSystem,
@@ -73,6 +74,7 @@ class LoadWishes:
             or for a new one.
         begin: Where the disk before ended.
         at_once: Objects under way at once.
+        start_over: Erase the disk even where it holds a part of this very load.
 
     """
 
@@ -81,6 +83,7 @@ class LoadWishes:
     job_id: JobId | None = None
     begin: Place = FROM_THE_START
     at_once: int = DEFAULT_AT_ONCE
+    start_over: bool = False
 
 
 _LONGEST_PASSWORDS = {Encryption.TRUECRYPT: 64, Encryption.LUKS2: 512}
@@ -209,6 +212,7 @@ class LoadDisk:
         fingerprint = fingerprint_of(layout, wishes.begin.operation, wishes.begin.key)
         resumes = (
             found is not None
+            and not wishes.start_over
             and found.fingerprint == fingerprint
             and found.encryption == encryption.value
             and wishes.job_id in (None, found.job_id)
@@ -421,6 +425,12 @@ def _going_on(plan: LoadPlan) -> Iterator[None]:
     )
     try:
         yield
+    except DeviceUnreadable as error:
+        error.next_step = (
+            "what is on the disk is damaged, and the load cannot go on: the same "
+            "command with --start-over erases the disk and loads it anew"
+        )
+        raise
     except S3ExportError as error:
         first = f"{error.next_step}; then " if error.next_step else ""
         error.next_step = f"{first}{way_on}"

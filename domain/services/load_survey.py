@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from s3export.domain.disk_filling import DiskFilling, DiskShare, TooLarge, capacity_of
-from s3export.domain.errors import AwsError
+from s3export.domain.errors import AwsError, NoSuchBucket, PermissionMissing
 from s3export.domain.ports import Clock, ObjectStore, Progress, Stop, Workers
 from s3export.domain.services.fetch_object import Item, items_from
 from s3export.domain.services.load_device import LoadRequest
@@ -38,6 +38,7 @@ class LoadSurvey:
         archived: How many objects must be restored before they can be read.
         archived_names: Some of them, as ``s3://bucket/key``.
         bytes_a_second: Measured on a few objects; ``None`` where nothing was read.
+        log_refused: Why the log may not be written to its bucket; empty if it may.
 
     """
 
@@ -48,6 +49,7 @@ class LoadSurvey:
     archived: int = 0
     archived_names: tuple[str, ...] = ()
     bytes_a_second: float | None = None
+    log_refused: str = ""
 
     @property
     def first(self) -> DiskShare:
@@ -92,6 +94,7 @@ class SurveyLoad:
         """
         for bucket in dict.fromkeys(s.bucket for s in request.layout.sources):
             self.store.check_bucket(bucket)
+        log_refused = self._log_refused(request.log_bucket, request.log_key)
         filling = DiskFilling(disk_bytes)
         probes: list[Item] = []
         archived: list[str] = []
@@ -117,7 +120,25 @@ class SurveyLoad:
             cold,
             tuple(archived),
             self._rate(probes, request.at_once),
+            log_refused,
         )
+
+    def _log_refused(self, bucket: str, key: str) -> str:
+        """Say why the log may not be written to its bucket; one must be there."""
+        if not bucket:
+            return ""
+        try:
+            self.store.check_writable(bucket, key)
+        except NoSuchBucket as error:
+            raise NoSuchBucket(
+                f"there is no bucket {bucket} for the log (logBucket)",
+                next_step="make it, or name another in the manifest",
+            ) from error
+        except PermissionMissing as error:
+            return error.message
+        except AwsError:
+            pass  # a server that cannot be asked this may take the log all the same
+        return ""
 
     def _items(self, request: LoadRequest) -> Iterator[Item]:
         begin = request.begin

@@ -13,7 +13,6 @@ from s3export.domain.export_log import LogEntry
 from s3export.domain.load_journal import entries_of
 from s3export.domain.ports import FileTree, HashFunctions, Progress, Stop, Workers
 
-_CHUNK_BYTES = 1 << 20
 _MOST_NAMED = 20
 
 
@@ -68,13 +67,14 @@ class ReadBack:
 
     def _examined(self, tree: FileTree, entry: LogEntry, stop: Stop) -> tuple[int, str]:
         digest = self.hashes.new("MD5")
-        buffer = memoryview(bytearray(_CHUNK_BYTES))
         size = 0
         try:
-            with tree.open(entry.file) as file:
-                while (got := file.readinto(buffer)) and not stop():
-                    digest.update(buffer[:got])
-                    size += got
+            with tree.open(entry.file) as file, closing(file.chunks()) as chunks:
+                for chunk in chunks:
+                    digest.update(chunk)
+                    size += len(chunk)
+                    if stop():
+                        break
         except FileUnreadable as error:
             return size, error.message
         if size != entry.size_bytes:

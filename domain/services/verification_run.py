@@ -39,6 +39,7 @@ from s3export.domain.services.backup_files import BackupFiles
 from s3export.domain.services.compare_file import Compared, CompareFile
 from s3export.domain.services.disk_notes import Basis
 from s3export.domain.services.fetch_object import selected
+from s3export.domain.services.file_digests import ReadDigests
 from s3export.domain.services.file_spool import FileSpool
 from s3export.domain.services.knowledge import Knowledge
 from s3export.domain.services.verify_request import VerifyRequest
@@ -54,6 +55,7 @@ from s3export.domain.verification import (
     Tally,
 )
 
+_READERS = 2  # of a disk that nobody knows
 _WINDOW_FILES = 4096  # so many are put into reading order together
 
 
@@ -108,6 +110,7 @@ class Run:
             computed=request.computed,
             strong=request.strong,
         )
+        self._readers = request.readers or tree.reads_at_once or _READERS
         self.container: ContainerFacts | None = None
         self._inventory: Inventory | None = None
         self._extra: list[_Drawn] = []
@@ -231,7 +234,7 @@ class Run:
 
     def _count_drawn(self, file: TreeFile) -> None:
         self.drawn += 1
-        self.drawn_profile.add(file.size_bytes, file.modified_ns)
+        self.drawn_profile.add(file.path, file.size_bytes, file.modified_ns)
 
     def _date_the_export(self) -> None:
         """Where nobody says when the export was, it was when the disk was written."""
@@ -265,7 +268,10 @@ class Run:
     def _compare(self, files: Iterator[TreeFile]) -> None:
         service, request = self._parts, self.request
         asking = AskS3(service.store, service.hashes, self.knowledge)
-        comparer = CompareFile(asking, self._tree)
+        reading = ReadDigests(
+            self._tree, service.hashes, service.workers, self._readers
+        )
+        comparer = CompareFile(asking, reading)
 
         def ask(drawn: _Drawn, stop: Stop) -> Case | Compared:
             return self._asked(asking, drawn)
@@ -275,7 +281,7 @@ class Run:
 
         looked_up = map(self._looked_up, self._to_compare(self._ordered(files)))
         asked = service.workers.map(ask, looked_up, at_once=request.askers)
-        compared = service.workers.map(examine, asked, at_once=request.readers)
+        compared = service.workers.map(examine, asked, at_once=self._readers)
         stages = service.progress.stage(
             "comparing", total=self.drawn, total_bytes=self.drawn_profile.size_bytes
         )
@@ -405,7 +411,7 @@ class Run:
                 self._conclude(replace(result, detail=f"{result.detail}; {more}"))
         self._undecided = wanted
         settled = self._parts.workers.map(
-            comparer.download, wanted, at_once=self.request.readers
+            comparer.download, wanted, at_once=self._readers
         )
         total = sum(result.file.size_bytes for result in wanted)
         stages = (

@@ -54,7 +54,7 @@ class VerifyRequest:
         earlier: A run to go on from: what it verified is not looked at again.
         opening: How the device, and the container on it, are to be opened.
         all_findings: Keep the matches in the report, too.
-        readers: Files read at once.
+        readers: Files read at once; ``None`` leaves it to the disk.
         askers: Requests under way at once.
 
     """
@@ -77,7 +77,7 @@ class VerifyRequest:
     earlier: EarlierRun | None = None
     opening: Opening = AS_IT_COMES
     all_findings: bool = False
-    readers: int = 2
+    readers: int | None = None
     askers: int = 16
 
     @property

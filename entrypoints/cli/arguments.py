@@ -1,6 +1,7 @@
 """The grammar of the command line, and its help."""
 
 import argparse
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,13 +12,22 @@ from s3export.entrypoints.cli.load_arguments import add_load
 from s3export.entrypoints.cli.manifest_arguments import add_manifests
 from s3export.entrypoints.cli.operator_arguments import add_operation
 from s3export.entrypoints.cli.verify_arguments import add_verification
-from s3export.entrypoints.version import installed_version
 
 _DESCRIPTION = "Take S3 buckets to a disk and prove that the disk is right."
 
 COMMON_OPTIONS = "options of every command"
 
 Subcommands = Any  # argparse has no public name for the result of add_subparsers
+
+
+class _Version(argparse.Action):
+    """Looks the version up when it is asked for: that takes longer than the help."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from s3export.entrypoints.version import installed_version
+
+        sys.stdout.write(f"s3export {installed_version()}\n")
+        parser.exit()
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -32,7 +42,10 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--version", action="version", version=f"s3export {installed_version()}"
+        "--version",
+        action=_Version,
+        nargs=0,
+        help="show program's version number and exit",
     )
     commands = parser.add_subparsers(dest="command", metavar="<command>", required=True)
 
@@ -79,7 +92,7 @@ def _global_options() -> argparse.ArgumentParser:
         "--json",
         **flag,
         help="one JSON document on standard output at the end, nothing else there; "
-        "after an error none",
+        "after an error none; long work tells on standard error how far it is",
     )
     group.add_argument("--config", metavar="FILE", help="settings (TOML)")
     group.add_argument("--profile", metavar="NAME", help="AWS profile")

@@ -1,6 +1,12 @@
 """The shells' completions, made beforehand: to print them needs nothing else."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from s3export.entrypoints.cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from s3export.entrypoints.cli.commands import Call
 
 SHIPPED = Path(__file__).parent / "shipped"
 
@@ -10,6 +16,14 @@ FILES = {
     "fish": "fish/s3export.fish",
 }
 """By shell: the file, named as the shell looks for it."""
+
+
+def completion(call: "Call") -> int:
+    """Print what makes a shell complete the program's commands and options."""
+    shell = call.arguments.shell
+    script = completion_of(shell)
+    call.terminal.result(script.splitlines(), {"shell": shell, "script": script})
+    return ExitCode.DONE
 
 
 def completion_of(shell: str) -> str:

@@ -2,8 +2,8 @@
 
 import enum
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from s3export.domain.capabilities import Diagnosis, PartKind
 from s3export.domain.errors import (
     AwsError,
     ConfirmationMissing,
@@ -11,8 +11,11 @@ from s3export.domain.errors import (
     InputRefused,
     S3ExportError,
 )
-from s3export.domain.history import ContentHistory
-from s3export.domain.verification import Verdict
+
+if TYPE_CHECKING:
+    from s3export.domain.capabilities import Diagnosis
+    from s3export.domain.history import ContentHistory
+    from s3export.domain.verification import Verdict
 
 
 class ExitCode(enum.IntEnum):
@@ -47,19 +50,21 @@ exit codes:
   141  whoever read the output has closed it, as head does
 """
 
-_VERDICTS = {
-    Verdict.VERIFIED: ExitCode.DONE,
-    Verdict.DIFFERS: ExitCode.DIFFERS,
-    Verdict.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
-}
 
-
-def of_verdict(verdict: Verdict) -> ExitCode:
+def of_verdict(verdict: "Verdict") -> ExitCode:
     """Return the exit code of a verification."""
-    return _VERDICTS[verdict]
+    from s3export.domain.verification import Verdict
+
+    match verdict:
+        case Verdict.VERIFIED:
+            return ExitCode.DONE
+        case Verdict.DIFFERS:
+            return ExitCode.DIFFERS
+        case Verdict.INCONCLUSIVE:
+            return ExitCode.INCONCLUSIVE
 
 
-def of_history(parts: Sequence[ContentHistory]) -> ExitCode:
+def of_history(parts: "Sequence[ContentHistory]") -> ExitCode:
     """Return the exit code of a history: of differences that were not put right."""
     if any(part.stands for part in parts):
         return ExitCode.DIFFERS
@@ -68,8 +73,10 @@ def of_history(parts: Sequence[ContentHistory]) -> ExitCode:
     return ExitCode.DONE
 
 
-def of_diagnosis(diagnosis: Diagnosis) -> ExitCode:
+def of_diagnosis(diagnosis: "Diagnosis") -> ExitCode:
     """Return the exit code of looking at a machine: what lacks here goes first."""
+    from s3export.domain.capabilities import PartKind
+
     lacking = [part for ability in diagnosis.failing for part in ability.lacking]
     if not lacking:
         return ExitCode.DONE

@@ -46,6 +46,11 @@ def add_load(command: Callable[..., argparse.ArgumentParser]) -> None:
         help="begin after the last object of this export log: that of the disk before",
     )
     load.add_argument(
+        "--start-over",
+        action="store_true",
+        help="erase the disk even where it holds a part of this very load",
+    )
+    load.add_argument(
         "--read-back",
         action="store_true",
         help="read the disk again at the end, and compare with what was written",

@@ -15,13 +15,21 @@ from s3export.entrypoints.cli.exit_codes import ExitCode, of_verdict
 def load_device(call: Call) -> int:
     """Plan, show, confirm, load; then read back and verify, if that is wanted."""
     arguments, terminal = call.arguments, call.terminal
-    call.release_what_was_left()
-    plan = _planned(call)
     if arguments.dry_run:
-        lines = [*load_wording.plan_lines(plan), "Dry run: nothing was changed."]
+        call.offer_cleaning()
+    else:
+        call.release_what_was_left()
+    plan = _planned(call)
+    lists = arguments.endpoint_url is None if "endpoint_url" in arguments else True
+    planned = list(load_wording.plan_lines(plan, list_prices=lists))
+    if arguments.dry_run:
+        lines = [*planned, "Dry run: nothing was changed."]
+        if not plan.resumes and not arguments.job_id:
+            job = plan.request.job_id
+            lines.append(f"The next run draws another job id; --job-id {job} keeps it")
         terminal.result(lines, documents.load_plan_document(plan))
         return ExitCode.DONE
-    for line in load_wording.plan_lines(plan):
+    for line in planned:
         terminal.tell(line)
     for warning in load_wording.warnings(plan):
         terminal.warn(warning)
@@ -60,6 +68,7 @@ def _planned(call: Call) -> LoadPlan:
         ),
         encryption=Encryption(arguments.encrypt),
         job_id=arguments.job_id,
+        start_over=arguments.start_over,
         continue_from=log,
         keys=keys_of(call),
         application=call.application,

@@ -11,21 +11,24 @@ from s3export.domain.services.read_back import ReadBackResult
 from s3export.entrypoints.cli.sizes import size
 from s3export.entrypoints.cli.terminal import harmless
 
+_WORTH_TELLING = 10.0
+"""Seconds: what takes less is measured on too few bytes."""
 
-def plan_lines(plan: LoadPlan) -> Iterator[str]:
-    """Say what load-device is about to do."""
+
+def plan_lines(plan: LoadPlan, *, list_prices: bool) -> Iterator[str]:
+    """Say what load-device is about to do, and what AWS charges for it if so."""
     facts = plan.facts
     yield f"Disk: {harmless(facts.path)}, {harmless(describe(facts))}"
     if facts.by_id:
         yield f"  also called: {harmless(facts.by_id)}"
     for caution in plan.cautions():
         yield f"  {harmless(caution)}"
-    yield from _survey_lines(plan.survey)
+    yield from _survey_lines(plan.survey, list_prices=list_prices)
     for number, step in enumerate(plan.steps(), 1):
         yield f"  {number}. {harmless(step)}"
 
 
-def _survey_lines(survey: LoadSurvey) -> Iterator[str]:
+def _survey_lines(survey: LoadSurvey, *, list_prices: bool) -> Iterator[str]:
     yield (f"Selected: {counted(survey.objects, 'object')}, {size(survey.size_bytes)}")
     disks = len(survey.shares)
     if disks > 1:
@@ -36,16 +39,18 @@ def _survey_lines(survey: LoadSurvey) -> Iterator[str]:
         )
     elif disks:
         yield "  they fit on the disk, as far as reckoned"
-    if survey.seconds is not None and survey.bytes_a_second:
+    seconds = survey.seconds
+    if seconds is not None and survey.bytes_a_second and seconds >= _WORTH_TELLING:
         rate = size(int(survey.bytes_a_second))
         yield (
-            f"  about {duration(survey.seconds)} at the {rate} a "
+            f"  about {duration(seconds)} at the {rate} a "
             "second that the first objects came with"
         )
-    yield (
-        f"  requests and transfer cost about {survey.usd:,.2f} USD at the list prices "
-        "of AWS's us-east-1; other servers have their own"
-    )
+    if list_prices:
+        yield (
+            f"  requests and transfer cost about {survey.usd:,.2f} USD at the list "
+            "prices of AWS's us-east-1"
+        )
 
 
 def warnings(plan: LoadPlan) -> Iterator[str]:
@@ -55,6 +60,11 @@ def warnings(plan: LoadPlan) -> Iterator[str]:
         yield (
             f"the object {large.key!r} of {large.size_bytes:,} bytes fits on no disk "
             "of this size; the load will end before it"
+        )
+    if survey.log_refused:
+        yield (
+            f"the log will be on the disk alone: {harmless(survey.log_refused)}; allow "
+            "s3:PutObject on the manifest's logBucket"
         )
     if survey.archived:
         named = ", ".join(survey.archived_names[:3])
@@ -117,19 +127,32 @@ def loaded_lines(
                 ]
             )
         )
+    if result.errors:
+        lacks = counted(result.errors, "object")
+        yield f"NOT complete: {lacks} could not be written; the log says which"
+    if result.log_error:
+        yield (
+            f"The log did not reach s3://{plan.request.log_bucket}: "
+            f"{harmless(result.log_error)}; the same command sends it again"
+        )
     words = ["verify-backup", plan.facts.path, "--manifest", manifest]
     yield f"Verify it: {shlex.join(['s3export', *words, '--sample-size', 'all'])}"
+
+
+_FAULTY = "  the disk, its cable or its enclosure is faulty: load another disk"
 
 
 def _read_back_lines(back: ReadBackResult, written: int) -> Iterator[str]:
     files = counted(back.files, "file")
     if back.files != written:
         yield f"Read back {files} of the {written:,} written: NOT all is there"
+        yield _FAULTY
         return
     if not back.wrong:
         yield f"Read back {files}, {size(back.size_bytes)}: all are as written"
         return
-    yield f"Read back {files}: {back.wrong:,} are NOT as written; the disk is faulty"
+    yield f"Read back {files}: {back.wrong:,} are NOT as written"
+    yield _FAULTY
     for entry, wrong in back.named:
         yield f"  /{harmless(entry.file.decode('utf-8', 'replace'))}: {harmless(wrong)}"
 

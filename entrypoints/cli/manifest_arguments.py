@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from s3export.domain.manifests.fields import FILE_SYSTEMS
+from s3export.domain.file_systems import FILE_SYSTEMS
 from s3export.entrypoints.cli.argument_types import size_in_bytes
 from s3export.entrypoints.cli.s3_arguments import add_s3
 

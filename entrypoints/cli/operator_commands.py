@@ -4,8 +4,7 @@ from s3export.adapters.reports import documents
 from s3export.entrypoints import library
 from s3export.entrypoints.cli import doctor_wording, history_wording
 from s3export.entrypoints.cli.commands import Call
-from s3export.entrypoints.cli.completion import completion_of
-from s3export.entrypoints.cli.exit_codes import ExitCode, of_diagnosis, of_history
+from s3export.entrypoints.cli.exit_codes import of_diagnosis, of_history
 
 
 def doctor(call: Call) -> int:
@@ -33,11 +32,3 @@ def history(call: Call) -> int:
         documents.history_document(parts),
     )
     return of_history(parts)
-
-
-def completion(call: Call) -> int:
-    """Print what makes a shell complete the program's commands and options."""
-    shell = call.arguments.shell
-    script = completion_of(shell)
-    call.terminal.result(script.splitlines(), {"shell": shell, "script": script})
-    return ExitCode.DONE

@@ -37,7 +37,7 @@ COMMANDS = {
     "batch-checksum-manifest": "commands.batch_checksum_manifest",
     "config": "config_commands.config",
     "history": "operator_commands.history",
-    "completion": "operator_commands.completion",
+    "completion": "completion.completion",
     "doctor": "operator_commands.doctor",
     "sandbox": "commands.sandbox",
 }

@@ -1,12 +1,11 @@
 """What a person sees: lines, warnings, questions, tables; and JSON for scripts."""
 
-import getpass
 import json
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from s3export.domain.errors import (
     ConfirmationMissing,
@@ -16,8 +15,10 @@ from s3export.domain.errors import (
     S3ExportError,
     Severity,
 )
-from s3export.domain.ports import Progress
 from s3export.domain.secret import Secret
+
+if TYPE_CHECKING:
+    from s3export.domain.ports import Progress
 
 _INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control, format, surrogate, separators
 
@@ -118,6 +119,8 @@ class Terminal:
         """Ask for a container's password; ``None`` where nobody can be asked."""
         if not self.can_ask:
             return None
+        import getpass
+
         prompt = f"Password of {harmless(what)}: "
         return Secret(getpass.getpass(prompt, stream=self.err))
 
@@ -126,8 +129,12 @@ class Terminal:
         """Whether somebody is there to answer."""
         return not self.non_interactive and self.source.isatty()
 
-    def progress(self) -> Progress:
-        """Return progress bars on a terminal, and nothing elsewhere."""
+    def progress(self) -> "Progress":
+        """Return progress bars on a terminal, events beside JSON, else nothing."""
+        if self.as_json and not self.quiet and not self.err.isatty():
+            from s3export.adapters.event_progress import EventProgress
+
+            return EventProgress(self.err)
         if self.quiet or not self.err.isatty():
             from s3export.adapters.memory.surroundings import SilentProgress
 

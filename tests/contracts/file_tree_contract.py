@@ -73,6 +73,17 @@ class FileTreeContract:
         """Whatever its name is."""
         assert content(arranged.tree, path) == FILES[path]
 
+    @pytest.mark.parametrize("start", [0, 1, 69_999, 70_000, 70_001])
+    def test_a_file_is_read_from_where_one_likes(
+        self, arranged: ArrangedTree, start: int
+    ) -> None:
+        """In pieces; from the end on there is nothing."""
+        path = b"a/with blank"
+        with arranged.tree.open(TreePath(path), start=start) as file:
+            found = b"".join(map(bytes, file.chunks()))
+
+        assert found == FILES[path][start:]
+
     @pytest.mark.parametrize("path", [b"a", b"nothing", b"top/below", b"a/nothing"])
     def test_what_is_no_file_cannot_be_opened(
         self, arranged: ArrangedTree, path: bytes

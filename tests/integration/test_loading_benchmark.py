@@ -3,6 +3,8 @@
 import hashlib
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from benchmarks import checking
 from benchmarks.fast_s3 import BUCKET, Objects, serving
 from benchmarks.loading import HEADING, Runs, differences, table, with_section
 
@@ -149,6 +152,29 @@ def test_the_table_names_who_is_ahead_and_who_failed() -> None:
     assert "loses to quick (2.00 times as fast)" in text
     assert "quick wrote something else: 1 files have wrong bytes" in text
     assert "broken ended with 1: no" in text
+
+
+def test_each_program_in_the_checking_benchmark_does_its_work() -> None:
+    """Small data, once: a program that fails would end it; each has a line."""
+    lines = checking.main(quick=True)
+
+    named = [line.split("|")[2].strip() for line in lines[2:]]
+    assert named[0] == "s3export"
+    assert "boto3 paginator" in named
+    assert named.count("s3export") == 3
+    assert [each for each in lines[2:] if each.split("|")[6].strip() == ""] == [
+        line for line in lines[2:] if "| s3export |" in line
+    ]
+
+
+def test_an_endpoint_answers_as_late_as_it_is_told() -> None:
+    """Ten answers, one after the other, take ten delays at least."""
+    with serving(Objects(3, 10), 0.05) as url:
+        started = time.monotonic()
+        for _ in range(10):
+            with urllib.request.urlopen(f"{url}/{BUCKET}/{OBJECTS.keys()[0]}") as got:
+                assert got.status == 200
+        assert time.monotonic() - started >= 0.5
 
 
 def test_only_the_section_about_loading_is_replaced() -> None:

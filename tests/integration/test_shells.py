@@ -1,5 +1,6 @@
 """The shells take their completions, man takes its page, and help starts quickly."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -115,6 +116,29 @@ def test_nothing_heavy_is_imported_to_be_helped(arguments: list[str]) -> None:
     )
 
     assert ran.stderr.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_needs_the_grammar_alone(option: str) -> None:
+    """Neither the services nor the ports that they stand on."""
+    script = (
+        "import sys; from s3export.entrypoints.cli import main; main(sys.argv[1:]);"
+        "print([m for m in sys.modules if m.startswith('s3export.domain.')])"
+    )
+
+    ran = subprocess.run(
+        [sys.executable, "-c", script, option],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert not {
+        "s3export.domain.ports",
+        "s3export.domain.services",
+        "s3export.domain.manifests",
+        "s3export.domain.verification",
+    } & set(ast.literal_eval(ran.stdout.splitlines()[-1]))
 
 
 @pytest.mark.parametrize("shell", FILES)

@@ -447,6 +447,49 @@ def test_two_threads_read_at_once(wild: Path, tmp_path: Path) -> None:
     assert count > 5000
 
 
+def test_a_large_file_is_read_ahead(wild: Path, tmp_path: Path) -> None:
+    """From wherever it is opened, to its end, in userspace as on a mount."""
+    root = tmp_path / "root"
+    root.mkdir()
+    whole = random.Random(3).randbytes(20 * MIB + 12_345)
+    (root / "file").write_bytes(whole)
+    image = make_ext(tmp_path / "image", "-t ext4", root, "64M")
+
+    with FileSource(str(image)) as source, UserspaceTree(source) as tree:
+        for each in (tree, MountedTree(str(root))):
+            for start in (0, 5 * MIB + 7, 19 * MIB):
+                with each.open(TreePath(b"file"), start=start) as file:
+                    found = b"".join(map(bytes, file.chunks()))
+                assert found == whole[start:]
+
+
+@pytest.mark.skipif(not shutil.which("fincore"), reason="needs util-linux")
+def test_a_large_file_is_not_kept_in_memory(tmp_path: Path) -> None:
+    """The page cache holds as little of it afterwards as before."""
+    file = tmp_path / "file"
+    with file.open("wb") as new:
+        new.write(bytes(96 * MIB))
+        new.flush()
+        os.fsync(new.fileno())
+        os.posix_fadvise(new.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    if cached(file):
+        pytest.skip("this file system keeps everything in memory")
+
+    with MountedTree(str(tmp_path)).open(TreePath(b"file")) as source:
+        most = 0
+        for _ in source.chunks():
+            most = max(most, cached(file))
+
+    assert most < 64 * MIB
+    assert cached(file) < MIB
+
+
+def cached(file: Path) -> int:
+    """Return how many bytes of a file the page cache holds."""
+    command = ["fincore", "--bytes", "--noheadings", "--output", "RES", str(file)]
+    return int(subprocess.run(command, check=True, capture_output=True).stdout)
+
+
 def test_nothing_is_read_after_closing(contract_files: Path, tmp_path: Path) -> None:
     """It fails as an unreadable disk does."""
     image = make_ext(tmp_path / "image", EXT4, contract_files)

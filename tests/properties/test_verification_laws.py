@@ -272,7 +272,7 @@ def test_a_profile_counts_files_by_size_and_year(sizes: list[int], year: int) ->
     for number, size in enumerate(sizes):
         moment = datetime(year, 1, 3) if number % 2 else datetime(year, 12, 29)
         since = moment - datetime(1970, 1, 1)
-        profile.add(size, (since.days * 86_400) * 10**9)
+        profile.add(TreePath(b"f"), size, (since.days * 86_400) * 10**9)
 
     assert profile.size_bytes == sum(sizes)
     assert profile.years == ({year: len(sizes)} if sizes else {})

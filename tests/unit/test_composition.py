@@ -37,6 +37,7 @@ USE_CASES = (
     "follow_jobs",
     "load_device",
     "load_disk",
+    "open_backup",
     "read_back",
     "survey_selection",
     "verify_backup",

@@ -117,6 +117,16 @@ def test_the_log_within_a_container_is_found(scene: Loaded) -> None:
     assert report.export_log is not None
 
 
+def test_a_load_that_has_not_ended_is_told(scene: Loaded) -> None:
+    """It has a journal, and its log is the last that is written."""
+    scene.both("a", b"x")
+    scene.tree.replace(TreePath(b"S3EXPORT/journal"), b"{}\n")
+
+    assert "load-device again" in scene.verify().warnings[0]
+    scene.logged(("a", "bkt/a", 200, "OK", b"x"))
+    assert scene.verify().warnings == ()
+
+
 def test_of_several_logs_none_is_read(scene: Loaded) -> None:
     """The warning names the option that chooses."""
     scene.both("a", b"x")

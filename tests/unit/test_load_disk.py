@@ -1,6 +1,7 @@
 """Taking a disk and loading it: look, ask, and only then change anything."""
 
 from dataclasses import replace
+from typing import NoReturn
 
 import pytest
 from loads import FaultyStore
@@ -23,6 +24,7 @@ from s3export.domain.devices import DeviceFacts
 from s3export.domain.errors import (
     DeviceChanged,
     DeviceRefused,
+    DeviceUnreadable,
     InputRefused,
     KernelLacks,
     NoSuchBucket,
@@ -267,6 +269,49 @@ def test_a_bucket_that_is_not_there_is_told_before_anything_is_erased(
     with pytest.raises(NoSuchBucket):
         scene.plan()
     assert scene.untouched()
+
+
+def test_a_bucket_for_the_log_that_is_not_there_is_told_too(scene: Scene) -> None:
+    """Hours of loading later would be too late."""
+    scene.manifest = replace(scene.manifest, log_bucket="none")
+    with pytest.raises(NoSuchBucket, match="no bucket none for the log") as caught:
+        scene.plan()
+    assert "manifest" in caught.value.next_step
+    assert scene.untouched()
+
+    scene.manifest = replace(scene.manifest, log_bucket="logs")
+    assert scene.plan().survey.log_refused == ""
+    scene.store.read_only.add("logs")
+    assert "Access Denied" in scene.plan().survey.log_refused
+
+
+def test_a_load_is_begun_anew_when_that_is_said(scene: Scene) -> None:
+    """The plan says what is lost; then the disk is erased."""
+    job = scene.load.carry_out(scene.plan()).plan.request.job_id
+
+    plan = scene.plan(wishes=LoadWishes(start_over=True))
+    loaded = scene.load.carry_out(plan)
+
+    assert not plan.resumes
+    assert f"a load of job {job}, which would be lost" in " ".join(plan.cautions())
+    assert (loaded.result.written, loaded.result.taken_over) == (300, 0)
+
+
+def test_a_damaged_disk_is_not_gone_on_with_for_ever(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next step is one that helps."""
+    scene.load.carry_out(scene.plan())
+    plan = scene.plan()
+
+    def damaged(facts: DeviceFacts) -> NoReturn:
+        raise DeviceUnreadable("cannot be mounted", next_step="look at it")
+
+    monkeypatch.setattr(scene.devices, "open_for_writing", damaged)
+    with pytest.raises(DeviceUnreadable) as caught:
+        scene.load.carry_out(plan)
+    assert "--start-over" in caught.value.next_step
+    assert "run the same command again" not in caught.value.next_step
 
 
 def test_a_plan_counts_disks_and_what_must_be_restored(scene: Scene) -> None:

@@ -81,6 +81,9 @@ def test_the_worst_finding_decides(counts: dict[str, int], verdict: Verdict) -> 
     assert {o.value: counted[o] for o in Outcome if counted[o]} == counts
 
 
+FILE = TreePath(b"b/file")
+
+
 def test_a_profile_counts_sizes_by_powers_of_two_and_times_by_years() -> None:
     """The year begins within a day of New Year; times before 1970 are times."""
     profile = Profile()
@@ -90,12 +93,12 @@ def test_a_profile_counts_sizes_by_powers_of_two_and_times_by_years() -> None:
     }
 
     for size in (0, 1, 2, 3, 4, 1023, 1024, 1024):
-        profile.add(size, middle[2024])
+        profile.add(FILE, size, middle[2024])
     for moment in middle.values():
-        profile.add(0, moment)
+        profile.add(FILE, 0, moment)
     late = datetime(2023, 12, 30, tzinfo=UTC), datetime(2024, 1, 2, tzinfo=UTC)
     for day in late:
-        profile.add(0, int(day.timestamp()) * 10**9)
+        profile.add(FILE, 0, int(day.timestamp()) * 10**9)
 
     assert profile.sizes == {0: 10, 1: 1, 2: 2, 3: 1, 10: 1, 11: 2}
     assert profile.size_bytes == 0 + 1 + 2 + 3 + 4 + 1023 + 1024 + 1024

@@ -3,11 +3,11 @@
 import base64
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import pytest
 from samples import DISK, original_example
@@ -15,6 +15,7 @@ from scenes import LAYOUT, ROOT, Scene, outcomes
 
 from s3export.adapters.memory import (
     FixedKeys,
+    InlineWorkers,
     MemoryFileTree,
 )
 from s3export.domain import errors
@@ -25,7 +26,7 @@ from s3export.domain.containers import Opening
 from s3export.domain.devices import DeviceFacts
 from s3export.domain.evidence import Checksum
 from s3export.domain.export_log import ExportLog, LogEntry
-from s3export.domain.ports import Damaged, FileTree
+from s3export.domain.ports import Damaged, FileTree, Stop
 from s3export.domain.services.verify_request import VerifyRequest, Watch
 from s3export.domain.verification import (
     Completeness,
@@ -36,6 +37,9 @@ from s3export.domain.verification import (
     Verdict,
     selections,
 )
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 @pytest.fixture
@@ -1106,3 +1110,37 @@ def test_a_disk_that_cannot_be_released_does_not_cost_the_verdict(
 
     assert report.verdict is Verdict.VERIFIED
     assert "target is busy" in report.warnings[-1]
+
+
+class CountingWorkers(InlineWorkers):
+    """Remembers how many calls were wanted at once."""
+
+    def __init__(self) -> None:
+        self.wanted: list[int] = []
+
+    def map(
+        self, function: Callable[[A, Stop], B], items: Iterable[A], *, at_once: int
+    ) -> Generator[B, None, None]:
+        self.wanted.append(at_once)
+        return super().map(function, items, at_once=at_once)
+
+
+@pytest.mark.parametrize(
+    ("wished", "disk", "expected"),
+    [(None, 1, 1), (None, 4, 4), (None, None, 2), (7, 1, 7), (1, 4, 1)],
+)
+def test_the_disk_says_how_many_files_are_read_at_once(
+    scene: Scene, wished: int | None, disk: int | None, expected: int
+) -> None:
+    """Unless the operator does; two of a disk that nobody knows."""
+    scene.both("file", b"x")
+    scene.tree.reads_at_once = disk
+    workers = CountingWorkers()
+    service = scene.service()
+    service = replace(service, parts=replace(service.parts, workers=workers))
+    request = VerifyRequest(DISK, LAYOUT, "s", readers=wished, askers=99)
+
+    service(request, FixedKeys())
+
+    assert sorted(workers.wanted)[:-1] == [expected] * (len(workers.wanted) - 1)
+    assert max(workers.wanted) == 99
