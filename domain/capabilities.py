@@ -77,11 +77,8 @@ class Task:
 ROOT = "root"
 CREDENTIALS, S3, CLOCK = "credentials", "s3", "clock"
 
-_PACKAGES = (
-    *("awscrt", "boto3", "dependency-injector", "lazy_loader", "plumbum"),
-    "pydantic",
-)
-_ALWAYS = ("python", *_PACKAGES, "PyYAML", "rich")
+_PACKAGES = ("awscrt", "boto3", "dependency-injector", "plumbum", "pydantic")
+_ALWAYS = ("python", *_PACKAGES, "lazy_loader", "PyYAML", "rich")
 _LOOKING = ("lsblk", "losetup", "wipefs")  # at what a disk or an image is, by anybody
 _MOUNTING = (*_LOOKING, ROOT, "loop", "blkid", "sfdisk", "mount", "umount", "blockdev")
 _PREPARING = (*_MOUNTING, "mkfs.ext4")

@@ -22,7 +22,10 @@ from dataclasses import dataclass
 from s3export.domain.confidence import Bound, probabilities, upper_bound
 
 MOST_FAILED = 100
-"""So many files not shown to be right can be told from chance in reasonable time."""
+"""So many files not shown to be right can be reckoned with in reasonable time."""
+
+MOST_FAILED_ALONE = 10_000
+"""The same for one run, which is one sum and not the product of several."""
 
 _ROUNDING = 1e-9
 
@@ -56,12 +59,12 @@ def combined_bound(draws: Sequence[Draw], level: float) -> Bound | None:
     """
     if not draws:
         raise ValueError("need at least one run")
+    failed = sum(draw.failed for draw in draws)
+    if failed > (MOST_FAILED_ALONE if len(draws) == 1 else MOST_FAILED):
+        return None
     singles = [upper_bound(d.population, d.drawn, d.failed, level) for d in draws]
     if len(draws) == 1:
         return singles[0]
-    failed = sum(draw.failed for draw in draws)
-    if failed > MOST_FAILED:
-        return None
     # What one run found right was not wrong in all of them.
     low = 0
     high = min(draw.population - (draw.drawn - draw.failed) for draw in draws)

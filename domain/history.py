@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 
-from s3export.domain.combined_confidence import Draw, combined_bound
+from s3export.domain.combined_confidence import MOST_FAILED_ALONE, Draw, combined_bound
 from s3export.domain.confidence import Bound, upper_bound
 from s3export.domain.counting import counted
 from s3export.domain.verification import Verdict
@@ -117,6 +117,8 @@ class PastRun:
         population = self.content.files - self.extra
         drawn = self.matched + self.others
         if self.bound is None or drawn > min(self.drawn, population):
+            return whole
+        if self.others > MOST_FAILED_ALONE:
             return whole
         alone = upper_bound(population, drawn, self.others, self.bound.level)
         if alone.files < self.bound.files:

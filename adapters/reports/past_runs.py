@@ -1,7 +1,7 @@
 """Reports read back for their place in a backup's history."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ from s3export.domain.confidence import Bound
 from s3export.domain.errors import FileRefused, InputRefused
 from s3export.domain.history import Backup, Content, PastRun
 from s3export.domain.verification import Outcome, Verdict
+
+_NUMBERS = range(1 << 63)  # of files or bytes: file systems have no larger ones
 
 
 def past_runs(paths: Sequence[str]) -> Iterator[PastRun]:
@@ -75,7 +77,7 @@ def _run(path: str, report: Any) -> PastRun:
             _classes(report["profile"]["population"]["files_by_size_up_to"]),
             _classes(report["profile"]["population"]["files_by_year_modified"]),
         ),
-        started_at=started_at,
+        started_at=started_at.astimezone(UTC),
         seed=str(sample["seed"]),
         drawn=drawn,
         compared=compared,
@@ -91,7 +93,7 @@ def _run(path: str, report: Any) -> PastRun:
         else Bound(
             _level(bound["level"]),
             _count(files),
-            float(bound["max_differing_fraction"]),
+            _share(bound["max_differing_fraction"]),
         ),
     )
 
@@ -118,7 +120,7 @@ def _backup(report: Any) -> Backup:
 
 
 def _count(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int) or value not in _NUMBERS:
         raise ValueError(f"{value!r} is not a number of files or bytes")
     return value
 
@@ -127,6 +129,12 @@ def _level(value: object) -> float:
     if not isinstance(value, float) or not 0 < value < 1:
         raise ValueError(f"{value!r} is no confidence")
     return value
+
+
+def _share(value: object) -> float:
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(f"{value!r} is no share")
+    return float(value)
 
 
 def _classes(counts: Any) -> tuple[tuple[str, int], ...]:

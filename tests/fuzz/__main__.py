@@ -15,6 +15,7 @@ from fuzz.documents import (
     ChecksumReports,
     ExportLogs,
     PartitionTables,
+    PastRuns,
     Reports,
     Selections,
 )
@@ -34,6 +35,7 @@ TARGETS: tuple[Target, ...] = (
     Selections(),
     ChecksumReports(),
     Reports(),
+    PastRuns(),
     Manifests(),
 )
 

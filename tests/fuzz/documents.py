@@ -8,19 +8,25 @@ import tempfile
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
 from fuzz.mutations import Edit, Field, field_edits, text_edits
 from fuzz.targets import Target
 from s3export.adapters.gpt import primary_partitions
+from s3export.adapters.reports.documents import findings_sha256, history_document
+from s3export.adapters.reports.past_runs import past_run
 from s3export.adapters.reports.reading import earlier_run, unverifiable_objects
 from s3export.domain.backup_layout import Source, Substitution, TreePath
 from s3export.domain.checksum_report import batch_manifest, parse_checksum_report
 from s3export.domain.errors import InputRefused
 from s3export.domain.export_log import parse_export_log, write_export_log
+from s3export.domain.history import history
 from s3export.domain.load_selection import LoadSelection
 from s3export.domain.sampling import Draw
+from s3export.entrypoints.cli.history_wording import history_lines
 
 _GPT_HEADER = struct.Struct("<8s4sIIIQQQQ16sQIII")
 
@@ -231,6 +237,66 @@ class Reports(Target):
             _read_report(path)
         finally:
             os.unlink(path)  # noqa: PTH108
+
+
+class PastRuns(Reports):
+    """Reports of verifications, for the history of a backup."""
+
+    name = "report-history"
+
+    def corpus(self, scratch: Path) -> Mapping[str, bytes]:
+        findings = [{"path": "b/one", "outcome": "changed_since_export"}]
+        document = {
+            "schema": "s3export/verification-report/1",
+            "verdict": "verified",
+            "cut_short": None,
+            "device": {"path": "/dev/sdx", "serial": "S1", "size_bytes": 1 << 40},
+            "container": {"kind": "truecrypt", "path": "A.tc"},
+            "root": "/",
+            "sources": [
+                {"bucket": "b", "prefix": "", "begin_marker": None, "end_marker": None}
+            ],
+            "sample": {
+                "seed": "seed", "drawn": 10, "compared": 10, "population": 50,
+                "population_bytes": 500,
+            },
+            "required_evidence": "any",
+            "completeness": {"missing_from_source": 2},
+            "counts": {
+                "match": 7, "mismatch": 0, "changed_since_export": 1,
+                "missing_from_source": 2, "missing_from_backup": 0, "unverifiable": 0,
+                "unreadable": 0,
+            },
+            "confidence": {
+                "level": 0.95, "max_differing_files": 26,
+                "max_differing_fraction": 0.52,
+            },
+            "profile": {
+                "population": {
+                    "files_by_size_up_to": {"15": 50},
+                    "files_by_year_modified": {"2025": 50},
+                }
+            },
+            "findings": findings,
+            "findings_sha256": findings_sha256(findings),
+            "started_at": "2026-01-02T03:04:05Z",
+        }  # fmt: skip
+        return {
+            "compact": json.dumps(document).encode(),
+            "indented": json.dumps(document, indent=2).encode("utf-16"),
+        }
+
+    def read(self, data: bytes) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "report.json")
+            path.write_bytes(data)
+            run = past_run(str(path))
+        again = replace(run, seed="another", report="again.json")
+        for runs in ([run], [run, again]):
+            parts = history(runs, 0.95, datetime(2025, 6, 1, tzinfo=UTC))
+            for line in history_lines(parts):
+                line.encode()
+            json.dumps(history_document(parts))
 
 
 def _read_report(path: str) -> None:

@@ -185,12 +185,13 @@ def test_stopping_at_the_first_strong_bound_makes_it_no_weaker() -> None:
 
 
 def test_too_many_files_that_are_not_right_give_no_bound() -> None:
-    """There is a limit to what is reckoned; one run alone has none."""
+    """There is a limit to what is reckoned; for one run alone it is far away."""
     many = Draw(10_000, 5_000, MOST_FAILED)
 
     assert combined_bound([many, Draw(10_000, 10, 0)], 0.95) is not None
     assert combined_bound([many, Draw(10_000, 10, 1)], 0.95) is None
     assert combined_bound([Draw(10_000, 5_000, 1_000)], 0.95) is not None
+    assert combined_bound([Draw(10**18, 10**18, 10**18)], 0.95) is None
 
 
 def test_ten_runs_of_a_hundred_prove_nearly_what_one_of_a_thousand_does() -> None:
