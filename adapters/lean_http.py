@@ -159,12 +159,18 @@ class Connection:
         self._begin += got
         return got
 
-    def has_more(self) -> bool:
-        """Say whether bytes are here that belong to no answer."""
+    def has_taken_more(self) -> bool:
+        """Say whether bytes were taken from the system that belong to no answer."""
         if self._begin < self._end:
             return True
+        return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
+
+    def has_more(self) -> bool:
+        """Say whether bytes are here, or have come, that belong to no answer."""
+        if self.has_taken_more():
+            return True
         if isinstance(self._socket, ssl.SSLSocket):
-            return self._socket.pending() > 0
+            return False
         try:
             peek = socket.MSG_PEEK | socket.MSG_DONTWAIT
             return bool(self._socket.recv(1, peek))

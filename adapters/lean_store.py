@@ -407,8 +407,11 @@ class _LeanBody(ObjectBody):
 
 
 def _keep(route: _Route, connection: Connection, head: Head) -> None:
-    """Keep a connection of which the answer was read to its end, if it is good."""
-    if head.stays and not connection.has_more():
+    """Keep a connection of which the answer was read to its end, if it is good.
+
+    Whether anything has come since is asked when it is used again (`is_quiet`).
+    """
+    if head.stays and not connection.has_taken_more():
         route.connections.give_back(connection)
     else:
         connection.close()

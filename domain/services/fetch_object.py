@@ -169,7 +169,7 @@ class FetchObject:
             file = self.files.begin()
             asked_at = self.clock.now()
             try:
-                found = replace(self._once(item, file, stop), at=asked_at)
+                found = self._once(item, file, stop, asked_at)
             except (BodyBroken, ObjectChanged):
                 self.files.close(file)
                 broken += 1
@@ -189,7 +189,9 @@ class FetchObject:
             if wrong == _PROOFS or stop():
                 return replace(found, file=None)
 
-    def _once(self, item: Item, file: NewFile, stop: Stop) -> Fetched:
+    def _once(
+        self, item: Item, file: NewFile, stop: Stop, asked_at: datetime
+    ) -> Fetched:
         listed = item.listed
         if listed.size_bytes >= _LARGE_BYTES:
             facts = self.store.head(listed.bucket, listed.key)
@@ -209,7 +211,7 @@ class FetchObject:
                 while got := body.readinto(buffer):
                     hashing.update(buffer[:got])
                     file.write(buffer[:got])
-        return self._judged(item, facts, file, way, hashing.digests())
+        return self._judged(item, facts, file, way, hashing.digests(), asked_at)
 
     def _in_ranges(
         self, facts: ObjectFacts, file: NewFile, hashing: OnePass, stop: Stop
@@ -276,6 +278,7 @@ class FetchObject:
         file: NewFile,
         way: Way,
         digests: Mapping[Recipe, bytes],
+        asked_at: datetime,
     ) -> Fetched:
         if file.size_bytes != facts.size_bytes:
             raise BodyBroken(
@@ -290,6 +293,7 @@ class FetchObject:
             CHANGED if changed else OK,
             facts,
             md5=digests[_MD5].hex(),
+            at=asked_at,
         )
         for evidence in way.ready:
             actual = evidence.text(digests[evidence.recipe])
@@ -314,7 +318,10 @@ class FetchObject:
         hashing = self._hashing(again)
         for chunk in file.chunks():
             hashing.update(chunk)
-        return self._judged(found.item, way.facts, file, again, hashing.digests())
+        assert found.at is not None
+        return self._judged(
+            found.item, way.facts, file, again, hashing.digests(), found.at
+        )
 
 
 def _fill(body: ObjectBody, room: memoryview) -> None:
