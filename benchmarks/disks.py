@@ -115,8 +115,11 @@ def fill(root: Path, count: int, size_bytes: int) -> None:
     content = os.urandom(size_bytes)
     for number in range(count):
         folder = number * 7919 // 42 % folders
-        place = root / f"{folder % 40:02}" / f"{folder % 1000:03}" / f"{folder:05}"
-        (place / f"{number * 7919 % count:07}.jpg").write_bytes(content)
+        place = f"{root}/{folder % 40:02}/{folder % 1000:03}/{folder:05}"
+        name = f"{place}/{number * 7919 % count:07}.jpg"
+        file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        os.write(file, content)
+        os.close(file)
 
 
 def compare(
