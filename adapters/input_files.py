@@ -1,8 +1,23 @@
 """Files that the operator names to be read: logs, reports."""
 
+import stat
 from pathlib import Path
 
 from s3export.domain.errors import FileRefused
+
+
+def is_a_disk(name: str) -> bool:
+    """Say whether a name is that of a block device or an image, and not of a text.
+
+    A disk has a NUL in its first 4 KiB; a text has none.
+    """
+    try:
+        if stat.S_ISBLK(Path(name).stat().st_mode):
+            return True
+        with Path(name).open("rb") as file:
+            return b"\0" in file.read(4096)
+    except (OSError, ValueError):
+        return False  # whoever reads it says why
 
 
 def content_of(path: str, what: str) -> bytes:

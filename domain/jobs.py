@@ -53,7 +53,8 @@ def job_id(text: str) -> JobId:
     if not fits or not text.replace("-", "").replace("_", "").isalnum():
         raise InputRefused(
             f"{text!r} is not a job's id",
-            next_step="list your jobs with: s3export list-jobs",
+            next_step="it has letters, digits, - and _ alone; AWS's are listed by: "
+            "s3export list-jobs",
         )
     return JobId(text)
 

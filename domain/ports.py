@@ -809,6 +809,17 @@ class Containers(Protocol):
         """
 
     @abstractmethod
+    def make_room(self, tree: WritableTree, path: TreePath) -> int:
+        """Return how many bytes a new container can have at most.
+
+        What a kill left of one for the same path is removed, so that its room counts.
+
+        Raises:
+            errors.DeviceFailed: It cannot be removed.
+
+        """
+
+    @abstractmethod
     def create(
         self,
         tree: WritableTree,
@@ -822,7 +833,7 @@ class Containers(Protocol):
         It takes all of its room at once: writing to it never finds the disk full below.
         It is on the disk, and stands at ``path``, when it is whole; after a failure or
         a kill nothing stands there. What a kill left under another name beside it is
-        removed by the next call for the same path.
+        removed by the next call for the same path, or by `make_room`.
 
         Sectors that were never written hold what the disk gives for them, as after
         TrueCrypt's quick format: how much is used can be seen without the password.

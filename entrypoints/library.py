@@ -63,6 +63,7 @@ from s3export.domain.services.create_job import (
     CreateJobPlan,
     DiskWishes,
 )
+from s3export.domain.services.disk_notes import log_on
 from s3export.domain.services.follow_jobs import (
     DETAILS_AT_ONCE,
     FollowJobs,
@@ -352,7 +353,7 @@ def plan_load(
     wishes: DiskWishes = AS_USUAL,
     encryption: Encryption = Encryption.TRUECRYPT,
     job_id: str | None = None,
-    continue_from: bytes | None = None,
+    continue_from: bytes | str | None = None,
     start_over: bool = False,
     keys: KeyRing | None = None,
     forks: int | None = None,
@@ -369,7 +370,8 @@ def plan_load(
         encryption: TrueCrypt with the manifest's password by default.
         job_id: Names log and container; by default that of SIGNATURE on the disk, or a
             new one.
-        continue_from: The export log of the disk before this one.
+        continue_from: The export log of the disk before this one; or where it is: a
+            file, ``s3://bucket/key``, or that disk itself.
         start_over: Erase the disk even where it holds a part of this very load.
         keys: Asked for the container's password; by default the manifest's.
         forks: Objects fetched at once.
@@ -384,13 +386,16 @@ def plan_load(
     manifest = app.adapters.manifests().read(manifest_path).selection()
     service: LoadDisk = app.use_cases.load_disk()
     begin = Place()
+    keys = keys or GivenKeys(manifest.truecrypt_password)
     if continue_from is not None:
+        if isinstance(continue_from, str):
+            continue_from = _log_at(app, continue_from, keys)
         log = parse_export_log(continue_from, "the log to continue from")
         begin = place_after(log.entries, manifest.sources())
     plan = service.plan(
         manifest,
         device,
-        keys or GivenKeys(manifest.truecrypt_password),
+        keys,
         LoadWishes(
             wishes,
             encryption,
@@ -400,6 +405,11 @@ def plan_load(
             start_over,
         ),
     )
+    if not plan.resumes and not plan.survey.objects and continue_from is not None:
+        raise InputRefused(
+            "the log to continue from reaches the end of what the manifest selects: "
+            "no further disk is needed",
+        )
     if not plan.resumes and not plan.survey.objects:
         raise InputRefused(
             f"{manifest_path} selects nothing that is there now: nothing to load",
@@ -889,6 +899,18 @@ def _content(app: "AnyApplication", where: str, what: str) -> bytes:
     from s3export.adapters.input_files import content_of
 
     return content_of(where, what)
+
+
+def _log_at(app: "AnyApplication", where: str, keys: KeyRing) -> bytes:
+    """Return an export log: of a file, an object, or a disk that was loaded."""
+    from s3export.adapters.input_files import is_a_disk
+
+    if where.startswith("s3://") or not is_a_disk(where):
+        return _content(app, where, "an export log")
+    devices: BlockDevices = app.adapters.block_devices()
+    opening: OpenBackup = app.use_cases.open_backup()
+    with opening(devices.inspect(where), None, AS_IT_COMES, keys) as opened:
+        return log_on(opened.tree, where)
 
 
 def _following(app: "AnyApplication") -> FollowJobs:

@@ -131,6 +131,6 @@ _TEMPLATE = """\
 # forks = 8                             # files hashed, requests made at once
 # sample_size = 100                     # how many files a verification draws
 # backup_directory = "/var/lib/s3export/erased-disks"
-# ignore = ["few-objects"]              # rules of manifests to be silent about
+# ignore = ["comment-in-value"]         # rules of manifests to be silent about
 # request_payer = true                  # you pay for the requests
 """

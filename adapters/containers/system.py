@@ -156,6 +156,11 @@ class SystemContainers(Containers):
         in_userspace = by_the_kernel and self._fuse.available()
         return f"{by_the_kernel}, and {in_userspace}" if in_userspace else ""
 
+    def make_room(self, tree: WritableTree, path: TreePath) -> int:
+        """Return what is free without the file that a killed run left."""
+        tree.remove(_incomplete(path))
+        return tree.free_bytes()
+
     def create(
         self,
         tree: WritableTree,
@@ -173,8 +178,7 @@ class SystemContainers(Containers):
         mounted = _mounted(tree)
         tree.make_room_for(path)
         new = _incomplete(path)
-        tree.remove(new)  # what a killed run left: its room counts as free
-        if size > tree.free_bytes():
+        if size > self.make_room(tree, path):
             raise DiskFull(f"no room for a container of {size_bytes:,} bytes")
         try:
             self._make(mounted, new, size, password, label)

@@ -77,6 +77,10 @@ class MemoryContainers(Containers):
             raise ValueError(f"no container of kind {kind} is made")
         return self.lacks.get(kind, "")
 
+    def make_room(self, tree: WritableTree, path: TreePath) -> int:
+        """Return what is free: nothing is ever left half made."""
+        return tree.free_bytes()
+
     def create(
         self,
         tree: WritableTree,

@@ -185,6 +185,31 @@ def _log(
     return log, LogOrigin(name, ON_DISK)
 
 
+def log_on(tree: FileTree, name: str) -> bytes:
+    """Return the export log of a disk that was loaded.
+
+    Args:
+        name: What messages call the disk.
+
+    Raises:
+        InputRefused: There is none, or more than one.
+
+    """
+    try:
+        names = tree.names(LOAD_DIRECTORY)
+        logs = [found for found in names if found.startswith(LOG_PREFIX)]
+        if len(logs) == 1:
+            path = join(LOAD_DIRECTORY, logs[0])
+            return _content(tree, path, _LARGEST_LOG_BYTES)
+        what = f"it holds {len(logs)} export logs"
+    except (DeviceUnreadable, FileUnreadable) as error:
+        what = error.message
+    raise InputRefused(
+        f"{name} tells not where its load ended: {what}",
+        next_step="name the export log itself, a file or s3://bucket/key",
+    )
+
+
 # --- the selection ----------------------------------------------------------------
 
 

@@ -134,7 +134,8 @@ class LoadPlan:
         if self.request.log_bucket:
             log += f" and to s3://{self.request.log_bucket}/{self.request.log_key}"
         if self.resumes:
-            return (f"go on with job {job} on {disk}; nothing is erased", load, log)
+            rest = f"load what is left of {self.survey.first.objects:,} objects"
+            return (f"go on with job {job} on {disk}; nothing is erased", rest, log)
         what = "the partition" if self.facts.kind is DeviceKind.PARTITION else "it"
         if self.encryption is Encryption.LUKS2:
             made = "a LUKS2 container with an ext4 file system"
@@ -307,7 +308,12 @@ class LoadDisk:
         if lacking:
             raise KernelLacks(
                 f"no {encryption.value} container can be made here: {lacking}",
-                next_step="choose another with --encrypt truecrypt, luks2 or none",
+                next_step="choose another: "
+                + " or ".join(
+                    f"--encrypt {other.value}"
+                    for other in Encryption
+                    if other is not encryption
+                ),
             )
 
     def _marker(
@@ -403,7 +409,8 @@ class LoadDisk:
                 yield tree
                 return
             if plan.container not in tree.names(ROOT):
-                size = tree.free_bytes() - SPARE_BYTES
+                room = self.containers.make_room(tree, plan.container)
+                size = room - SPARE_BYTES
                 self.containers.create(
                     tree,
                     plan.container,
@@ -430,6 +437,9 @@ def _going_on(plan: LoadPlan) -> Iterator[None]:
             "what is on the disk is damaged, and the load cannot go on: the same "
             "command with --start-over erases the disk and loads it anew"
         )
+        raise
+    except PasswordRefused as error:
+        error.next_step = f"check the password; then {way_on}"
         raise
     except S3ExportError as error:
         first = f"{error.next_step}; then " if error.next_step else ""

@@ -7,7 +7,12 @@ from pathlib import Path
 from s3export.adapters.command_lines import open_editor
 from s3export.adapters.commands import Commands
 from s3export.adapters.output_files import write_private
-from s3export.domain.errors import FileRefused, InputRefused, SettingsRejected
+from s3export.domain.errors import (
+    DeviceError,
+    FileRefused,
+    InputRefused,
+    SettingsRejected,
+)
 from s3export.domain.secret import Secret
 from s3export.entrypoints.cli.commands import Call
 from s3export.entrypoints.cli.exit_codes import ExitCode
@@ -130,7 +135,13 @@ def _opened(editor: str, path: Path) -> None:
             f"the editor {editor!r} cannot be read: {error}",
             next_step="set VISUAL or EDITOR to a program",
         ) from error
-    status = Commands().run_on_the_terminal(line)
+    try:
+        status = Commands().run_on_the_terminal(line)
+    except DeviceError as error:
+        raise InputRefused(
+            f"the editor {editor!r} does not start: {error.message}",
+            next_step="set VISUAL or EDITOR to a program that is there",
+        ) from error
     if status:
         raise InputRefused(
             f"the editor {line.program} ended with status {status}; "

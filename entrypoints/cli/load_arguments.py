@@ -43,7 +43,8 @@ def add_load(command: Callable[..., argparse.ArgumentParser]) -> None:
     load.add_argument(
         "--continue-from",
         metavar="LOG",
-        help="begin after the last object of this export log: that of the disk before",
+        help="begin after the last object of this export log, that of the disk before: "
+        "a file, s3://bucket/key, or that disk itself",
     )
     load.add_argument(
         "--start-over",

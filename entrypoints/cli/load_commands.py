@@ -1,6 +1,5 @@
 """Plan a load, have it confirmed, carry it out, and say what is on the disk."""
 
-from s3export.adapters.input_files import content_of
 from s3export.adapters.reports import documents
 from s3export.domain.services.create_job import DiskWishes
 from s3export.domain.services.load_disk import Encryption, LoadedDisk, LoadPlan
@@ -46,7 +45,10 @@ def load_device(call: Call) -> int:
         terminal.warn(f"the log did not reach its bucket: {loaded.result.log_error}")
     back = _read_back(call, plan) if arguments.read_back else None
     report = _verified(call, plan) if arguments.then_verify else None
-    lines = [*load_wording.loaded_lines(loaded, back, arguments.manifest)]
+    key_words = []
+    if arguments.password_file:
+        key_words = ["--password-file", arguments.password_file]
+    lines = [*load_wording.loaded_lines(loaded, back, arguments.manifest, key_words)]
     if report:
         lines += wording.summary_lines(report)
     terminal.result(lines, documents.loaded_document(loaded, back, report))
@@ -55,9 +57,6 @@ def load_device(call: Call) -> int:
 
 def _planned(call: Call) -> LoadPlan:
     arguments = call.arguments
-    log = None
-    if arguments.continue_from:
-        log = content_of(arguments.continue_from, "an export log")
     return library.plan_load(
         arguments.manifest,
         arguments.device,
@@ -69,7 +68,7 @@ def _planned(call: Call) -> LoadPlan:
         encryption=Encryption(arguments.encrypt),
         job_id=arguments.job_id,
         start_over=arguments.start_over,
-        continue_from=log,
+        continue_from=arguments.continue_from,
         keys=keys_of(call),
         application=call.application,
     )

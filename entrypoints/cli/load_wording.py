@@ -1,7 +1,7 @@
 """Loads in words, for people."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from s3export.domain.counting import counted
 from s3export.domain.devices import describe
@@ -76,9 +76,16 @@ def warnings(plan: LoadPlan) -> Iterator[str]:
 
 
 def loaded_lines(
-    loaded: LoadedDisk, back: ReadBackResult | None, manifest: str
+    loaded: LoadedDisk,
+    back: ReadBackResult | None,
+    manifest: str,
+    key_words: Sequence[str] = (),
 ) -> Iterator[str]:
-    """Say what is on the disk now, and what to do next."""
+    """Say what is on the disk now, and what to do next.
+
+    Args:
+        key_words: The options that the password comes by, for the next command.
+    """
     plan, result = loaded.plan, loaded.result
     disk = harmless(plan.facts.path)
     yield (
@@ -114,19 +121,11 @@ def loaded_lines(
             f"The disk is FULL. The next one begins with operation "
             f"{begin.operation + 1}, beginMarker: {harmless(begin.begin_marker)!r}"
         )
-        yield (
-            "  next: copy the log from this disk, then: "
-            + shlex.join(
-                [
-                    "s3export",
-                    "load-device",
-                    manifest,
-                    "DEVICE",
-                    "--continue-from",
-                    "LOG",
-                ]
-            )
-        )
+        log = plan.facts.path
+        if _in_bucket(loaded):
+            log = f"s3://{plan.request.log_bucket}/{plan.request.log_key}"
+        words = ["load-device", manifest, "DEVICE", "--continue-from", log]
+        yield f"  next: {harmless(shlex.join(['s3export', *words]))}"
     if result.errors:
         lacks = counted(result.errors, "object")
         yield f"NOT complete: {lacks} could not be written; the log says which"
@@ -135,7 +134,7 @@ def loaded_lines(
             f"The log did not reach s3://{plan.request.log_bucket}: "
             f"{harmless(result.log_error)}; the same command sends it again"
         )
-    words = ["verify-backup", plan.facts.path, "--manifest", manifest]
+    words = ["verify-backup", plan.facts.path, "--manifest", manifest, *key_words]
     yield f"Verify it: {shlex.join(['s3export', *words, '--sample-size', 'all'])}"
 
 

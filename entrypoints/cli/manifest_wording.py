@@ -7,10 +7,20 @@ from dataclasses import replace
 from s3export.domain.counting import counted
 from s3export.domain.errors import Problem, Severity
 from s3export.domain.manifests.fields import Field, Kind
+from s3export.domain.manifests.rules import MISSING, PLACEHOLDER
 from s3export.domain.services.survey_selection import Survey
 from s3export.entrypoints.cli.sizes import size
 from s3export.entrypoints.cli.terminal import columns, harmless
 from s3export.entrypoints.library import ManifestCheck
+
+_FIELDS_OF_LOADS = {
+    MISSING.name: ("operations",),
+    PLACEHOLDER.name: (
+        *("logBucket", "logPrefix", "operations"),
+        *("recoveryDirectory", "trueCryptPassword"),
+    ),
+}
+"""The fields, by the rule that they break, that a load cannot do without."""
 
 
 def check_lines(check: ManifestCheck, *, quiet_warnings: bool) -> Iterator[str]:
@@ -26,10 +36,23 @@ def check_lines(check: ManifestCheck, *, quiet_warnings: bool) -> Iterator[str]:
         yield from survey_lines(check.survey)
     if not check.valid:
         yield "Not valid: a job cannot be created from it."
+        if _loads(check):
+            yield (
+                "For load-device it is enough: what is missing is for AWS's jobs alone."
+            )
     elif any(p.severity is Severity.WARNING for p in shown):
         yield "Valid. What is meant can be silenced: --ignore RULE."
     else:
         yield "Valid."
+
+
+def _loads(check: ManifestCheck) -> bool:
+    """Say whether all that is wrong is of no matter to a load."""
+    wrong = [p for p in check.problems if p.severity is Severity.ERROR]
+    return check.manifest is not None and all(
+        p.rule in _FIELDS_OF_LOADS and not p.field.startswith(_FIELDS_OF_LOADS[p.rule])
+        for p in wrong
+    )
 
 
 def written_lines(path: str, check: ManifestCheck) -> Iterator[str]:
@@ -43,6 +66,8 @@ def written_lines(path: str, check: ManifestCheck) -> Iterator[str]:
         yield from (harmless(line) for line in columns(rows))
     yield from (harmless(line) for line in columns([_row(p) for p in others]))
     yield f"Then: s3export check-manifest {harmless(path)}"
+    if _loads(check):
+        yield "For load-device nothing is left: that is for AWS's jobs alone."
 
 
 def survey_lines(survey: Survey) -> Iterator[str]:

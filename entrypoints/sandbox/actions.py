@@ -123,8 +123,12 @@ def _serve(application: Application, terminal: Terminal, port: int) -> int:
                 "manifest": box.manifest,
             },
         )
-        while True:
-            signal.pause()  # until INT or TERM
+        try:
+            while True:
+                signal.pause()  # until INT or TERM
+        except BaseException as ended:
+            ended.add_note("the sandbox is gone; s3export sandbox makes a new one")
+            raise
 
 
 def _deliver(

@@ -105,6 +105,16 @@ class ContainersContract:
         assert before - empty >= SIZE
         assert arranged.tree.free_bytes() == empty
 
+    def test_as_much_room_as_it_tells_can_be_taken(self, arranged: Arranged) -> None:
+        """Less some MiB for what the disk needs of its own."""
+        room = arranged.containers.make_room(arranged.tree, PATH)
+        assert room == pytest.approx(arranged.tree.free_bytes(), rel=0.01)
+
+        size = room - (4 << 20)
+        arranged.containers.create(arranged.tree, PATH, size, PASSWORD, "x")
+
+        assert arranged.tree.free_bytes() < (6 << 20)
+
     def test_sizes_are_rounded_down_to_whole_mib(self, arranged: Arranged) -> None:
         """Some bytes more than 12 MiB are 12 MiB."""
         arranged.containers.create(arranged.tree, PATH, SIZE + 12345, PASSWORD, "x")

@@ -157,8 +157,8 @@ def test_several_disks_hold_everything_together(
     run: Run, s3: Any, archive: str, manifest: str, tmp_path: Path
 ) -> None:
     """Each goes on by the log of the one before, and says how the next one does."""
-    images = [new_image(tmp_path / f"disk{n}.img", 20) for n in range(4)]
-    for number in range(4):
+    images = [new_image(tmp_path / f"disk{n}.img", 24) for n in range(6)]
+    for number in range(8):
         key, body = f"c/{number}", bytes([number]) * (4 << 20)
         s3.put_object(Bucket=archive, Key=key, Body=body)
     written = 0
@@ -174,10 +174,33 @@ def test_several_disks_hold_everything_together(
         log = s3.get_object(Bucket="logs", Key=f"export-log-{told['job_id']}")["Body"]
         path = tmp_path / "log"
         path.write_bytes(log.read())
-        more = ["--continue-from", str(path)]
+        ways = [image, f"s3://logs/export-log-{told['job_id']}", str(path)]
+        more = ["--continue-from", ways[images.index(image) % 3]]
 
-    assert written == OBJECTS + 13
-    assert more
+    assert written == OBJECTS + 17
+    assert images.index(image) >= 2
+    done = run(
+        *arguments(manifest, images[0], tmp_path, "--encrypt", "none"),
+        "--continue-from",
+        image,
+    )
+    assert done.code == 4
+    assert "no further disk is needed" in done.err
+
+
+def test_the_log_within_a_container_says_where_the_next_disk_begins(
+    run: Run, manifest: str, image: str, s3: Any, archive: str, tmp_path: Path
+) -> None:
+    """The disk itself is named, and opened with the manifest's password."""
+    ran = run(*arguments(manifest, image, tmp_path))
+    assert ran.code == 0, ran.err
+    s3.put_object(Bucket=archive, Key="zz/later", Body=b"later")
+    other = new_image(tmp_path / "other.img", 60)
+
+    second = run(*arguments(manifest, other, tmp_path), "--continue-from", image)
+
+    assert second.code == 0, second.err
+    assert second.document()["written"] == 1
 
 
 def test_what_cannot_be_done_is_refused_and_the_disk_is_untouched(

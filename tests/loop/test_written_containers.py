@@ -250,6 +250,20 @@ def test_a_run_killed_before_it_wrote_leaves_what_can_be_cleaned(
         assert file_system_check(tree, tmp_path / "plain.img") == ""
 
 
+def test_the_room_of_what_a_killed_run_left_counts_as_free(
+    containers: SystemContainers, disk: WritableTree
+) -> None:
+    """Else the next run finds too little for its container."""
+    free = containers.make_room(disk, PATH)
+    begun = TreePath(b"." + PATH + b".incomplete")
+    disk.write(begun, [bytes(MIB)] * 40)
+    disk.sync()
+    assert disk.free_bytes() < free - 39 * MIB
+
+    assert containers.make_room(disk, PATH) == pytest.approx(free, abs=MIB)
+    assert begun not in disk.names(ROOT)
+
+
 def test_an_interrupted_run_releases_everything_itself(
     devices: BlockDevices,
     containers: SystemContainers,

@@ -297,6 +297,33 @@ def test_a_load_is_begun_anew_when_that_is_said(scene: Scene) -> None:
     assert (loaded.result.written, loaded.result.taken_over) == (300, 0)
 
 
+def test_a_container_that_was_begun_leaves_its_room_to_the_next_one(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed while it was made, the load goes on: how much is free is asked after."""
+    begun = TreePath(b".begun")
+
+    def killed(tree: MemoryWritableTree, *_: object) -> NoReturn:
+        tree.write(begun, [bytes(tree.free_bytes() - 1000)])
+        raise Unreachable("killed")
+
+    def room(tree: MemoryWritableTree, _: TreePath) -> int:
+        tree.remove(begun)
+        return tree.free_bytes()
+
+    with monkeypatch.context() as while_killed:
+        while_killed.setattr(scene.containers, "create", killed)
+        with pytest.raises(Unreachable):
+            scene.load.carry_out(scene.plan(Encryption.TRUECRYPT))
+    monkeypatch.setattr(scene.containers, "make_room", room)
+
+    plan = scene.plan(Encryption.TRUECRYPT)
+    loaded = scene.load.carry_out(plan)
+
+    assert plan.resumes
+    assert loaded.result.written == 300
+
+
 def test_a_damaged_disk_is_not_gone_on_with_for_ever(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -323,7 +323,7 @@ complete -c s3export -n '_shtab_s3export_using load-device' -l encrypt -xka "tru
 complete -c s3export -n '_shtab_s3export_using load-device' -l password-file -xka "(__fish_complete_path (commandline -ct))" -d 'its first line is the password'
 complete -c s3export -n '_shtab_s3export_using load-device' -l password-stdin -d 'the first line of the input is'
 complete -c s3export -n '_shtab_s3export_using load-device' -l job-id -x -d 'names log and container; by default that of SIGNATURE on the disk, or a new one'
-complete -c s3export -n '_shtab_s3export_using load-device' -l continue-from -x -d 'begin after the last object of this export log: that of the disk before'
+complete -c s3export -n '_shtab_s3export_using load-device' -l continue-from -x -d 'begin after the last object of this export log, that of the disk before: a file, s3://bucket/key, or that disk itself'
 complete -c s3export -n '_shtab_s3export_using load-device' -l start-over -d 'erase the disk even where it holds a part of this very load'
 complete -c s3export -n '_shtab_s3export_using load-device' -l read-back -d 'read the disk again at the end, and compare with what was written'
 complete -c s3export -n '_shtab_s3export_using load-device' -l then-verify -d 'verify the disk against S3 at the end: all files, and completeness'
