@@ -103,6 +103,10 @@ class SettingsRejected(InputRefused):
     """The settings (file, environment, options) do not fit together."""
 
 
+class NoReport(InputRefused):
+    """A file holds another document than the report of a verification."""
+
+
 class NothingToCompareWith(InputRefused):
     """Neither a bucket nor a manifest says what the backup should equal."""
 

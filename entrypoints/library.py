@@ -5,7 +5,7 @@ default the real parts, wired from the settings file and the environment) and ra
 subclasses of `S3ExportError`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -152,17 +152,23 @@ def examine_machine(
         raise InputRefused(str(error)) from error
 
 
+def _ignored(_: str) -> None:
+    pass
+
+
 def verification_history(
     reports: Sequence[str],
     *,
     confidence: float = DEFAULT_LEVEL,
     since: datetime | None = None,
+    passed_over: Callable[[str], object] = _ignored,
 ) -> tuple[ContentHistory, ...]:
     """Say what has ever been verified, and what all runs prove together.
 
     Args:
         reports: JSON reports of `verify_backup`, or directories of them.
         since: Runs before are shown and not counted: what they found was put right.
+        passed_over: Told the JSON files of directories that are no reports.
 
     Returns:
         One for each backup and content; those with differences first.
@@ -174,7 +180,7 @@ def verification_history(
         raise InputRefused(f"{confidence} is no confidence: between 0 and 1 it must be")
     from s3export.adapters.reports.past_runs import past_runs
 
-    return history(past_runs(_each(reports)), confidence, since)
+    return history(past_runs(_each(reports), passed_over), confidence, since)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Reports read back for their place in a backup's history."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,22 +8,38 @@ from typing import Any
 from s3export.adapters.reports.documents import findings_sha256
 from s3export.adapters.reports.reading import damaged, read_report
 from s3export.domain.confidence import Bound
-from s3export.domain.errors import FileRefused, InputRefused
+from s3export.domain.errors import FileRefused, InputRefused, NoReport
 from s3export.domain.history import Backup, Content, PastRun
 from s3export.domain.verification import Outcome, Verdict
 
 _NUMBERS = range(1 << 63)  # of files or bytes: file systems have no larger ones
 
 
-def past_runs(paths: Sequence[str]) -> Iterator[PastRun]:
+def past_runs(
+    paths: Sequence[str], passed_over: Callable[[str], object]
+) -> Iterator[PastRun]:
     """Read reports; of a directory all files in it that end in ``.json``.
+
+    Args:
+        passed_over: Told the files of directories that are other JSON documents.
 
     Raises:
         FileRefused, InputRefused: One is no report, or a damaged one; or there is none.
     """
     for path in paths:
+        named = not Path(path).is_dir()
+        found = 0
         for file in _files(path):
-            yield past_run(file)
+            try:
+                yield past_run(file)
+            except NoReport:
+                if named:
+                    raise
+                passed_over(file)
+            else:
+                found += 1
+        if not found:
+            raise _none_in(path)
 
 
 def past_run(path: str) -> PastRun:
@@ -51,11 +67,15 @@ def _files(path: str) -> Sequence[str]:
     except OSError as error:
         raise FileRefused(f"{path}: {error.strerror}") from error
     if not found:
-        raise InputRefused(
-            f"{path}: there is no report in it",
-            next_step="keep reports there with: verify-backup --report FILE.json",
-        )
+        raise _none_in(path)
     return found
+
+
+def _none_in(path: str) -> InputRefused:
+    return InputRefused(
+        f"{path}: there is no report in it",
+        next_step="keep reports there with: verify-backup --report FILE.json",
+    )
 
 
 def _run(path: str, report: Any) -> PastRun:

@@ -8,7 +8,7 @@ from typing import Any
 from s3export.adapters.input_files import content_of
 from s3export.adapters.reports.documents import REPORT_SCHEMA, unpacked
 from s3export.domain.backup_layout import ObjectName
-from s3export.domain.errors import InputRefused
+from s3export.domain.errors import InputRefused, NoReport
 from s3export.domain.verification import EarlierRun, Outcome
 
 Document = Mapping[str, Any]
@@ -21,7 +21,8 @@ def read_report(path: str) -> Document:
 
     Raises:
         FileRefused: The file cannot be read.
-        InputRefused: It is no such report.
+        NoReport: It is another JSON document.
+        InputRefused: It is no JSON.
     """
     content = content_of(path, "a report (.json)")
     try:
@@ -30,7 +31,7 @@ def read_report(path: str) -> Document:
         raise InputRefused(f"{path}: not JSON: {error}", next_step=_GIVE) from error
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema != REPORT_SCHEMA:
-        raise InputRefused(
+        raise NoReport(
             f"{path}: not a report of schema {REPORT_SCHEMA}",
             next_step=_GIVE,
         )

@@ -25,7 +25,12 @@ def history(call: Call) -> int:
     """Show what has ever been verified; differences go before everything."""
     arguments = call.arguments
     parts = library.verification_history(
-        arguments.reports, confidence=arguments.confidence, since=arguments.since
+        arguments.reports,
+        confidence=arguments.confidence,
+        since=arguments.since,
+        passed_over=lambda path: call.terminal.warn(
+            f"{path} is no report: passed over"
+        ),
     )
     call.terminal.result(
         history_wording.history_lines(parts, arguments.since),

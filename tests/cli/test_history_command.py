@@ -93,6 +93,29 @@ def test_a_report_that_was_changed_is_refused(run: Run, reports: Path) -> None:
         assert f"{path}: the report is damaged" in ran.err
 
 
+def test_another_document_among_the_reports_is_passed_over(
+    run: Run, reports: Path
+) -> None:
+    """With a warning; named itself, or alone in its directory, it is refused."""
+    before = run("history", str(reports))
+    other = reports / "other.json"
+    other.write_text('{"schema": "of something else"}')
+
+    among = run("history", str(reports))
+
+    assert (among.code, among.out) == (before.code, before.out)
+    assert f"{other} is no report: passed over" in among.err
+    assert run("history", str(other)).code == 4
+    for report in reports.glob("*.json"):
+        if report != other:
+            report.unlink()
+    alone = run("history", str(reports))
+    assert (alone.code, "there is no report in it" in alone.err) == (4, True)
+    other.write_text('{"schema": "s3export/ver')
+    cut_off = run("history", str(reports))
+    assert (cut_off.code, "not JSON" in cut_off.err) == (4, True)
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [("absent.json", "no such file"), (".", "there is no report in it")],
