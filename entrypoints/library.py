@@ -423,6 +423,12 @@ def plan_load(
         )
     if not plan.resumes and not plan.survey.first.objects:
         large = plan.survey.too_large[0]
+        if large.size_bytes < plan.facts.size_bytes // 4:
+            raise InputRefused(
+                f"{device} of {plan.facts.size_bytes:,} bytes is too small: file "
+                "system and container leave no room for files",
+                next_step="take a disk of 100 MB at the least",
+            )
         raise InputRefused(
             f"the object {large.key!r} of {large.size_bytes:,} bytes fits on no disk "
             "of this size",

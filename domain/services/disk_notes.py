@@ -235,7 +235,7 @@ def _selected(
                 "it is not said what the backup should equal, and the disk does not "
                 "say it"
             )
-        buckets = dict.fromkeys(_shown(one.bucket, one.prefix) for one in found.sources)
+        buckets = dict.fromkeys(map(_span, found.sources))
         warnings.append(
             f"that it should equal {', '.join(buckets)} is the disk's own word "
             f"({name}): --bucket or --manifest makes it yours"
@@ -268,6 +268,16 @@ def _selected(
         "must be on other disks; --whole looks for all"
     )
     return part, SelectionOrigin(name, found.job_id, named=True, part=left_out)
+
+
+def _span(source: Source) -> str:
+    """Name what a source selects, with the markers that it begins and ends with."""
+    said = _shown(source.bucket, source.prefix)
+    if source.begin_marker:
+        said += f" after {source.begin_marker}"
+    if source.end_marker:
+        said += f" up to {source.end_marker}"
+    return said
 
 
 def _selection(tree: FileTree, name: str) -> LoadSelection | None:

@@ -48,8 +48,10 @@ from s3export.domain.services.ready_disk import refuse_unsafe, signature_on
 SPARE_BYTES = 16 << 20
 """Kept free beside a container, for what else is on the disk."""
 
-_BESIDE_BYTES = 4 << 20
-"""Not for files: what the partition table takes, and what is kept for the log."""
+_BESIDE_BYTES = 6 << 20
+_BESIDE_SHARE = 100
+"""Not for files: what the partition table takes, what is kept for the log, and one part
+in a hundred, so that a plan promises no more than the disk holds."""
 
 _JOB_DIGITS = "123456789ABCDEFGHIJKLMNPQRSTUVWXYZ"
 _JOB_LENGTH = 5
@@ -233,7 +235,8 @@ class LoadDisk:
             manifest.log_bucket,
             manifest.log_key(name) if manifest.log_bucket else "",
         )
-        inside = max(0, facts.size_bytes - _BESIDE_BYTES)
+        beside = _BESIDE_BYTES + facts.size_bytes // _BESIDE_SHARE
+        inside = max(0, facts.size_bytes - beside)
         if encryption is Encryption.TRUECRYPT:
             inside = room_inside(inside, SPARE_BYTES)
         survey = self.survey(request, inside)

@@ -33,8 +33,8 @@ class LoadSurvey:
     """What a load selects.
 
     Attributes:
-        shares: One a disk of this size, as far as reckoned.
-        too_large: Objects that fit on no such disk.
+        shares: One a disk of this size, as far as reckoned, up to what is too large.
+        too_large: The first object that fits on no such disk: the load ends before it.
         archived: How many objects must be restored before they can be read.
         archived_names: Some of them, as ``s3://bucket/key``.
         bytes_a_second: Measured on a few objects; ``None`` where nothing was read.
@@ -104,7 +104,8 @@ class SurveyLoad:
                 listed = item.listed
                 objects += 1
                 size += listed.size_bytes
-                filling.add(item.operation, listed.key, listed.size_bytes)
+                if not filling.too_large:  # the load ends before the first of them
+                    filling.add(item.operation, listed.key, listed.size_bytes)
                 if listed.storage_class in ARCHIVES:
                     cold += 1
                     if len(archived) < _MOST_NAMED:

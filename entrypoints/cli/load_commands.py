@@ -40,7 +40,7 @@ def load_device(call: Call) -> int:
         )
     loaded = library.load_device(plan, application=call.application)
     if arguments.read_back or arguments.then_verify:
-        terminal.tell(next(load_wording.loaded_lines(loaded, None, arguments.manifest)))
+        terminal.tell("Loaded. Reading it again now.")
     if loaded.result.log_error:
         terminal.warn(f"the log did not reach its bucket: {loaded.result.log_error}")
     back = _read_back(call, plan) if arguments.read_back else None
@@ -50,7 +50,7 @@ def load_device(call: Call) -> int:
         key_words = ["--password-file", arguments.password_file]
     lines = [*load_wording.loaded_lines(loaded, back, arguments.manifest, key_words)]
     if report:
-        lines += wording.summary_lines(report)
+        lines[-1:] = wording.summary_lines(report)
     terminal.result(lines, documents.loaded_document(loaded, back, report))
     return _code(loaded, back, report)
 

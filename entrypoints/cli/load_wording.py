@@ -59,7 +59,7 @@ def warnings(plan: LoadPlan) -> Iterator[str]:
     for large in survey.too_large:
         yield (
             f"the object {large.key!r} of {large.size_bytes:,} bytes fits on no disk "
-            "of this size; the load will end before it"
+            "of this size; the load will end before it, and goes on with a larger disk"
         )
     if survey.log_refused:
         yield (

@@ -344,16 +344,28 @@ def test_a_damaged_disk_is_not_gone_on_with_for_ever(
 def test_a_plan_counts_disks_and_what_must_be_restored(scene: Scene) -> None:
     """What fits on no disk is named, too."""
     scene.store.put("b", "cold", b"x", storage_class="DEEP_ARCHIVE")
-    scene.store.put("b", "huge", bytes(SIZE))
+    scene.store.put("b", "z-huge", bytes(SIZE))
     for number in range(3):
         scene.store.put("b", f"large{number}", bytes(30 << 20))
 
     survey = scene.plan().survey
 
     assert (survey.archived, survey.archived_names) == (1, ("s3://b/cold",))
-    assert [large.key for large in survey.too_large] == ["huge"]
+    assert [large.key for large in survey.too_large] == ["z-huge"]
     assert len(survey.shares) > 1
     assert survey.usd > 0
+
+
+def test_a_plan_ends_before_what_fits_on_no_such_disk(scene: Scene) -> None:
+    """What comes after it is not counted to the disk, however small."""
+    scene.store.put("b", "100-huge", bytes(SIZE))
+
+    survey = scene.plan().survey
+
+    assert [large.key for large in survey.too_large] == ["100-huge"]
+    assert (survey.objects, survey.first.objects) == (301, 101)
+    scene.store.put("b", "0", bytes(SIZE))
+    assert scene.plan().survey.first.objects == 0
 
 
 def test_a_full_disk_is_gone_on_with_on_the_next_one(scene: Scene) -> None:
