@@ -44,7 +44,7 @@ mutants: setup  ## change what a verdict rests on; does a test notice? (20 min; 
 fuzz: setup  ## mutated bytes for every reader of what others made (10 min; not in CI)
 	PYTHONPATH=tests $(BIN)/python -m fuzz --seconds $(or $(SECONDS),600)
 
-pictures: setup  ## the pictures of the report in docs/ (10 s; needs chromium and poppler-utils)
+pictures: setup  ## the pictures in docs/, of report and terminal (1 min; root, chromium, poppler-utils)
 	$(BIN)/python tools/screenshots
 
 shell-files: setup  ## make the man page and the completions again from the grammar (2 s)

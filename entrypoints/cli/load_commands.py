@@ -19,8 +19,8 @@ def load_device(call: Call) -> int:
     else:
         call.release_what_was_left()
     plan = _planned(call)
-    lists = arguments.endpoint_url is None if "endpoint_url" in arguments else True
-    planned = list(load_wording.plan_lines(plan, list_prices=lists))
+    of_aws = call.application.settings().endpoint_url is None
+    planned = list(load_wording.plan_lines(plan, list_prices=of_aws))
     if arguments.dry_run:
         lines = [*planned, "Dry run: nothing was changed."]
         if not plan.resumes and not arguments.job_id:
@@ -45,12 +45,13 @@ def load_device(call: Call) -> int:
         terminal.warn(f"the log did not reach its bucket: {loaded.result.log_error}")
     back = _read_back(call, plan) if arguments.read_back else None
     report = _verified(call, plan) if arguments.then_verify else None
-    key_words = []
-    if arguments.password_file:
-        key_words = ["--password-file", arguments.password_file]
-    lines = [*load_wording.loaded_lines(loaded, back, arguments.manifest, key_words)]
+    lines = [*load_wording.loaded_lines(loaded, back, arguments.manifest)]
     if report:
-        lines[-1:] = wording.summary_lines(report)
+        lines += wording.summary_lines(report)
+    else:
+        file = arguments.password_file
+        key_words = ["--password-file", file] if file else []
+        lines.append(load_wording.verify_line(plan, arguments.manifest, key_words))
     terminal.result(lines, documents.loaded_document(loaded, back, report))
     return _code(loaded, back, report)
 

@@ -79,13 +79,8 @@ def loaded_lines(
     loaded: LoadedDisk,
     back: ReadBackResult | None,
     manifest: str,
-    key_words: Sequence[str] = (),
 ) -> Iterator[str]:
-    """Say what is on the disk now, and what to do next.
-
-    Args:
-        key_words: The options that the password comes by, for the next command.
-    """
+    """Say what is on the disk now, and how the next one begins, if it is full."""
     plan, result = loaded.plan, loaded.result
     disk = harmless(plan.facts.path)
     yield (
@@ -134,8 +129,16 @@ def loaded_lines(
             f"The log did not reach s3://{plan.request.log_bucket}: "
             f"{harmless(result.log_error)}; the same command sends it again"
         )
+
+
+def verify_line(plan: LoadPlan, manifest: str, key_words: Sequence[str]) -> str:
+    """Name the command that verifies the disk.
+
+    Args:
+        key_words: The options that its password comes by.
+    """
     words = ["verify-backup", plan.facts.path, "--manifest", manifest, *key_words]
-    yield f"Verify it: {shlex.join(['s3export', *words, '--sample-size', 'all'])}"
+    return f"Verify it: {shlex.join(['s3export', *words, '--sample-size', 'all'])}"
 
 
 _FAULTY = "  the disk, its cable or its enclosure is faulty: load another disk"
