@@ -203,6 +203,20 @@ def test_the_log_within_a_container_says_where_the_next_disk_begins(
     assert second.document()["written"] == 1
 
 
+def test_a_disk_is_verified_when_it_is_loaded(
+    run: Run, manifest: str, image: str, tmp_path: Path
+) -> None:
+    """The summary has the verdict, and no longer the command that asks for it."""
+    line = [word for word in arguments(manifest, image, tmp_path) if word != "--json"]
+
+    ran = run(*line, "--encrypt", "none", "--then-verify")
+
+    assert ran.code == 0, ran.err
+    assert f"Loaded {OBJECTS + 9} objects" in ran.out
+    assert "VERIFIED" in ran.out
+    assert "Verify it:" not in ran.out
+
+
 def test_what_cannot_be_done_is_refused_and_the_disk_is_untouched(
     run: Run, manifest: str, image: str, tmp_path: Path
 ) -> None:
