@@ -355,8 +355,8 @@ _ABOUT = """\
 `make bench` loads a bucket from an endpoint on the same machine, which answers out of
 memory, at once or after a delay as over a long line. What is measured is the client,
 which shares the processors with the endpoint: figures of one run compare with each
-other alone. As root, each run gets a new ext4 file system in an image: ext4 leaves inodes
-alone whose files were removed a minute ago, and looks at each for every new file.
+other alone. As root, each run gets a new ext4 file system in an image: ext4 leaves
+inodes alone whose files were removed a minute ago, and looks at each for a new file.
 Medians; all run in turn. Who has taken 20 s in a case is not run again, and nobody is
 after three minutes of it.
 
