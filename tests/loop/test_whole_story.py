@@ -338,6 +338,29 @@ def test_an_interrupted_verification_leaves_nothing_behind(
     assert "Traceback" not in err
 
 
+def test_what_a_verification_that_goes_on_has_in_use_is_not_pulled_away(
+    capfd: pytest.CaptureFixture[str],
+    nothing_left: None,
+    silent_server: SilentServer,
+    loaded_image: str,
+) -> None:
+    """The next run names it, and advises to wait or to stop it."""
+    started = start_verification(silent_server, loaded_image)
+    try:
+        capfd.readouterr()
+        code = main(["verify-backup", loaded_image, "--bucket=b", "--non-interactive"])
+        err = capfd.readouterr().err
+    finally:
+        started.terminate()
+        started.communicate()
+
+    assert code == 5
+    assert f"that goes on: process {started.pid} (s3export verify-backup" in err
+    assert "wait until it ends" in err
+    assert f"kill {started.pid}" in err
+    assert "umount" not in err
+
+
 def test_what_a_killed_verification_leaves_is_named_and_can_be_cleaned(
     capfd: pytest.CaptureFixture[str],
     nothing_left: None,
