@@ -179,6 +179,11 @@ WEAK = _rule("weak-secret", _WARNING, "A password or PIN that is easily guessed.
 NOT_ASCII = _rule(
     "password-not-ascii", _WARNING, "TrueCrypt 7 cannot type the password."
 )
+PASSWORD_ELSEWHERE = _rule(
+    "password-elsewhere",
+    _WARNING,
+    "For load-device: there is no trueCryptPassword, so that it is asked for one.",
+)
 PIN_DIGITS = _rule("pin-not-digits", _WARNING, "A pinCode is not of digits alone.")
 ODD_BUCKET = _rule(
     "odd-bucket-name",

@@ -191,6 +191,7 @@ complete -c s3export -n '_shtab_s3export_using check-manifest' -l verbose -d 'te
 complete -c s3export -n '_shtab_s3export_using check-manifest' -l online -d 'ask S3, too: buckets, permissions, region, what is selected'
 complete -c s3export -n '_shtab_s3export_using check-manifest' -l device -xka "(__fish_complete_path (commandline -ct))" -d 'the disk that is meant: its serial number and its size'
 complete -c s3export -n '_shtab_s3export_using check-manifest' -l disk-size -x -d 'with --online: how many disks of this size are needed: 4TB'
+complete -c s3export -n '_shtab_s3export_using check-manifest' -l for -xka "create-job load-device" -d 'the command that is to take it: load-device needs no address, customs, serial number or log bucket'
 complete -c s3export -n '_shtab_s3export_using check-manifest' -l ignore -x -d 'be silent about a warning, by its name in brackets; may be repeated'
 complete -c s3export -n '_shtab_s3export_using check-manifest' -l strict -d 'warnings count as errors'
 complete -c s3export -n '_shtab_s3export_using check-manifest' -l list-rules -d 'print the rules and their names'
