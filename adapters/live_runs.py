@@ -40,6 +40,8 @@ def with_runs(
 ) -> DeviceFacts:
     """Return the facts with the run, another than this, that uses each part.
 
+    A loop device that is itself named was attached to be used, as the sandbox does.
+
     Args:
         present: All loop devices of the system.
     """
@@ -55,7 +57,7 @@ def with_runs(
 
     def seen(part: DeviceFacts) -> DeviceFacts:
         run = (
-            held.get(("loop", part.path))
+            (held.get(("loop", part.path)) if part is not facts else None)
             or held.get(("mapping", _mapping(part.path)))
             or _first(held.get(("mount", _place(at))) for at in part.mount_points)
             or (run_that_has_open(part.path, run_directory) if part.held else None)

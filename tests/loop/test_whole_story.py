@@ -55,7 +55,7 @@ def nothing_left() -> Iterator[None]:
 def box(nothing_left: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """A running sandbox that this process's commands talk to."""
     with sandbox(application(Settings())) as running:
-        for name, value in running.server.environment().items():
+        for name, value in running.environment().items():
             monkeypatch.setenv(name, value)
         yield running
 
@@ -223,10 +223,15 @@ def test_the_original_programs_example_on_a_disk(
 def test_the_demonstration_finds_what_it_planted_and_nothing_else(
     capfd: pytest.CaptureFixture[str], box: Sandbox
 ) -> None:
-    """The story that ``make demo`` tells ends as it should."""
+    """The story that ``make demo`` tells ends as it should, and leaves nothing."""
+    usual = Path(Settings().backup_directory)
+    before = sorted(usual.glob("*"))
+
     code = tell(box, standard_terminal(), application(Settings()))
 
     out = capfd.readouterr().out
+    assert sorted(usual.glob("*")) == before
+    assert [*Path(box.backup_directory).iterdir()]
     assert code == 0
     assert out.count("  found   ") == len(PLANTED)
     assert "MISSED" not in out

@@ -73,6 +73,17 @@ def test_what_a_run_that_goes_on_has_mounted_is_not_to_be_unmounted(
         assert "umount" not in refusal.way_out
 
 
+def test_a_loop_device_that_a_run_attached_may_be_used_by_others(
+    run_directory: str,
+) -> None:
+    """The sandbox attaches one for them; what is mounted is in use."""
+    loop = image(run_directory).parts[0]
+    free = replace(loop, kind=DeviceKind.DISK, mount_points=())
+
+    assert refusals_to_write(with_runs(free, [LOOP], run_directory)) == ()
+    assert with_runs(loop, [LOOP], run_directory).run is not None
+
+
 def test_what_a_killed_run_left_can_be_unmounted(
     run_directory: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
