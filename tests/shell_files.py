@@ -2,8 +2,8 @@
 
     make shell-files
 
-They are kept in ``entrypoints/cli/shipped/`` and are in the wheel, so that neither a
-user nor a build needs what makes them; a test makes them again and compares.
+They are kept in ``entrypoints/cli/shipped-files/`` and are in the wheel, so that
+neither a user nor a build needs what makes them; a test makes them again and compares.
 """
 
 import argparse
@@ -73,7 +73,7 @@ def completion(shell: str) -> str:
 
 
 def made() -> Mapping[str, str]:
-    """Return each file's text, by its path below ``shipped/``."""
+    """Return each file's text, by its path below ``shipped-files/``."""
     return {
         "man/s3export.1": man_page(),
         **{name: completion(shell) for shell, name in FILES.items()},

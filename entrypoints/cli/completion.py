@@ -8,7 +8,7 @@ from s3export.entrypoints.cli.exit_codes import ExitCode
 if TYPE_CHECKING:
     from s3export.entrypoints.cli.commands import Call
 
-SHIPPED = Path(__file__).parent / "shipped"
+SHIPPED = Path(__file__).parent / "shipped-files"
 
 FILES = {
     "bash": "bash/s3export",
