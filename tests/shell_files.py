@@ -16,7 +16,7 @@ import shtab
 from argparse_manpage.manpage import Manpage
 
 from s3export.entrypoints.cli.arguments import COMMON_OPTIONS, build_parser
-from s3export.entrypoints.cli.completion import FILES, SHIPPED
+from s3export.entrypoints.cli.completion import FILES, MAN_PAGE, SHIPPED
 from s3export.entrypoints.cli.exit_codes import TABLE
 
 _OF_FILES = {"FILE", "FILE.json", "DIR", "PATH", "FILE.json|.csv|.html"}
@@ -75,7 +75,7 @@ def completion(shell: str) -> str:
 def made() -> Mapping[str, str]:
     """Return each file's text, by its path below ``shipped-files/``."""
     return {
-        "man/s3export.1": man_page(),
+        MAN_PAGE: man_page(),
         **{name: completion(shell) for shell, name in FILES.items()},
     }
 
