@@ -30,7 +30,7 @@ def test_settings_are_shown_with_their_origins(
 ) -> None:
     """Options, variables, lines of the file and defaults, in one document."""
     path = tmp_path / "c.toml"
-    path.write_text('# mine\nbucket = "b"\nignore = ["few-objects", "x"]\n')
+    path.write_text('# mine\nbucket = "b"\nignore = ["overlap", "country-code"]\n')
     monkeypatch.setenv("S3EXPORT_FORKS", "3")
 
     ran = run("config", "show", "--config", str(path), "--region", "r", "--json")
@@ -43,7 +43,7 @@ def test_settings_are_shown_with_their_origins(
         for name, setting in document["settings"].items()
     }
     assert told["bucket"] == ("b", "file", f"{path}:2")
-    assert told["ignore"] == (["few-objects", "x"], "file", f"{path}:3")
+    assert told["ignore"] == (["overlap", "country-code"], "file", f"{path}:3")
     assert told["forks"] == (3, "environment", "S3EXPORT_FORKS")
     assert told["region"] == ("r", "option", "--region")
     assert told["sample_size"] == (100, "default", None)
@@ -74,6 +74,25 @@ def test_a_file_that_cannot_be_used_is_refused_with_every_line(
     assert ran.code == 4
     assert f"buckt from {path}:1: no such setting; did you mean bucket?" in ran.err
     assert f"forks from {path}:2" in ran.err
+
+
+def test_a_rule_that_cannot_be_ignored_is_told_with_its_line(
+    run: Run, editor: Path, tmp_path: Path
+) -> None:
+    """Before a manifest is checked: by show, and by edit."""
+    text = 'bucket = "b"\nignore = ["overlp", "sign", "country-code"]\n'
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+    (editor / "new").write_text(text)
+
+    shown = run("config", "show", "--config", str(path))
+    edited = run("config", "edit", "--config", str(path))
+
+    for ran in (shown, edited):
+        assert ran.code == 4
+        assert f"ignore from {path}:2: 'overlp' is no rule" in ran.err
+        assert "did you mean overlap?" in ran.err
+        assert "the rule sign cannot be ignored" in ran.err
 
 
 def test_the_path_is_told_whether_or_not_the_file_is_there(run: Run) -> None:
