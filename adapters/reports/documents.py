@@ -529,6 +529,7 @@ def _content_document(part: ContentHistory) -> Document:
                 "verdict": run.verdict.value,
                 "differs": run.differs,
                 "differences": run.differences,
+                "other_findings": run.other_findings,
                 "max_differing_files": run.bound.files if run.bound else None,
                 "counted": run in part.counted,
                 "left_out": reasons.get(run.report),
