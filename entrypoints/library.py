@@ -845,6 +845,10 @@ class _Writing(Watch):
         if self.watch:
             self.watch.found(finding)
 
+    def noticed(self, notice: str) -> None:
+        if self.watch:
+            self.watch.noticed(notice)
+
     def unfinished(self, report: Report) -> None:
         failed = _written(self.writer, report, self.paths)
         if failed:  # what cut the run short is what must be told, not this

@@ -13,6 +13,7 @@ from s3export.domain.backup_layout import (
     ObjectName,
     TreePath,
     below,
+    shown,
 )
 from s3export.domain.completeness import Inventory, Listed
 from s3export.domain.confidence import Bound, sample_size, upper_bound
@@ -92,6 +93,9 @@ class Run:
         tree: FileTree,
         stack: ExitStack,
         found: Callable[[Finding], None],
+        *,
+        noticed: Callable[[str], None],
+        where_to_look: str,
     ) -> None:
         self._parts = parts
         self.request = request
@@ -100,6 +104,8 @@ class Run:
         self._tree = tree
         self._stack = stack
         self._found = found
+        self._noticed = noticed
+        self._where_to_look = where_to_look
         self._draw: Draw[TreeFile] = Draw(request.seed, request.most_drawn)
         self._by_path, disbelieved = basis.by_path()
         self.files = BackupFiles(basis.layout, tree, self._by_path)
@@ -152,6 +158,7 @@ class Run:
                 self._spooled(files) if self.request.takes_all else self._chosen(files)
             )
         self.walked = True
+        self._notice_that_nothing_is_there()
         self._note_damage()
         self._note_what_was_not_looked_at(absent)
         self._date_the_export()
@@ -250,6 +257,17 @@ class Run:
             unreadable = Outcome.UNREADABLE
             self._note(Compared(unreadable, unseen, NO_OBJECT, detail=damaged.reason))
         self._damage_told = len(self.files.damaged)
+
+    def _notice_that_nothing_is_there(self) -> None:
+        """Ask whether this is the disk at all, before all is called missing."""
+        objects = self._inventory.count if self._inventory else 0
+        if objects and not self.files.count and not self.files.damaged:
+            notice = (
+                f"there is no file at all below /{shown(self._layout.root)}, and S3 "
+                f"has {counted(objects, 'object')}: {self._where_to_look}"
+            )
+            self.warnings.append(notice)
+            self._noticed(notice)
 
     def _note_what_was_not_looked_at(self, absent: list[str]) -> None:
         odd = self.files.not_looked_at()

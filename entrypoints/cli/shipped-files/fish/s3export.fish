@@ -267,7 +267,7 @@ complete -c s3export -n '_shtab_s3export_using verify-backup' -l confidence -x -
 complete -c s3export -n '_shtab_s3export_using verify-backup' -l completeness -l no-completeness -d 'look for every object that S3 lists (default)'
 complete -c s3export -n '_shtab_s3export_using verify-backup' -l whole -d 'look for all that was named, even if the disk says it holds a part'
 complete -c s3export -n '_shtab_s3export_using verify-backup' -l require -xka "any strong" -d 'strong: 32-bit checksums and uploaders'"'"' claims prove nothing'
-complete -c s3export -n '_shtab_s3export_using verify-backup' -l all-findings -d 'show the files that match, too'
+complete -c s3export -n '_shtab_s3export_using verify-backup' -l all-findings -d 'show the files that match, too, and each object that an empty disk lacks'
 complete -c s3export -n '_shtab_s3export_using verify-backup' -l report -xka "(__fish_complete_path (commandline -ct))" -d 'write the report there, too: .json, .csv or .html; may be repeated'
 complete -c s3export -n '_shtab_s3export_using verify-backup' -l resume -x -d 'go on from an earlier run of this disk'
 complete -c s3export -n '_shtab_s3export_using verify-backup' -l exported-at -x -d 'objects that are newer may differ: 2026-01-31 or 2026-01-31T12:00:00Z'
