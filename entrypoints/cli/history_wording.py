@@ -5,7 +5,7 @@ from datetime import datetime
 
 from s3export.domain.counting import counted
 from s3export.domain.history import Backup, ContentHistory, PastRun
-from s3export.entrypoints.cli.sizes import size
+from s3export.domain.sizes import size
 from s3export.entrypoints.cli.terminal import columns, harmless
 
 

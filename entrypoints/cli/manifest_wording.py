@@ -9,7 +9,7 @@ from s3export.domain.errors import Problem, Severity
 from s3export.domain.manifests import CheckedManifest, for_load
 from s3export.domain.manifests.fields import Field, Kind
 from s3export.domain.services.survey_selection import Survey
-from s3export.entrypoints.cli.sizes import size
+from s3export.domain.sizes import size
 from s3export.entrypoints.cli.terminal import columns, harmless
 from s3export.entrypoints.library import ManifestCheck
 

@@ -5,6 +5,7 @@ import errno
 import io
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,15 @@ from contracts.report_writer_contract import (
 )
 from hypothesis import example, given
 from hypothesis import strategies as st
+from report_samples import report
 from strategies import SETTINGS, keys, paths
 
+from s3export.adapters.reports.html import report_html
 from s3export.adapters.reports.writing import ReportFiles, report_csv, report_json
 from s3export.domain.backup_layout import shown
 from s3export.domain.errors import FileRefused
 from s3export.domain.ports import ReportWriter
+from s3export.domain.sizes import size
 
 
 @dataclass
@@ -180,3 +184,13 @@ def test_a_report_in_json_has_every_finding(found: list[tuple[bytes, str]]) -> N
     assert [(one["path"], one["key"]) for one in told] == [
         (shown(path), key) for path, key in found
     ]
+
+
+def test_the_page_tells_sizes_as_the_terminal_does() -> None:
+    """In the decimal units of disks' labels."""
+    page = report_html(report(0))
+
+    assert size(12345678901) == "12.3 GB"
+    assert "<dd>12.3 GB</dd>" in page
+    assert "below 65.5 kB" in page
+    assert not re.search("[KMGT]iB", page)
