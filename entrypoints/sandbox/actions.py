@@ -115,6 +115,8 @@ def _serve(application: Application, terminal: Terminal, port: int) -> int:
                 "S3 and the export service answer at "
                 f"{box.server.endpoint_url}; bucket {contents.BUCKET} holds "
                 f"{box.objects} objects.",
+                f"The key {contents.NO_PATH} cannot be a path: a plain copy lacks it, "
+                "and is said to differ.",
                 "In another terminal, as root:",
                 f"  export {assignments}",
                 f"  s3export create-job {box.manifest} {box.disk}",

@@ -191,6 +191,22 @@ def test_links_are_not_looked_at_and_are_told(scene: Scene) -> None:
     assert "1 entries are links" in report.warnings[0]
 
 
+@pytest.mark.parametrize("key", ["up/../and-away", "a//b", "/a", "x" * 256])
+def test_a_key_that_can_be_no_path_is_missing_for_a_reason(
+    scene: Scene, key: str
+) -> None:
+    """A plain copy of the bucket lacks it: why so, and what to do."""
+    scene.both("good", b"x")
+    scene.store.put("bkt", key, b"y")
+
+    (finding,) = scene.verify().findings
+
+    assert finding.outcome is Outcome.MISSING_FROM_BACKUP
+    assert finding.detail.startswith("the key has ")
+    assert "it cannot be a path on a disk" in finding.detail
+    assert "load-device puts it into /EXPORT-RECOVERY" in finding.detail
+
+
 def test_the_recovery_directory_is_told_and_not_taken_for_data(scene: Scene) -> None:
     """Neither it nor SIGNATURE nor lost+found are extra files."""
     scene.both("a", b"x")
