@@ -165,3 +165,65 @@ def test_what_is_not_one_of_the_three_is_wrong_usage(run: Run) -> None:
 
     assert ran.code == 2
     assert "show" in ran.err
+
+
+@pytest.fixture
+def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """AWS's configuration, and nothing in the environment."""
+    for name in ("PROFILE", "DEFAULT_PROFILE", "DEFAULT_REGION", "REGION"):
+        monkeypatch.delenv(f"AWS_{name}", raising=False)
+    for name in ("ENDPOINT_URL", "ENDPOINT_URL_S3"):
+        monkeypatch.delenv(f"AWS_{name}", raising=False)
+    path = tmp_path / "aws-config"
+    path.write_text(
+        "[default]\nregion = eu-west-1\n"
+        "[profile other]\nregion = eu-north-1\nendpoint_url = http://s3.test:9000\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(path))
+    return path
+
+
+def test_what_awss_chain_says_is_shown_with_its_origin(
+    run: Run, chain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Profile, region and endpoint, where no setting of ours goes before it."""
+    aws = run("config", "show", "--json").document()["aws"]
+    text = run("config", "show").out
+    of_profile = "profile default of AWS's configuration"
+    assert aws["profile"] == {"value": "default", "origin": "AWS's default"}
+    assert aws["region"] == {"value": "eu-west-1", "origin": of_profile}
+    assert aws["endpoint_url"] == {
+        "value": "https://s3.eu-west-1.amazonaws.com",
+        "origin": "AWS's own, of the region",
+    }
+    assert f"AWS: {of_profile}\n" in text
+
+    monkeypatch.setenv("AWS_PROFILE", "other")
+    aws = run("config", "show", "--json", "--region", "x").document()["aws"]
+    assert aws == {
+        "profile": {"value": "other", "origin": "environment AWS_PROFILE"},
+        "endpoint_url": {
+            "value": "http://s3.test:9000",
+            "origin": "profile other of AWS's configuration",
+        },
+    }
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-south-1")
+    aws = run("config", "show", "--json").document()["aws"]
+    assert aws["region"]["origin"] == "environment AWS_DEFAULT_REGION"
+    assert aws["endpoint_url"] == {
+        "value": "http://127.0.0.1:1",
+        "origin": "environment AWS_ENDPOINT_URL",
+    }
+
+
+def test_a_profile_that_is_not_there_does_not_hide_the_settings(
+    run: Run, chain: Path
+) -> None:
+    """What needs it says so; the settings are shown all the same."""
+    ran = run("config", "show", "--profile", "nobody")
+
+    assert ran.code == 0
+    assert "nobody" in ran.out
+    assert "as AWS's chain has it" in ran.out
