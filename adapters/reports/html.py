@@ -48,6 +48,7 @@ _MEANINGS = {
 _MOST_FOLDERS = 12  # in a plot
 _YEARS = 10
 _BITS_A_CLASS = 4
+_SECTIONS = 16  # of a disk, in the plot of its damage
 _LONGEST_LABEL = 28
 _FINDINGS_A_TABLE = 500
 _MOST_PRINTED = 30  # findings on paper
@@ -336,6 +337,23 @@ def _unreadable(findings: Sequence[Finding]) -> Iterator[str]:
         bars.append(("all other folders", rest, "critical"))
     yield "<h3>Where files cannot be read</h3>"
     yield from _bars("Unreadable files by folder", bars)
+    yield from _by_place(findings, folders.total())
+
+
+def _by_place(findings: Sequence[Finding], unreadable: int) -> Iterator[str]:
+    """Plot where on the disk unreadable files begin, as far as it is known."""
+    places = [f.place_bytes for f in findings if f.place_bytes is not None]
+    if not places:
+        return
+    width = -(-(max(places) + 1) // _SECTIONS)
+    sections = Counter(place // width for place in places)
+    yield f"<p>Where they begin on the disk is known of {len(places):,} of "
+    yield f"{unreadable:,}; counted from the start of their file system.</p>"
+    rows = [
+        (f"{size(n * width)} to {size((n + 1) * width)}", sections[n], "critical")
+        for n in range(_SECTIONS)
+    ]
+    yield from _bars("Unreadable files by place on the disk", rows)
 
 
 def _run(report: Report) -> Iterator[str]:

@@ -592,12 +592,20 @@ class Run:
             actual=compared.actual,
             size_bytes=compared.file.size_bytes,
             detail=compared.detail,
+            place_bytes=self._place_of_damage(compared),
         )
         self.bytes_read += compared.bytes_read
         self.tally.add(finding)
         if self.request.all_findings or finding.outcome is not Outcome.MATCH:
             self.findings.append(finding)
             self._found(finding)
+
+    def _place_of_damage(self, compared: Compared) -> int | None:
+        """Say where an unreadable file lies; nothing of what was not even seen."""
+        seen = compared.file.inode or compared.file.modified_ns
+        if compared.outcome is not Outcome.UNREADABLE or not seen:
+            return None
+        return self._tree.place_of(compared.file.path)
 
     def _fingerprint(self, file: TreeFile) -> int:
         return self._draw.fingerprint(

@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,7 @@ from s3export.domain.backup_layout import shown
 from s3export.domain.errors import FileRefused
 from s3export.domain.ports import ReportWriter
 from s3export.domain.sizes import size
+from s3export.domain.verification import Outcome
 
 
 @dataclass
@@ -194,3 +195,24 @@ def test_the_page_tells_sizes_as_the_terminal_does() -> None:
     assert "<dd>12.3 GB</dd>" in page
     assert "below 65.5 kB" in page
     assert not re.search("[KMGT]iB", page)
+
+
+def test_the_page_shows_where_on_the_disk_damage_lies() -> None:
+    """In sections of one width, the sound ones included; if any is known."""
+    damaged = [
+        replace(
+            finding(f"f{n}".encode()),
+            outcome=Outcome.UNREADABLE,
+            place_bytes=None if n == 3 else 15_000_000 + n,
+        )
+        for n in range(4)
+    ]
+    page = report_html(replace(report(0), findings=tuple(damaged)))
+    unknown = report_html(replace(report(0), findings=(damaged[3],)))
+
+    assert "known of 3 of 4" in " ".join(page.split())
+    assert "Unreadable files by place on the disk" in page
+    assert "0 bytes to 937.5 kB" in page
+    assert "14.1 MB to 15.0 MB" in page
+    assert "Unreadable files by folder" in unknown
+    assert "by place" not in unknown

@@ -176,6 +176,9 @@ def test_a_file_that_cannot_be_read_is_critical_and_the_others_go_on(
     report = scene.verify()
 
     assert outcomes(report) == {b"bad": Outcome.UNREADABLE}
+    assert report.findings[0].place_bytes is None
+    scene.tree.places[b"bkt/bad"] = 4096
+    assert scene.verify().findings[0].place_bytes == 4096
     assert report.tally[Outcome.MATCH] == 2
     assert (report.tally.assertions.run, report.tally.assertions.failed) == (6, 1)
 
