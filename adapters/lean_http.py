@@ -119,9 +119,30 @@ class Connection:
             OSError: The connection broke, or nothing came in time.
 
         """
+        self.send(request)
+        return self.head()
+
+    def send(self, request: bytes) -> None:
+        """Send a request.
+
+        Raises:
+            NoAnswer, OSError: As for `ask`.
+
+        """
         try:
             self._socket.sendall(request)
-            self._begin = self._end = 0
+        except ConnectionError as error:
+            raise NoAnswer from error
+        self._begin = self._end = 0
+
+    def head(self) -> Head:
+        """Read the head of the answer to what was sent.
+
+        Raises:
+            NoAnswer, NotPlain, OSError: As for `ask`.
+
+        """
+        try:
             block = self._block()
         except ConnectionError as error:
             raise NoAnswer from error

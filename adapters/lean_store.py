@@ -40,7 +40,7 @@ from s3export.adapters.s3_store import S3Store
 from s3export.adapters.sigv4 import Credentials, Signer
 from s3export.domain.errors import BodyBroken
 from s3export.domain.evidence import ObjectFacts
-from s3export.domain.ports import ObjectBody
+from s3export.domain.ports import AskedAhead, ObjectBody
 from s3export.domain.secret import Secret
 
 _SIGNATURE = "AWS4-HMAC-SHA256 Credential="
@@ -167,7 +167,33 @@ class LeanS3Store(S3Store):
         except (NotPlain, ValueError, BodyBroken):  # boto3 says what is wrong
             _drop(route, connection, head)
             return None
-        return _LeanBody(self, route, connection, head, facts)
+        return _LeanBody(self.note_downloaded, route, connection, head, facts)
+
+    def ask_ahead(self, bucket: str, key: str) -> AskedAhead | None:
+        """Send GetObject on a connection of our own."""
+        route = self._routes.get(bucket)
+        if route is None:
+            return None
+        headers = {"x-amz-checksum-mode": "ENABLED"}
+        if bucket in self._encrypted_last:
+            headers |= self._key_headers
+        request = self._request(route, f"/{_encoded(key)}", "", headers)
+        if request is None:
+            return None
+        try:
+            connection = route.connections.idle() or route.connections.fresh()
+        except OSError:
+            return None
+        self._count("GET")
+        try:
+            connection.send(request)
+        except (NoAnswer, OSError):
+            connection.close()
+            return None
+        except BaseException:
+            connection.close()
+            raise
+        return _LeanAsked(self.note_downloaded, route, connection, bucket, key)
 
     @functools.cached_property
     def _key_headers(self) -> Mapping[str, str]:
@@ -359,17 +385,63 @@ class LeanS3Store(S3Store):
         return self._pools.setdefault((scheme, netloc), pool)
 
 
+class _LeanAsked(AskedAhead):
+    def __init__(
+        self,
+        note: Callable[[int], None],
+        route: _Route,
+        connection: Connection,
+        bucket: str,
+        key: str,
+    ) -> None:
+        self._note = note
+        self._route = route
+        self._connection: Connection | None = connection
+        self._bucket = bucket
+        self._key = key
+
+    @contextmanager
+    def open(self) -> Iterator[ObjectBody | None]:
+        body = self._body()
+        try:
+            yield body
+        finally:
+            if body is not None:
+                body.done()
+
+    def _body(self) -> "_LeanBody | None":
+        connection = self._connection
+        assert connection is not None, "an answer is opened once"
+        try:
+            head = connection.head()
+            if head.length is None or head.status != 200:
+                raise NotPlain
+            facts = facts_of_headers(
+                head.headers, head.length, self._bucket, self._key, ""
+            )
+        except (NoAnswer, NotPlain, OSError, ValueError):
+            self.close()
+            return None
+        self._connection = None
+        return _LeanBody(self._note, self._route, connection, head, facts)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
 class _LeanBody(ObjectBody):
     def __init__(
         self,
-        store: LeanS3Store,
+        note: Callable[[int], None],
         route: _Route,
         connection: Connection,
         head: Head,
         facts: ObjectFacts,
     ) -> None:
         self.facts = facts
-        self._store = store
+        self._note = note
         self._route = route
         self._connection = connection
         self._head = head
@@ -391,7 +463,7 @@ class _LeanBody(ObjectBody):
         if not got:
             self._break("the connection broke: fewer bytes came than were announced")
         self._left -= got
-        self._store.note_downloaded(got)
+        self._note(got)
         return got
 
     def _break(self, reason: str) -> NoReturn:

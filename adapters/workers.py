@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -65,3 +66,7 @@ class ThreadWorkers(Workers):
             deadline = time.monotonic() + _PATIENCE_SECONDS
             for thread in threads:
                 thread.join(max(0.0, deadline - time.monotonic()))
+
+    def turns(self) -> AbstractContextManager[object]:
+        """Return a lock."""
+        return threading.Lock()

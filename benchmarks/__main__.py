@@ -1,7 +1,7 @@
 """Compare s3export with plain tools on data made for it; print ratios.
 
-``python -m benchmarks [tools] [disks] [checking] [loading] [--quick]``; see the
-modules.
+``python -m benchmarks [CASES] [--quick]``; see the modules. For the containers,
+``tests`` is in PYTHONPATH: they have user-mode Linux.
 Each case of the tools runs ours and the peer's in turn (A B A B ...), and compares
 medians. Their data is in the page cache: these figures speak of processor time, not of
 disks.
@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from benchmarks import checking, disks, loading
+from benchmarks import checking, disks, loading, memory
 from s3export.adapters.byte_sources import FileSource
 from s3export.adapters.containers.opening import open_volume
 from s3export.adapters.containers.system import encrypted
@@ -199,18 +199,24 @@ def tools() -> None:
 def main() -> None:
     """Run what is asked for, by default all."""
     parser = argparse.ArgumentParser(prog="benchmarks")
-    cases = ["tools", "disks", "checking", "loading", []]
-    parser.add_argument("what", nargs="*", choices=cases)
+    cases = ["tools", "memory", "containers", "disks", "checking", "loading"]
+    parser.add_argument("what", nargs="*", choices=[*cases, []])
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="small data, once, no figures to keep: do disks and loading work?",
+        help="small data, once, no figures to keep: do all but the tools work?",
     )
     arguments = parser.parse_args()
-    what = arguments.what or ["tools", "disks", "checking", "loading"]
+    what = arguments.what or cases
     page = None if arguments.quick else PAGE
     if "tools" in what:
         tools()
+    if "memory" in what:
+        memory.main(quick=arguments.quick, page=page)
+    if "containers" in what:
+        from benchmarks import containers
+
+        containers.main(quick=arguments.quick, page=page)
     if "disks" in what:
         disks.main(quick=arguments.quick, page=page)
     if "checking" in what:

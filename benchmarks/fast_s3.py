@@ -27,7 +27,8 @@ from urllib.parse import parse_qs, unquote
 
 BUCKET = "bench"
 _SEED = 20260101
-_STEP = 4099  # a prime: no two objects hold the same bytes
+_STEP = 4099  # at most; a prime: no two objects hold the same bytes
+_POOL_BYTES = 128 << 20  # what they are taken from, beside the size of one
 _FOLDER_FILES = 100
 _PAGE = 1000
 _RECEIVE_BYTES = 1 << 16
@@ -69,7 +70,7 @@ class Objects:
 
     def contents(self) -> Iterator[memoryview]:
         """Yield the content of each, in the order of the keys."""
-        step = _STEP if self.size_bytes else 0
+        step = min(_STEP, _POOL_BYTES // self.count) if self.size_bytes else 0
         pool = random.Random(_SEED).randbytes(self.size_bytes + self.count * step)
         view = memoryview(pool)
         for number in range(self.count):

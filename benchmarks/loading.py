@@ -29,8 +29,15 @@ OURS = "s3export, LoadDevice"
 WHOLE = "s3export load-device, whole"
 CEILING = "(no client: read, thrown away)"
 
-CASES = (Objects(20_000, 10_000), Objects(200, 8_000_000))
-QUICK_CASES = (Objects(300, 10_000),)
+Case = tuple[Objects, float]
+"""What is loaded, and how many seconds each answer takes."""
+
+CASES: tuple[Case, ...] = (
+    (Objects(20_000, 10_000), 0),
+    (Objects(200, 8_000_000), 0),
+    (Objects(3_000, 10_000), 0.03),
+)
+QUICK_CASES: tuple[Case, ...] = ((Objects(300, 10_000), 0),)
 
 RUNS = 3
 _ENOUGH_SECONDS = 20  # a contender that took so long in a case is not run again
@@ -104,7 +111,7 @@ def _whole_line(objects: Objects) -> Callable[[str, Path], Sequence[str]]:
         manifest, image = target / "manifest.yml", target / "disk.img"
         manifest.write_text(_MANIFEST)
         with image.open("wb") as file:
-            file.truncate(objects.total_bytes * 3 // 2 + (256 << 20))
+            file.truncate(_room(objects))
         program = Path(sysconfig.get_path("scripts"), "s3export")
         return [str(program), "load-device", str(manifest), str(image),
                 "--encrypt=none", f"--confirm-device={image}"]  # fmt: skip
@@ -129,11 +136,10 @@ def _of_peer(peer: Peer, path: str) -> Iterator[Contender]:
 def measure(contender: Contender, url: str, objects: Objects, runs: Runs, where: Path,
             *, compare: bool) -> None:  # fmt: skip
     """Run it once in an empty directory, and add what it took."""
-    target, home = where / "target", where / "home"
-    target.mkdir()
+    home = where / "home"
     home.mkdir()
     errors = where / "errors"
-    try:
+    with _fresh(where, objects, mounted=not contender.image) as target:
         line = contender.line(url, target)
         subprocess.run(["sync", "-f", target], check=True)
         done = subprocess.run(
@@ -153,11 +159,36 @@ def measure(contender: Contender, url: str, objects: Objects, runs: Runs, where:
         if compare and contender.below is not None:
             with _tree(contender, target) as tree:
                 runs.trouble = differences(tree / contender.below, objects)
+    shutil.rmtree(home)
+    errors.unlink(missing_ok=True)
+    subprocess.run(["sync", "-f", where], check=True)
+
+
+@contextmanager
+def _fresh(where: Path, objects: Objects, *, mounted: bool) -> Iterator[Path]:
+    """Give an empty directory: a new file system's, where root may mount one."""
+    target, image = where / "target", where / "target.img"
+    target.mkdir()
+    mounted = mounted and os.geteuid() == 0 and Path("/dev/loop-control").exists()
+    try:
+        if mounted:
+            with image.open("wb") as file:
+                file.truncate(_room(objects))
+            options = "lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0"
+            line = ["mke2fs", "-q", "-F", "-t", "ext4", "-E", options, str(image)]
+            subprocess.run(line, check=True)
+            subprocess.run(["mount", "-o", "loop", image, target], check=True)
+            (target / "lost+found").rmdir()
+        yield target
     finally:
+        if os.path.ismount(target):
+            subprocess.run(["umount", target], check=True)
         shutil.rmtree(target)
-        shutil.rmtree(home)
-        errors.unlink(missing_ok=True)
-        subprocess.run(["sync", "-f", where], check=True)
+        image.unlink(missing_ok=True)
+
+
+def _room(objects: Objects) -> int:
+    return objects.total_bytes * 3 // 2 + (256 << 20)
 
 
 @contextmanager
@@ -199,12 +230,13 @@ def differences(root: Path, objects: Objects) -> str:
 
 
 def run_case(
-    objects: Objects, contenders: Sequence[Contender], runs: int, where: Path
+    case: Case, contenders: Sequence[Contender], runs: int, where: Path
 ) -> dict[str, Runs]:
     """Run all in turn: once at least, several times where there is time."""
     started = time.monotonic()
     results = {contender.name: Runs() for contender in contenders}
-    with serving(objects) as url:
+    objects, delay_seconds = case
+    with serving(objects, delay_seconds) as url:
         for number in range(runs):
             for contender in contenders:
                 result = results[contender.name]
@@ -216,15 +248,17 @@ def run_case(
     return results
 
 
-def table(objects: Objects, results: dict[str, Runs]) -> list[str]:
+def table(case: Case, results: dict[str, Runs]) -> list[str]:
     """Return the lines of a case's table, and what it says."""
+    objects, delay_seconds = case
+    line = f", {delay_seconds * 1000:.0f} ms an answer" if delay_seconds else ""
     size = (
         f"{objects.size_bytes // 1_000_000} MB"
         if objects.size_bytes >= 1_000_000
         else f"{objects.size_bytes // 1_000} KB"
     )
     lines = [
-        f"### {objects.count:,} objects of {size}",
+        f"### {objects.count:,} objects of {size}{line}",
         "",
         "| | runs | wall, s | objects/s | MB/s | CPU s/GB | peak MB | wall : ours |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",
@@ -304,11 +338,11 @@ def main(*, quick: bool = False, page: Path | None = None) -> bool:
     with tempfile.TemporaryDirectory(prefix="s3export-bench-", dir="/var/tmp") as own:
         where = Path(own)
         lines += [f"{machine(where)}. Peers: {', '.join(versions)}.", ""]
-        for objects in QUICK_CASES if quick else CASES:
-            contenders = [*_ours(objects), *peers]
-            results = run_case(objects, contenders, 1 if quick else RUNS, where)
+        for case in QUICK_CASES if quick else CASES:
+            contenders = [*_ours(case[0]), *peers]
+            results = run_case(case, contenders, 1 if quick else RUNS, where)
             right &= not any(runs.trouble for runs in results.values())
-            lines += table(objects, results)
+            lines += table(case, results)
     print("\n".join(lines))
     if page:
         text = page.read_text() if page.exists() else ""
@@ -319,8 +353,10 @@ def main(*, quick: bool = False, page: Path | None = None) -> bool:
 HEADING = "## Loading"
 _ABOUT = """\
 `make bench` loads a bucket from an endpoint on the same machine, which answers out of
-memory, onto a file system of this machine. What is measured is the client, which shares
-the processors with the endpoint: figures of one run compare with each other alone.
+memory, at once or after a delay as over a long line. What is measured is the client,
+which shares the processors with the endpoint: figures of one run compare with each
+other alone. As root, each run gets a new ext4 file system in an image: ext4 leaves inodes
+alone whose files were removed a minute ago, and looks at each for every new file.
 Medians; all run in turn. Who has taken 20 s in a case is not run again, and nobody is
 after three minutes of it.
 

@@ -150,6 +150,25 @@ class ObjectBody(Protocol):
         """
 
 
+class AskedAhead(Protocol):
+    """A request that was sent, whose answer is not looked at yet.
+
+    For one thread at a time.
+    """
+
+    @abstractmethod
+    def open(self) -> AbstractContextManager[ObjectBody | None]:
+        """Wait for the answer and give its body; once.
+
+        ``None`` where it is no plain one, whatever the reason: whoever asks again, by
+        `ObjectStore.open`, is told it.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of an answer that nobody wants any more. Idempotent."""
+
+
 class ObjectStore(Protocol):
     """S3, or a server that speaks its protocol. Thread-safe.
 
@@ -268,6 +287,14 @@ class ObjectStore(Protocol):
             errors.BodyBroken: The answer is not the range that was asked for.
 
         """
+
+    def ask_ahead(self, bucket: str, key: str) -> AskedAhead | None:
+        """Ask for a small object's bytes, without waiting for them.
+
+        So a single thread has many requests under way; the system's buffers hold what
+        comes meanwhile, as far as there is room. ``None`` where that cannot be done.
+        """
+        return None
 
     @abstractmethod
     def read(self, bucket: str, key: str, *, version_id: str = "") -> Iterator[bytes]:
@@ -961,6 +988,14 @@ class Workers(Protocol):
         caller's thread. The first exception is raised in its place. On leaving early,
         ``stop`` says so; calls that heed it have ended when the generator is closed,
         and calls that do not end within seconds are abandoned.
+        """
+
+    @abstractmethod
+    def turns(self) -> AbstractContextManager[object]:
+        """Return something that only one call is inside of at any time.
+
+        To be entered again and again, by calls of `map`. What needs the processor for
+        small steps alone is faster one after the other than side by side.
         """
 
 

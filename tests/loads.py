@@ -15,7 +15,7 @@ from s3export.domain.backup_layout import BackupLayout, Source, TreePath
 from s3export.domain.errors import AwsError, BodyBroken
 from s3export.domain.evidence import ObjectFacts
 from s3export.domain.export_log import LogEntry, parse_export_log
-from s3export.domain.ports import NewFile, ObjectBody, ObjectStore
+from s3export.domain.ports import AskedAhead, Clock, NewFile, ObjectBody, ObjectStore
 from s3export.domain.services.load_device import (
     LoadDevice,
     LoadRequest,
@@ -38,11 +38,15 @@ def request(*sources: Source, **rest: object) -> LoadRequest:
 
 
 def load(
-    store: ObjectStore, tree: MemoryWritableTree, asked: LoadRequest | None = None
+    store: ObjectStore,
+    tree: MemoryWritableTree,
+    asked: LoadRequest | None = None,
+    clock: Clock | None = None,
 ) -> LoadResult:
     """Load a tree, one object at a time."""
+    clock = clock or FixedClock()
     service = LoadDevice(
-        store, InstalledHashes(), InlineWorkers(), FixedClock(), SilentProgress()
+        store, InstalledHashes(), InlineWorkers(), clock, SilentProgress()
     )
     return service(asked or request(), tree)
 
@@ -103,6 +107,13 @@ class FaultyStore(MemoryObjectStore):
             if key in self.overwritten:
                 self.put(bucket, key, self.overwritten.pop(key))
             yield _FaultyBody(body, fault)
+
+    def ask_ahead(self, bucket: str, key: str) -> AskedAhead | None:
+        """Ask, unless the answer will be an error: that is for `open` to tell."""
+        faults = self.faults.get(key, [""])
+        if faults and isinstance(faults[0], AwsError):
+            return None
+        return super().ask_ahead(bucket, key)
 
     def facts(self, key: str) -> ObjectFacts:
         """Return an object's metadata."""

@@ -4,7 +4,7 @@ import hashlib
 import io
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -15,9 +15,10 @@ from s3export.domain.errors import (
     ObjectArchived,
     ObjectChanged,
     PermissionMissing,
+    S3ExportError,
 )
 from s3export.domain.evidence import Checksum, ObjectFacts, PartFacts
-from s3export.domain.ports import ObjectBody, ObjectStore, ObjectVersion
+from s3export.domain.ports import AskedAhead, ObjectBody, ObjectStore, ObjectVersion
 
 _ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
 
@@ -208,6 +209,10 @@ class MemoryObjectStore(ObjectStore):
         told = facts if whole else replace(facts, checksums=())
         yield _Body(self, told, stored.body[start:end])
 
+    def ask_ahead(self, bucket: str, key: str) -> AskedAhead | None:
+        """Take the answer now, for later."""
+        return _Asked(self.open(bucket, key))
+
     def read(self, bucket: str, key: str, *, version_id: str = "") -> Iterator[bytes]:
         """Yield an object's bytes in chunks of 64 KiB."""
         self._count("GET")
@@ -272,6 +277,22 @@ class _Body(ObjectBody):
         got = self._stream.readinto(buffer)
         self._store.note_downloaded(got)
         return got
+
+
+class _Asked(AskedAhead):
+    def __init__(self, opened: AbstractContextManager[ObjectBody]) -> None:
+        self._stack = ExitStack()
+        self._body: ObjectBody | None = None
+        with suppress(S3ExportError):
+            self._body = self._stack.enter_context(opened)
+
+    @contextmanager
+    def open(self) -> Iterator[ObjectBody | None]:
+        with self._stack:
+            yield self._body
+
+    def close(self) -> None:
+        self._stack.close()
 
 
 def _etag(body: bytes, part_sizes: Sequence[int]) -> str:

@@ -1,7 +1,7 @@
 """Time, chance, progress and workers that a test can hold in its hand."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
@@ -115,6 +115,10 @@ class InlineWorkers(Workers):
         """Yield the results one by one."""
         for item in items:
             yield function(item, _go_on)
+
+    def turns(self) -> AbstractContextManager[object]:
+        """Return nothing: there is one thread."""
+        return nullcontext()
 
 
 def _go_on() -> bool:

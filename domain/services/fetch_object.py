@@ -5,7 +5,7 @@ the object, before the file has a name. What differs is fetched again, then repo
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -24,6 +24,7 @@ from s3export.domain.errors import (
 from s3export.domain.evidence import ETAG_MD5, NONE, Evidence, ObjectFacts, ladder
 from s3export.domain.export_log import WRITTEN
 from s3export.domain.ports import (
+    AskedAhead,
     Clock,
     HashFunctions,
     NewFile,
@@ -91,6 +92,14 @@ class Fetched:
     at: datetime | None = None
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """An object that was asked for already, and when."""
+
+    asked: AskedAhead
+    at: datetime
+
+
 class NewFiles:
     """The files of one tree that have no name yet: none may be forgotten open.
 
@@ -134,8 +143,11 @@ class FetchObject:
     clock: Clock
     files: NewFiles
 
-    def __call__(self, item: Item, stop: Stop) -> Fetched:
+    def __call__(self, item: Item, stop: Stop, ahead: "Ahead | None" = None) -> Fetched:
         """Fetch an object.
+
+        Args:
+            ahead: The object was asked for already; used once, for the first try.
 
         Raises:
             AwsError: S3 cannot be asked (any more): that is no matter of this object.
@@ -143,7 +155,7 @@ class FetchObject:
 
         """
         try:
-            return self._fetched(item, stop)
+            return self._fetched(item, stop, ahead)
         except DiskFull as error:
             return _failed(item, 0, "", error.message, full=True)
         except NoSuchObject as error:
@@ -163,13 +175,13 @@ class FetchObject:
         except AwsFailed as error:
             return _failed(item, 500, "Failed", error.message)
 
-    def _fetched(self, item: Item, stop: Stop) -> Fetched:
+    def _fetched(self, item: Item, stop: Stop, ahead: "Ahead | None") -> Fetched:
         broken = wrong = 0
         while True:
             file = self.files.begin()
-            asked_at = self.clock.now()
+            first, ahead = ahead, None
             try:
-                found = self._once(item, file, stop, asked_at)
+                found = self._once(item, file, stop, first)
             except (BodyBroken, ObjectChanged):
                 self.files.close(file)
                 broken += 1
@@ -190,10 +202,11 @@ class FetchObject:
                 return replace(found, file=None)
 
     def _once(
-        self, item: Item, file: NewFile, stop: Stop, asked_at: datetime
+        self, item: Item, file: NewFile, stop: Stop, ahead: "Ahead | None"
     ) -> Fetched:
         listed = item.listed
         if listed.size_bytes >= _LARGE_BYTES:
+            asked_at = self.clock.now()
             facts = self.store.head(listed.bucket, listed.key)
             if facts is None:
                 raise NoSuchObject(
@@ -203,7 +216,7 @@ class FetchObject:
             hashing = self._hashing(way)
             self._in_ranges(facts, file, hashing, stop)
         else:
-            with self.store.open(listed.bucket, listed.key) as body:
+            with self._opened(listed, ahead) as (body, asked_at):
                 facts = body.facts
                 way = self._way(facts)
                 hashing = self._hashing(way)
@@ -212,6 +225,20 @@ class FetchObject:
                     hashing.update(buffer[:got])
                     file.write(buffer[:got])
         return self._judged(item, facts, file, way, hashing.digests(), asked_at)
+
+    @contextmanager
+    def _opened(
+        self, listed: ObjectFacts, ahead: "Ahead | None"
+    ) -> Iterator[tuple[ObjectBody, datetime]]:
+        """Give an object's bytes, and say when they were asked for."""
+        if ahead:
+            with ahead.asked.open() as body:
+                if body is not None:
+                    yield body, ahead.at
+                    return
+        asked_at = self.clock.now()
+        with self.store.open(listed.bucket, listed.key) as body:
+            yield body, asked_at
 
     def _in_ranges(
         self, facts: ObjectFacts, file: NewFile, hashing: OnePass, stop: Stop

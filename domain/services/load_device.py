@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 
 from s3export.domain.backup_layout import (
     LOAD_DIRECTORY,
@@ -57,6 +58,7 @@ from s3export.domain.services.fetch_object import (
     NewFiles,
     items_from,
 )
+from s3export.domain.services.fetch_objects import FetchObjects
 
 RECOVERED = "Recovered"
 
@@ -133,7 +135,7 @@ class LoadRequest:
     Attributes:
         job_id: Names the log.
         begin: Where an earlier disk of the same job ended.
-        at_once: Objects under way at once.
+        at_once: Objects under way at once; of small ones up to eight times as many.
         log_bucket, log_key: Where the log goes to at the end; empty for nowhere.
         total, total_bytes: What is expected, for the progress; ``None`` if not known.
 
@@ -366,13 +368,12 @@ class _Run:
         )
 
     def _many_at_once(self) -> None:
-        fetched = self._service.workers.map(
-            self._fetching(), self._items(), at_once=self._request.at_once
-        )
+        fetch = FetchObjects(self._fetching())
+        groups = fetch(self._items(), self._request.at_once)
         batch = _Batch(self._service.clock.now())
         try:
-            with closing(fetched):
-                for found in fetched:
+            with closing(groups):
+                for found in chain.from_iterable(groups):
                     if found.full:
                         raise _Full
                     batch.add(found)

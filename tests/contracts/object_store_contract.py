@@ -282,6 +282,44 @@ class ObjectStoreContract:
                 assert all_of(body) == piece
                 assert body.facts.size_bytes == 200
 
+    def test_what_was_asked_for_ahead_comes_in_any_order(
+        self, arranged: Arranged
+    ) -> None:
+        """Each object with its facts; of one that is not there nothing comes."""
+        bodies = {f"key {number}": b"%d" % number * 5000 for number in range(6)}
+        for key, body in bodies.items():
+            arranged.put(key, body)
+
+        store = arranged.store
+        asked = {key: store.ask_ahead(BUCKET, key) for key in [*bodies, "not-there"]}
+
+        for key, body in reversed(bodies.items()):
+            if one := asked[key]:
+                with one.open() as found:
+                    assert found is not None
+                    assert all_of(found) == body
+                    assert found.facts == store.head(BUCKET, key)
+                one.close()
+        if none := asked["not-there"]:
+            with none.open() as found:
+                assert found is None
+
+    def test_what_was_asked_for_ahead_can_be_left(self, arranged: Arranged) -> None:
+        """Unopened, or in the middle; what is asked for afterwards is not harmed."""
+        arranged.put("key", b"x" * 70_000)
+
+        for way in ("closed", "opened", "read"):
+            asked = arranged.store.ask_ahead(BUCKET, "key")
+            if asked and way != "closed":
+                with asked.open() as body:
+                    if body and way == "read":
+                        body.readinto(bytearray(10))
+            if asked:
+                asked.close()
+                asked.close()
+            with arranged.store.open(BUCKET, "key") as body:
+                assert all_of(body) == b"x" * 70_000
+
     def test_what_cannot_be_opened_is_an_error(self, arranged: Arranged) -> None:
         """What is not there, and what is not the same any more."""
         arranged.put("a", b"old")

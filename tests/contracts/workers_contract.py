@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -78,3 +79,21 @@ class WorkersContract:
 
         assert running == set()
         assert time.monotonic() - started < 10
+
+    def test_in_turns_one_call_works_at_a_time(self, workers: Workers) -> None:
+        """Whoever enters waits for the one who is inside; an exception lets him in."""
+        turns = workers.turns()
+        inside: list[int] = []
+        most = []
+
+        def work(number: int, stop: Stop) -> int:
+            with suppress(ZeroDivisionError), turns:
+                inside.append(number)
+                time.sleep(0.002)
+                most.append(len(inside))
+                inside.remove(number)
+                raise ZeroDivisionError
+            return number
+
+        assert list(workers.map(work, range(20), at_once=4)) == list(range(20))
+        assert most == [1] * 20

@@ -291,6 +291,66 @@ def test_a_connection_that_ends_is_not_used_again(first: bytes | Then) -> None:
         assert server.connections == 3
 
 
+def ahead(store: LeanS3Store) -> bytes | None:
+    """Return what comes of an object that was asked for ahead."""
+    asked = store.ask_ahead(BUCKET, "key")
+    assert asked is not None
+    with asked.open() as body:
+        found = all_of(body) if body else None
+    asked.close()
+    return found
+
+
+def test_many_are_asked_for_ahead_and_boto3_is_not_needed() -> None:
+    """Each on a connection of its own, which is used again."""
+    with answering() as (store, server):
+        for _ in range(2):
+            asked = [store.ask_ahead(BUCKET, "key") for _ in range(5)]
+            for one in asked:
+                assert one is not None
+                with one.open() as body:
+                    assert body is not None
+                    assert all_of(body) == b"plain"
+
+        lean, slow = server.objects_asked()
+        assert (len(lean), len(slow)) == (10, 0)
+        assert server.connections <= 6
+        assert store.requests()["GET"] == 10
+        assert store.bytes_downloaded() == 50
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        Then(b"", "close"),
+        Then(b"", "reset"),
+        Then(b"", "hang"),
+        answer(b"", "503 Slow Down"),
+        answer(b"", "404 Not Found"),
+        answer(b"part", "206 Partial Content"),
+        answer(b"x", Content_Length=""),
+        b"nonsense\r\n\r\n",
+    ],
+)
+def test_what_was_asked_for_ahead_and_is_not_plain_is_nothing(
+    odd: bytes | Then,
+) -> None:
+    """Whoever asks again is told why; the next request is not harmed."""
+    with answering(odd, read_timeout=0.5) as (store, _server):
+        assert ahead(store) is None
+        assert ahead(store) == b"plain"
+
+
+def test_where_the_bucket_is_not_known_nothing_is_asked_for_ahead() -> None:
+    """Boto3 has to be asked first."""
+    with RawServer() as server:
+        store = lean_store(f"http://127.0.0.1:{server.port}")
+
+        assert store.ask_ahead(BUCKET, "key") is None
+        assert server.requests == []
+        store.close()
+
+
 BROKEN = {
     "cut off": (Then(answer(b"x" * 9, Content_Length="99"), "close"), "fewer bytes"),
     "reset": (Then(answer(b"x" * 9, Content_Length="99"), "reset"), "broke|fewer"),

@@ -14,7 +14,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from benchmarks import checking
+from benchmarks import checking, memory
 from benchmarks.fast_s3 import BUCKET, Objects, serving
 from benchmarks.loading import HEADING, Runs, differences, table, with_section
 
@@ -148,7 +148,8 @@ def test_the_table_names_who_is_ahead_and_who_failed() -> None:
         "quick": Runs([1.0], [1.0], [50_000], "1 files have wrong bytes"),
         "broken": Runs(trouble="ended with 1: no"),
     }
-    text = "\n".join(table(OBJECTS, results))
+    text = "\n".join(table((OBJECTS, 0.03), results))
+    assert "objects of 5 KB, 30 ms an answer" in text
     assert "loses to quick (2.00 times as fast)" in text
     assert "quick wrote something else: 1 files have wrong bytes" in text
     assert "broken ended with 1: no" in text
@@ -165,6 +166,15 @@ def test_each_program_in_the_checking_benchmark_does_its_work() -> None:
     assert [each for each in lines[2:] if each.split("|")[6].strip() == ""] == [
         line for line in lines[2:] if "| s3export |" in line
     ]
+
+
+def test_the_benchmark_of_memory_verifies_what_is_made_up() -> None:
+    """It fails unless all was looked at; the peak is that of a Python program."""
+    *_, line = memory.main(quick=True)
+
+    count, peak, *_ = [cell.strip() for cell in line.split("|")[1:]]
+    assert count == "20,000"
+    assert 20 < int(peak) < 400
 
 
 def test_an_endpoint_answers_as_late_as_it_is_told() -> None:

@@ -16,6 +16,7 @@ from fixtures.tcplay_volumes import CIPHERS, HASHES
 from fixtures.uml import UserModeLinux
 from uml.inside_cryptsetup import PAYLOAD
 
+from benchmarks import containers
 from s3export.adapters.byte_sources import FileSource
 from s3export.adapters.containers.opening import open_volume
 from s3export.domain.containers import ContainerKey
@@ -328,3 +329,11 @@ def test_a_kernel_without_dm_crypt_is_told_so(
     assert message in answer["message"]
     assert not answer["loaded"]
     assert [name for name in lacking if name not in answer["lacking"]] == []
+
+
+def test_the_benchmark_of_containers_reads_one_both_ways() -> None:
+    """A program that fails would end it."""
+    *_, outside, _empty, verdict = containers.main(quick=True)
+
+    assert "outside, a core" in outside
+    assert "times as long as dm-crypt" in verdict

@@ -2,6 +2,8 @@
 
 import csv
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,7 +16,11 @@ from loads import (
     source,
 )
 
-from s3export.adapters.memory import MemoryObjectStore, MemoryWritableTree
+from s3export.adapters.memory import (
+    FixedClock,
+    MemoryObjectStore,
+    MemoryWritableTree,
+)
 from s3export.domain.backup_layout import ObjectName, Substitution, TreePath
 from s3export.domain.errors import (
     AwsError,
@@ -27,6 +33,7 @@ from s3export.domain.errors import (
 from s3export.domain.evidence import Checksum, ObjectFacts
 from s3export.domain.export_log import LogEntry
 from s3export.domain.load_journal import NextDisk
+from s3export.domain.ports import AskedAhead, ObjectBody
 from s3export.domain.services.knowledge import Knowledge
 from s3export.domain.services.load_device import Place
 
@@ -407,6 +414,48 @@ def test_the_log_says_when_an_object_was_asked_for() -> None:
     asked = {entry.key: entry.at for entry in log_of(tree)}
     assert asked["a"] and asked["b"]
     assert asked["b"] - asked["a"] > timedelta(seconds=1.5)
+
+
+def test_the_time_of_what_was_asked_for_ahead_is_that_of_the_asking() -> None:
+    """Not that of its opening: the answer may be as old."""
+
+    class Slow(FaultyStore):
+        def ask_ahead(self, bucket: str, key: str) -> AskedAhead | None:
+            asked = super().ask_ahead(bucket, key)
+            clock.wait(10)
+            return asked
+
+    clock = FixedClock()
+    begun = clock.now()
+    store, tree = Slow("b"), MemoryWritableTree()
+    for key in "abc":
+        store.put("b", key, b"x")
+
+    load(store, tree, clock=clock)
+
+    seconds = [(entry.at - begun).seconds for entry in log_of(tree) if entry.at]
+    assert [second // 10 for second in seconds] == [0, 1, 2]
+
+
+def test_what_cannot_be_taken_ahead_is_asked_for_in_the_usual_way() -> None:
+    """One that is gone is in the log as such; those beside it are loaded."""
+    store, tree = store_of("a", "gone", "z"), MemoryWritableTree()
+
+    class Late(AskedAhead):
+        @contextmanager
+        def open(self) -> Iterator[ObjectBody | None]:
+            yield None
+
+        def close(self) -> None:
+            pass
+
+    store.faults = {"gone": [NoSuchObject("gone")]}
+    store.ask_ahead = lambda bucket, key: Late()  # type: ignore[method-assign]
+
+    result = load(store, tree)
+
+    assert result.failed == {"NoSuchKey": 1}
+    assert sorted(backup_of(tree)) == [b"b/a", b"b/z"]
 
 
 @pytest.mark.parametrize(("etag", "newer"), [("now", False), ("then", True)])
