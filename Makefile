@@ -12,7 +12,7 @@ STAMP  := $(VENV)/.installed
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-demo: setup  ## the whole story on this machine (root for disks; 30 s)
+demo: setup  ## the whole story on this machine (root for disks; half a minute, the first time 2 min)
 	$(BIN)/s3export sandbox demo
 
 test: setup  ## all tests (root, loop devices and user-mode Linux for some; 20 min)

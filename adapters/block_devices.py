@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from s3export.adapters import command_lines, disk_backups, mappings, mounts
+from s3export.adapters import command_lines, disk_backups, live_runs, mappings, mounts
 from s3export.adapters.byte_sources import ByteSource, FileSource, Slice
 from s3export.adapters.commands import Commands
 from s3export.adapters.containers import fuse_mounts, fuse_volume
@@ -119,10 +119,13 @@ class SystemBlockDevices(BlockDevices):
         if stat.S_ISDIR(mode):
             return DeviceFacts(path, DeviceKind.DIRECTORY)
         if stat.S_ISREG(mode):
-            return self._inspect_image(path)
+            return self._with_runs(self._inspect_image(path))
         if stat.S_ISBLK(mode):
-            return self._inspect_block_device(path)
+            return self._with_runs(self._inspect_block_device(path))
         return DeviceFacts(path, DeviceKind.OTHER)
+
+    def _with_runs(self, facts: DeviceFacts) -> DeviceFacts:
+        return live_runs.with_runs(facts, self._graph.loops(), self._run_directory)
 
     def _inspect_image(self, path: str) -> DeviceFacts:
         real = os.path.realpath(path)
@@ -159,7 +162,12 @@ class SystemBlockDevices(BlockDevices):
         disks = [disk.path for disk in system.disks()]
         system = self._graph.looked_at(system, disks)
         found = (system.facts(disk) for disk in disks)
-        return [facts for facts in found if facts]
+        loops = self._graph.loops()
+        return [
+            live_runs.with_runs(facts, loops, self._run_directory)
+            for facts in found
+            if facts
+        ]
 
     # --- preparing ----------------------------------------------------------------
 
@@ -415,12 +423,14 @@ class SystemBlockDevices(BlockDevices):
             DeviceRefused: One does: writing to it twice at once would destroy it.
         """
         real = os.path.realpath(path)
-        for loop in self._graph.loops():
+        loops = self._graph.loops()
+        for loop in loops:
             if loop.backing_file == real:
+                run = live_runs.run_with_loop(loop.path, loops, self._run_directory)
+                by = f"; {run} attached it" if run else ""
                 raise DeviceRefused(
-                    f"{path} is in use: {loop.path} stands on it",
-                    next_step="end what uses it; what a killed run of s3export left, "
-                    "its next run offers to release",
+                    f"{path} is in use: {loop.path} stands on it{by}",
+                    next_step=run.way_out if run else live_runs.WHATEVER_USES_IT,
                 )
 
     @contextmanager

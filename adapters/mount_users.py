@@ -16,19 +16,25 @@ def users_of(mount_point: str) -> str:
         ``less (812), bash (644)``; empty where none is seen: another user's
         processes are seen by root alone.
     """
-    try:
-        device = os.stat(mount_point).st_dev  # noqa: PTH116
-    except OSError:
-        return ""
     found = []
-    for process in sorted(_PROCESSES.glob("[0-9]*"), key=lambda p: int(p.name)):
-        if any(_lies_on(link, device) for link in _links(process)):
-            with contextlib.suppress(OSError):
-                name = (process / "comm").read_text().strip()
-                found.append(f"{name} ({process.name})")
+    for pid in pids_below(mount_point):
+        with contextlib.suppress(OSError):
+            name = (_PROCESSES / str(pid) / "comm").read_text().strip()
+            found.append(f"{name} ({pid})")
         if len(found) >= _MOST:
             break
     return ", ".join(found)
+
+
+def pids_below(mount_point: str) -> Iterator[int]:
+    """Yield the processes that have something open below a mount point."""
+    try:
+        device = os.stat(mount_point).st_dev  # noqa: PTH116
+    except OSError:
+        return
+    for process in sorted(_PROCESSES.glob("[0-9]*"), key=lambda p: int(p.name)):
+        if any(_lies_on(link, device) for link in _links(process)):
+            yield int(process.name)
 
 
 def let_go(mount_point: str) -> int:

@@ -7,7 +7,9 @@ from pathlib import Path
 from s3export.adapters import command_lines
 from s3export.adapters.commands import Commands
 from s3export.adapters.device_facts import parse_mounts
+from s3export.adapters.live_runs import run_below
 from s3export.adapters.mount_users import let_go, users_of
+from s3export.adapters.sessions import RUN_DIRECTORY
 from s3export.domain.errors import DeviceFailed
 
 _UNMOUNT_TRIES = 10
@@ -49,10 +51,15 @@ def unmount(commands: Commands, mount_point: str) -> None:
             if tries + 1 == _UNMOUNT_TRIES:
                 users = users_of(mount_point)
                 used = f"; it is used by {users}" if users else ""
+                run = run_below(mount_point, RUN_DIRECTORY)
+                first = (
+                    f"{run} uses it: {run.way_out}"
+                    if run
+                    else f"end what uses it (fuser -vm {mount_point})"
+                )
                 raise DeviceFailed(
                     f"{mount_point} cannot be unmounted: {error.message}{used}",
-                    next_step=f"end what uses it (fuser -vm {mount_point}), "
-                    f"then: umount {mount_point}",
+                    next_step=f"{first}, then: umount {mount_point}",
                 ) from error
             time.sleep(_UNMOUNT_PAUSE_SECONDS)
             if tries >= _UNMOUNT_TRIES // 2:

@@ -48,6 +48,11 @@ class Session:
 
     directory: Path
 
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return int(self.directory.name.partition("-")[0])
+
     @classmethod
     def of_this_process(cls, run_directory: str = RUN_DIRECTORY) -> "Session":
         """Return the session of the running process."""

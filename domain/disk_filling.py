@@ -32,6 +32,31 @@ _JOURNALS = (
 1 KiB below 512 MiB."""
 
 
+SPARE_BYTES = 16 << 20
+"""Kept free beside a container, for what else is on the disk."""
+
+_BESIDE_BYTES = 6 << 20
+_BESIDE_SHARE = 100
+"""Not for files: what the partition table takes, what is kept for the log, and one part
+in a hundred, so that a plan promises no more than the disk holds."""
+
+
+def room_for_files(disk_bytes: int, *, in_container: bool = True) -> int:
+    """Return the size of the file system that takes the files of a disk.
+
+    The one reckoning for what a manifest selects and for what a load will take.
+
+    Args:
+        in_container: The files go into a container, which lies on a file system.
+
+    """
+    beside = _BESIDE_BYTES + disk_bytes // _BESIDE_SHARE
+    inside = max(0, disk_bytes - beside)
+    if in_container:
+        return max(0, capacity_of(inside).size_bytes - SPARE_BYTES)
+    return inside
+
+
 @dataclass(frozen=True)
 class Capacity:
     """What a disk has room for.

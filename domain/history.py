@@ -94,6 +94,11 @@ class PastRun:
         return bool(self.differences) or self.verdict is Verdict.DIFFERS
 
     @property
+    def other_findings(self) -> int:
+        """How many findings are no differences, since they are not critical."""
+        return self.others + self.not_in_s3
+
+    @property
     def left_out(self) -> str:
         """Say why it cannot be counted; empty if it can."""
         if self.cut_short or self.compared < self.drawn:

@@ -480,6 +480,13 @@ class FileTree(Protocol):
         it.
         """
 
+    @abstractmethod
+    def place_of(self, path: TreePath) -> int | None:
+        """Return the byte of its file system's device at which a file begins.
+
+        ``None`` where that is not told, or the file cannot be looked at; no error.
+        """
+
 
 class NewFile(Protocol):
     """A file without a name, written from its start. Gone when it gets none."""

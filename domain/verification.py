@@ -67,6 +67,8 @@ class Finding:
         expected, actual: Of the evidence: digests, or sizes in bytes.
         size_bytes: Of the file on the disk; of the object where there is no file.
         detail: One sentence for people; may be empty.
+        place_bytes: Where an unreadable file begins in its file system, in bytes;
+            ``None`` where that is not known.
 
     """
 
@@ -79,6 +81,7 @@ class Finding:
     actual: str = ""
     size_bytes: int = 0
     detail: str = ""
+    place_bytes: int | None = None
 
     @property
     def critical(self) -> bool:

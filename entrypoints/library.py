@@ -53,6 +53,7 @@ from s3export.domain.manifests import (
     DEFAULT_RECOVERY_DIRECTORY,
     CheckedManifest,
     Manifest,
+    for_load,
 )
 from s3export.domain.manifests.lints import other_serial
 from s3export.domain.manifests.writing import Draft, write
@@ -217,6 +218,7 @@ def check_manifest(
     online: bool = False,
     device: str | None = None,
     disk_bytes: int | None = None,
+    loading: bool = False,
     ignore: Sequence[str] = (),
     application: "AnyApplication | None" = None,
 ) -> ManifestCheck:
@@ -228,6 +230,8 @@ def check_manifest(
         device: The disk that is meant: its serial number is compared with deviceId,
             and its size is the one that has to suffice.
         disk_bytes: The size of the disk, where it is not at hand.
+        loading: The manifest is for `load_device` alone: say what that needs, and not
+            what AWS's jobs do.
         ignore: Names of rules to be silent about: warnings and hints.
 
     Raises:
@@ -245,6 +249,8 @@ def check_manifest(
     if online:
         service: SurveySelection = app.use_cases.survey_selection()
         checked, survey = service(checked, disk_bytes)
+    if loading:
+        checked = for_load(checked)
     checked = _quieted(app, checked, ignore)
     return ManifestCheck(
         checked.name, checked.manifest, checked.problems, checked.valid, survey
@@ -838,6 +844,10 @@ class _Writing(Watch):
     def found(self, finding: Finding) -> None:
         if self.watch:
             self.watch.found(finding)
+
+    def noticed(self, notice: str) -> None:
+        if self.watch:
+            self.watch.noticed(notice)
 
     def unfinished(self, report: Report) -> None:
         failed = _written(self.writer, report, self.paths)

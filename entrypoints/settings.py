@@ -66,6 +66,15 @@ class Settings(BaseModel):
             return tuple(filter(None, map(str.strip, value.split(","))))
         return value
 
+    @field_validator("ignore")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        from s3export.domain.manifests.rules import why_not_ignored
+
+        if reasons := [*filter(None, map(why_not_ignored, names))]:
+            raise ValueError(", ".join(reasons))
+        return names
+
     @field_validator("sse_c_key", mode="before")
     @classmethod
     def _hidden(cls, value: object) -> object:
@@ -163,7 +172,7 @@ def configuration(
     except ValidationError as error:  # its own text would repeat the values
         problems += [
             f"{(name := str(problem['loc'][0]))} from {_where(origins[name])}: "
-            f"{problem['msg']}"
+            f"{problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors()
         ]
     if problems:

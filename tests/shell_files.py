@@ -2,8 +2,8 @@
 
     make shell-files
 
-They are kept in ``entrypoints/cli/shipped/`` and are in the wheel, so that neither a
-user nor a build needs what makes them; a test makes them again and compares.
+They are kept in ``entrypoints/cli/shipped-files/`` and are in the wheel, so that
+neither a user nor a build needs what makes them; a test makes them again and compares.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import shtab
 from argparse_manpage.manpage import Manpage
 
 from s3export.entrypoints.cli.arguments import COMMON_OPTIONS, build_parser
-from s3export.entrypoints.cli.completion import FILES, SHIPPED
+from s3export.entrypoints.cli.completion import FILES, MAN_PAGE, SHIPPED
 from s3export.entrypoints.cli.exit_codes import TABLE
 
 _OF_FILES = {"FILE", "FILE.json", "DIR", "PATH", "FILE.json|.csv|.html"}
@@ -73,9 +73,9 @@ def completion(shell: str) -> str:
 
 
 def made() -> Mapping[str, str]:
-    """Return each file's text, by its path below ``shipped/``."""
+    """Return each file's text, by its path below ``shipped-files/``."""
     return {
-        "man/s3export.1": man_page(),
+        MAN_PAGE: man_page(),
         **{name: completion(shell) for shell, name in FILES.items()},
     }
 

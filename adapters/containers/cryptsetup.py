@@ -17,6 +17,7 @@ from s3export.adapters import command_lines, mappings
 from s3export.adapters.command_lines import CommandLine
 from s3export.adapters.commands import Commands, Output
 from s3export.adapters.containers import kernel
+from s3export.adapters.live_runs import WHATEVER_USES_IT
 from s3export.adapters.loop_devices import LoopDevices, Shield
 from s3export.adapters.sessions import RUN_DIRECTORY, Session
 from s3export.domain.containers import ContainerKey
@@ -312,8 +313,7 @@ def refusal(
     if "which is in use" in said:
         return DeviceRefused(
             f"{path} is in use: it is open already, or mounted",
-            next_step="end what uses it; what a killed run of s3export left, its next "
-            "run offers to release",
+            next_step=WHATEVER_USES_IT,
         )
     if "Cannot initialize device-mapper" in said:
         return KernelLacks(

@@ -23,8 +23,10 @@ from s3export.adapters.containers.opening import (
 from s3export.adapters.containers.sector_ciphers import wipe
 from s3export.adapters.file_trees.mounted import MountedTree, MountedWritableTree
 from s3export.adapters.file_trees.userspace import UserspaceTree
+from s3export.adapters.live_runs import WHATEVER_USES_IT, run_that_has_open
 from s3export.adapters.privileges import may_administer
 from s3export.adapters.rotation import reads_at_once
+from s3export.adapters.sessions import RUN_DIRECTORY
 from s3export.domain.backup_layout import TreePath, shown
 from s3export.domain.containers import (
     AS_IT_COMES,
@@ -497,10 +499,11 @@ def _open_for_writing(
 
 
 def _in_use(container: _Container) -> DeviceRefused:
+    run = run_that_has_open(container.path, RUN_DIRECTORY)
+    by = f" by {run}" if run else ""
     return DeviceRefused(
-        f"{container.name} is in use: it is being written to",
-        next_step="wait for what uses it; what a killed run of s3export left, its next "
-        "run offers to release",
+        f"{container.name} is in use: it is being written to{by}",
+        next_step=run.way_out if run else WHATEVER_USES_IT,
     )
 
 

@@ -184,6 +184,14 @@ class MountedTree(FileTree):
             return by_inode
         return sorted(by_inode, key=lambda file: places[file.path])
 
+    def place_of(self, path: TreePath) -> int | None:
+        """Ask the file system."""
+        try:
+            with self._opened(path) as fd:
+                return first_place(fd)
+        except (OSError, TellsNoPlaces):
+            return None
+
     def _place(self, path: TreePath) -> int:
         """Return where a file begins on the disk; 0 where that is not known."""
         try:

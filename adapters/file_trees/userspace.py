@@ -143,6 +143,10 @@ class UserspaceTree(FileTree):
         """Return the files by inode number, which follows their place on ext4."""
         return sorted(files, key=lambda file: file.inode)
 
+    def place_of(self, path: TreePath) -> int | None:
+        """Tell nothing: that is the kernel's knowledge."""
+        return None
+
     def _directory(self, path: bytes) -> int | None:
         inode = self._inode(path)
         if inode is None or self._volume.facts(inode).kind != DIRECTORY:

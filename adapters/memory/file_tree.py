@@ -31,6 +31,7 @@ class MemoryFileTree(FileTree):
         links: Paths of symbolic links.
         damaged: Paths of directories or files that give I/O errors.
         changed_ns: When files were written, by path; 0 for not known.
+        places: Where files begin on the disk, by path.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class MemoryFileTree(FileTree):
         self.links = {*links}
         self.damaged = {*damaged}
         self.changed_ns: dict[bytes, int] = {}
+        self.places: dict[bytes, int] = {}
 
     def has_directory(self, path: TreePath) -> bool:
         """Say whether a directory is there."""
@@ -86,6 +88,10 @@ class MemoryFileTree(FileTree):
     def reading_order(self, files: Sequence[TreeFile]) -> Sequence[TreeFile]:
         """Return them by their number."""
         return sorted(files, key=lambda file: file.inode)
+
+    def place_of(self, path: TreePath) -> int | None:
+        """Return what was said of it."""
+        return self.places.get(path)
 
     def _add_parents(self, path: bytes) -> None:
         names = path.split(b"/")[:-1]

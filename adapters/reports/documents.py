@@ -178,6 +178,7 @@ def source_document(source: Source) -> Document:
 
 def finding_document(finding: Finding) -> Document:
     r"""Return one finding; bytes of the path that are not UTF-8 as ``\xNN``."""
+    place = finding.place_bytes
     return {
         "path": shown(finding.path),
         "bucket": finding.bucket,
@@ -189,6 +190,7 @@ def finding_document(finding: Finding) -> Document:
         "actual": finding.actual,
         "size_bytes": finding.size_bytes,
         "detail": finding.detail,
+        **({} if place is None else {"place_bytes": place}),
     }
 
 
@@ -529,6 +531,7 @@ def _content_document(part: ContentHistory) -> Document:
                 "verdict": run.verdict.value,
                 "differs": run.differs,
                 "differences": run.differences,
+                "other_findings": run.other_findings,
                 "max_differing_files": run.bound.files if run.bound else None,
                 "counted": run in part.counted,
                 "left_out": reasons.get(run.report),

@@ -14,6 +14,7 @@ from s3export.adapters.reports.documents import (
     timestamp,
 )
 from s3export.domain.backup_layout import TreePath, shown
+from s3export.domain.sizes import size
 from s3export.domain.verification import (
     ON_DISK,
     Finding,
@@ -47,11 +48,10 @@ _MEANINGS = {
 _MOST_FOLDERS = 12  # in a plot
 _YEARS = 10
 _BITS_A_CLASS = 4
+_SECTIONS = 16  # of a disk, in the plot of its damage
 _LONGEST_LABEL = 28
 _FINDINGS_A_TABLE = 500
 _MOST_PRINTED = 30  # findings on paper
-
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8886; --all: #7a8699; --own: #1f6feb;
@@ -143,7 +143,7 @@ def _proof(report: Report) -> Iterator[str]:
         yield f"<li>{left:,} files were not read: the statement above is all that is "
         yield "known of their content.</li>"
     if found:
-        yield f"<li>Every one of {found.objects:,} objects ({_size(found.size_bytes)}) "
+        yield f"<li>Every one of {found.objects:,} objects ({size(found.size_bytes)}) "
         yield "was looked for on the disk by its name.</li>"
         if found.folders:
             yield f"<li>{found.folders:,} empty objects named like folders have no "
@@ -221,7 +221,7 @@ def _sizes(sizes: Counter[int]) -> Counter[Class]:
     counts: Counter[Class] = Counter()
     for bits, count in sizes.items():
         below = -(-bits // _BITS_A_CLASS) * _BITS_A_CLASS
-        label = f"below {_size(1 << below)}" if bits else "empty"
+        label = f"below {size(1 << below)}" if bits else "empty"
         counts[below, label] += count
     return counts
 
@@ -337,6 +337,23 @@ def _unreadable(findings: Sequence[Finding]) -> Iterator[str]:
         bars.append(("all other folders", rest, "critical"))
     yield "<h3>Where files cannot be read</h3>"
     yield from _bars("Unreadable files by folder", bars)
+    yield from _by_place(findings, folders.total())
+
+
+def _by_place(findings: Sequence[Finding], unreadable: int) -> Iterator[str]:
+    """Plot where on the disk unreadable files begin, as far as it is known."""
+    places = [f.place_bytes for f in findings if f.place_bytes is not None]
+    if not places:
+        return
+    width = -(-(max(places) + 1) // _SECTIONS)
+    sections = Counter(place // width for place in places)
+    yield f"<p>Where they begin on the disk is known of {len(places):,} of "
+    yield f"{unreadable:,}; counted from the start of their file system.</p>"
+    rows = [
+        (f"{size(n * width)} to {size((n + 1) * width)}", sections[n], "critical")
+        for n in range(_SECTIONS)
+    ]
+    yield from _bars("Unreadable files by place on the disk", rows)
 
 
 def _run(report: Report) -> Iterator[str]:
@@ -358,8 +375,8 @@ def _run(report: Report) -> Iterator[str]:
         "Export log": _export_log(report),
         "Selection": _selection(report),
         "Requests": ", ".join(f"{n:,} {k}" for k, n in sorted(report.requests.items())),
-        "Read from the disk": _size(report.bytes_read),
-        "Downloaded": _size(report.bytes_downloaded),
+        "Read from the disk": size(report.bytes_read),
+        "Downloaded": size(report.bytes_downloaded),
         "Opened read-only": "yes" if report.opened_read_only else "as it was mounted",
         "Started": timestamp(report.started_at),
         "Finished": timestamp(report.finished_at),
@@ -462,12 +479,6 @@ def _share(counts: Counter[Class], name: Class) -> float:
 
 def _words(outcome: Outcome) -> str:
     return outcome.value.replace("_", " ")
-
-
-def _size(size_bytes: int) -> str:
-    power = min(max(size_bytes.bit_length() - 1, 0) // 10, len(_UNITS) - 1)
-    number = size_bytes / 1024**power
-    return f"{number:,.1f} {_UNITS[power]}" if power else f"{size_bytes} B"
 
 
 def _text(text: str) -> str:

@@ -1,15 +1,17 @@
 """Disks: their names, what was seen of them, and whether they may be used."""
 
-from s3export.domain.devices.facts import DeviceFacts, DeviceKind, describe
+from s3export.domain.devices.facts import DeviceFacts, DeviceKind, Run, describe
 from s3export.domain.devices.names import (
     is_disk_name,
     partition_name,
     split_partition,
 )
 from s3export.domain.devices.safety import (
+    ELSEWHERE,
     LARGEST_DISK_BYTES,
     SMALLEST_DISK_BYTES,
     SWAP,
+    SYSTEM_MOUNT_POINTS,
     Refusal,
     cautions,
     refusals_to_read,
@@ -17,12 +19,15 @@ from s3export.domain.devices.safety import (
 )
 
 __all__ = [
+    "ELSEWHERE",
     "LARGEST_DISK_BYTES",
     "SMALLEST_DISK_BYTES",
     "SWAP",
+    "SYSTEM_MOUNT_POINTS",
     "DeviceFacts",
     "DeviceKind",
     "Refusal",
+    "Run",
     "cautions",
     "describe",
     "is_disk_name",

@@ -16,6 +16,29 @@ class DeviceKind(enum.Enum):
 
 
 @dataclass(frozen=True)
+class Run:
+    """A run of s3export that goes on: another process than this one.
+
+    Attributes:
+        command: Its command line, without what may be a secret in it.
+    """
+
+    pid: int
+    command: str
+
+    def __str__(self) -> str:
+        return f"process {self.pid} ({self.command})"
+
+    @property
+    def way_out(self) -> str:
+        """What to do about what it holds: never to pull that away from it."""
+        return (
+            f"wait until it ends, or stop it with: kill {self.pid} (it releases what "
+            "it holds)"
+        )
+
+
+@dataclass(frozen=True)
 class DeviceFacts:
     """What was seen of a device, an image or a directory, and of all that stands on it.
 
@@ -39,6 +62,8 @@ class DeviceFacts:
         number: The kernel's, ``8:16``; empty where it has none.
         sequence: Of the disk's arrival (``diskseq``): another disk under the same name
             has another one; 0 where the kernel tells none (before Linux 5.15).
+        run: Of s3export, going on, that has it mounted, attached or open; ``None``
+            for none, and for this one.
 
     """
 
@@ -59,6 +84,7 @@ class DeviceFacts:
     by_id: str = ""
     number: str = ""
     sequence: int = 0
+    run: Run | None = None
 
     def tree(self) -> Iterator["DeviceFacts"]:
         """Yield this device and everything that stands on it, top down."""

@@ -123,7 +123,7 @@ def refusals_to_read(facts: DeviceFacts) -> tuple[Refusal, ...]:
                 "name the disk, an image of it, or where it is mounted",
             ),
         )
-    return _each_once(*_mounted(facts), *_held(facts))
+    return _each_once(*_used_by_runs(facts), *_mounted(facts), *_held(facts))
 
 
 def cautions(facts: DeviceFacts) -> tuple[str, ...]:
@@ -153,19 +153,31 @@ def _content(facts: DeviceFacts) -> str:
     return f"{what}{label} on {facts.path}"
 
 
+def _used_by_runs(facts: DeviceFacts) -> Iterator[Refusal]:
+    """Name a run that goes on once, whatever it has of the device."""
+    for part in facts.tree():
+        if part.run is not None:
+            yield Refusal(
+                f"{facts.path} is in use by a run of s3export that goes on: {part.run}",
+                part.run.way_out,
+            )
+
+
 def _mounted(facts: DeviceFacts) -> Iterator[Refusal]:
     for part in facts.tree():
         for place in part.mount_points:
             if place == SWAP:
                 yield Refusal(f"{part.path} is swap space in use", "swapoff first")
-            elif ELSEWHERE in place:
-                yield Refusal(
-                    f"{part.path} is mounted at {place}", "end that process first"
-                )
             elif place in SYSTEM_MOUNT_POINTS:
                 yield Refusal(
                     f"the running system stands on {part.path} (mounted at {place})",
                     "choose another disk",
+                )
+            elif part.run is not None:
+                continue  # to unmount it would pull it away from under that run
+            elif ELSEWHERE in place:
+                yield Refusal(
+                    f"{part.path} is mounted at {place}", "end that process first"
                 )
             else:
                 yield Refusal(
@@ -175,7 +187,9 @@ def _mounted(facts: DeviceFacts) -> Iterator[Refusal]:
 
 def _held(facts: DeviceFacts) -> Iterator[Refusal]:
     for part in facts.tree():
-        if part.held and not any(above.mount_points for above in part.tree()):
+        if part.held and not any(
+            above.mount_points or above.run for above in part.tree()
+        ):
             yield Refusal(
                 f"{part.path} is held by another process or by the kernel "
                 "(a RAID, a volume group, a mapping, a partitioning tool)",
@@ -185,7 +199,7 @@ def _held(facts: DeviceFacts) -> Iterator[Refusal]:
 
 def _stands_on(facts: DeviceFacts) -> Iterator[Refusal]:
     for part in facts.tree():
-        if part is not facts and part.kind is DeviceKind.OTHER:
+        if part is not facts and part.kind is DeviceKind.OTHER and not part.run:
             yield Refusal(
                 f"{part.path} stands on {facts.path}",
                 "release it first (losetup -d, cryptsetup close, vgchange -an)",

@@ -3,6 +3,7 @@
 from s3export.domain.backup_layout import Substitution
 from s3export.domain.manifests.checked import CheckedManifest
 from s3export.domain.manifests.checking import check
+from s3export.domain.manifests.loading import for_load
 from s3export.domain.manifests.model import (
     DEFAULT_RECOVERY_DIRECTORY,
     Address,
@@ -25,4 +26,5 @@ __all__ = [
     "Scalar",
     "Substitution",
     "check",
+    "for_load",
 ]

@@ -9,7 +9,7 @@ from s3export.domain.manifests import rules
 from s3export.domain.manifests.model import Manifest
 from s3export.domain.manifests.nodes import Fields, Items, Node
 
-_SELECTION = ("operations", "targetDirectory", "recoveryDirectory", "substitutions")
+SELECTION = ("operations", "targetDirectory", "recoveryDirectory", "substitutions")
 """What says which objects are exported, and where they go."""
 
 
@@ -64,7 +64,7 @@ class CheckedManifest:
         in_the_way = tuple(
             problem
             for problem in self.problems
-            if re.split(r"[.\[]", problem.field)[0] in ("", *_SELECTION)
+            if re.split(r"[.\[]", problem.field)[0] in ("", *SELECTION)
         )
         wrong = any(p.severity is Severity.ERROR for p in in_the_way)
         if self.manifest is None or wrong:

@@ -8,6 +8,7 @@ warning or a hint can be silenced by its name.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from s3export.domain.errors import InputRefused, Severity
 
@@ -179,6 +180,11 @@ WEAK = _rule("weak-secret", _WARNING, "A password or PIN that is easily guessed.
 NOT_ASCII = _rule(
     "password-not-ascii", _WARNING, "TrueCrypt 7 cannot type the password."
 )
+PASSWORD_ELSEWHERE = _rule(
+    "password-elsewhere",
+    _WARNING,
+    "For load-device: there is no trueCryptPassword, so that it is asked for one.",
+)
 PIN_DIGITS = _rule("pin-not-digits", _WARNING, "A pinCode is not of digits alone.")
 ODD_BUCKET = _rule(
     "odd-bucket-name",
@@ -252,15 +258,24 @@ def checked_names(names: Collection[str]) -> frozenset[str]:
 
     """
     for name in names:
-        rule = RULES.get(name)
-        if rule is None:
+        if reason := why_not_ignored(name):
+            known = name in RULES
             raise InputRefused(
-                f"{name!r} is no rule of manifests",
-                next_step="list them with: s3export check-manifest --list-rules",
-            )
-        if rule.severity is Severity.ERROR:
-            raise InputRefused(
-                f"the rule {name} cannot be ignored: {rule.about}",
-                next_step="correct the manifest",
+                reason,
+                next_step="correct the manifest"
+                if known
+                else "list them with: s3export check-manifest --list-rules",
             )
     return frozenset(names)
+
+
+def why_not_ignored(name: str) -> str:
+    """Say why there is no being silent about a rule; empty if there is."""
+    rule = RULES.get(name)
+    if rule is None:
+        near = get_close_matches(name, RULES, n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        return f"{name!r} is no rule of manifests{meant}"
+    if rule.severity is Severity.ERROR:
+        return f"the rule {name} cannot be ignored: {rule.about}"
+    return ""

@@ -49,11 +49,22 @@ class Absences:
             reason = self._why_not_there(listed, path)
         if not reason or not self.files.recovered():
             absent = reason or "S3 has it, the disk does not"
+            if path is None:
+                absent = f"{reason}; {self._no_path()}"
             return Outcome.MISSING_FROM_BACKUP, absent
         where = f"/{shown(self.layout.recovery_directory)}"
         return Outcome.UNVERIFIABLE, (
             f"{reason}; if it was exported it is in {where}, and only the export log "
             "says where"
+        )
+
+    def _no_path(self) -> str:
+        """Say of a key that is no path why a good copy lacks it, and what to do."""
+        where = f"/{shown(self.layout.recovery_directory)}"
+        return (
+            "it cannot be a path on a disk, so that a plain copy of the bucket does "
+            f"not have it: load-device puts it into {where} and names it in the export "
+            "log; or copy the object to another key"
         )
 
     def _why_not_there(self, listed: Listed, path: TreePath) -> str:

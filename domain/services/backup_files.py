@@ -69,9 +69,12 @@ class BackupFiles:
     def _say_what_is_there(self, absent: list[str]) -> NoReturn:
         names = self._tree.names(TreePath(b""))
         there = ", ".join(f"/{shown(name)}" for name in names[:10]) or "nothing"
+        name_it = "name the backup's directory with --target-directory=DIR"
         raise RootAbsent(
             f"the disk has no directory {' or '.join(absent)}; in its root: {there}",
-            next_step="name the backup's directory with --target-directory=DIR",
+            next_step=name_it
+            if names
+            else f"is it mounted there? findmnt says what is; otherwise {name_it}",
         )
 
     def walk(self, directories: Iterable[TreePath]) -> Generator[TreeFile, None, None]:

@@ -13,6 +13,7 @@ from s3export.domain.backup_layout import ROOT, BackupLayout, TreePath, director
 from s3export.domain.containers import AS_IT_COMES, ContainerKey
 from s3export.domain.devices import DeviceFacts, DeviceKind, cautions
 from s3export.domain.devices.preparation import Preparation
+from s3export.domain.disk_filling import SPARE_BYTES, room_for_files
 from s3export.domain.errors import (
     DeviceError,
     DeviceUnreadable,
@@ -42,16 +43,8 @@ from s3export.domain.services.load_device import (
     LoadResult,
     Place,
 )
-from s3export.domain.services.load_survey import LoadSurvey, SurveyLoad, room_inside
+from s3export.domain.services.load_survey import LoadSurvey, SurveyLoad
 from s3export.domain.services.ready_disk import refuse_unsafe, signature_on
-
-SPARE_BYTES = 16 << 20
-"""Kept free beside a container, for what else is on the disk."""
-
-_BESIDE_BYTES = 6 << 20
-_BESIDE_SHARE = 100
-"""Not for files: what the partition table takes, what is kept for the log, and one part
-in a hundred, so that a plan promises no more than the disk holds."""
 
 _JOB_DIGITS = "123456789ABCDEFGHIJKLMNPQRSTUVWXYZ"
 _JOB_LENGTH = 5
@@ -235,11 +228,9 @@ class LoadDisk:
             manifest.log_bucket,
             manifest.log_key(name) if manifest.log_bucket else "",
         )
-        beside = _BESIDE_BYTES + facts.size_bytes // _BESIDE_SHARE
-        inside = max(0, facts.size_bytes - beside)
-        if encryption is Encryption.TRUECRYPT:
-            inside = room_inside(inside, SPARE_BYTES)
-        survey = self.survey(request, inside)
+        in_container = encryption is Encryption.TRUECRYPT
+        room = room_for_files(facts.size_bytes, in_container=in_container)
+        survey = self.survey(request, room)
         request = replace(
             request,
             total=survey.first.objects,

@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 
-from s3export.domain.disk_filling import DiskFilling, DiskShare, TooLarge, capacity_of
+from s3export.domain.disk_filling import DiskFilling, DiskShare, TooLarge
 from s3export.domain.errors import AwsError, NoSuchBucket, PermissionMissing
 from s3export.domain.ports import Clock, ObjectStore, Progress, Stop, Workers
 from s3export.domain.services.fetch_object import Item, items_from
@@ -172,8 +172,3 @@ class SurveyLoad:
             total = sum(results)
         seconds = (self.clock.now() - begun).total_seconds()
         return total / seconds if total and seconds > 0 else None
-
-
-def room_inside(disk_bytes: int, spare_bytes: int) -> int:
-    """Return the size of a container on a disk: all but what is kept free beside it."""
-    return max(0, capacity_of(disk_bytes).size_bytes - spare_bytes)

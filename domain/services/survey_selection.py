@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from s3export.domain.counting import counted
-from s3export.domain.disk_filling import DiskFilling, DiskShare
+from s3export.domain.disk_filling import DiskFilling, DiskShare, room_for_files
 from s3export.domain.errors import NoSuchBucket, PermissionMissing, Problem
 from s3export.domain.manifests import CheckedManifest, Manifest, rules
 from s3export.domain.ports import ExportService, ObjectStore, Progress, Stage
@@ -91,7 +91,9 @@ class SurveySelection:
             found += [problem] if problem else []
         found += _several(checked, manifest, regions)
         found += self._log(checked, manifest, regions)
-        filling = None if disk_bytes is None else DiskFilling(disk_bytes)
+        filling = None
+        if disk_bytes is not None:
+            filling = DiskFilling(room_for_files(disk_bytes))
         selected = []
         with self.progress.stage("listing S3", unit="objects") as stage:
             for number in range(len(manifest.operations)):
@@ -224,7 +226,7 @@ def _fitting(
     for large in filling.too_large[:_MOST_NAMED]:
         message = (
             f"the object {large.key!r} of {large.size_bytes:,} bytes fits on no disk "
-            f"of {filling.disk_bytes:,} bytes: its file system leaves "
+            f"of {survey.disk_bytes:,} bytes: file system and container leave "
             f"{filling.capacity.size_bytes:,} bytes, directories included"
         )
         path = f"operations[{large.operation}]"

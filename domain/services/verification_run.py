@@ -13,6 +13,7 @@ from s3export.domain.backup_layout import (
     ObjectName,
     TreePath,
     below,
+    shown,
 )
 from s3export.domain.completeness import Inventory, Listed
 from s3export.domain.confidence import Bound, sample_size, upper_bound
@@ -92,6 +93,9 @@ class Run:
         tree: FileTree,
         stack: ExitStack,
         found: Callable[[Finding], None],
+        *,
+        noticed: Callable[[str], None],
+        where_to_look: str,
     ) -> None:
         self._parts = parts
         self.request = request
@@ -100,6 +104,8 @@ class Run:
         self._tree = tree
         self._stack = stack
         self._found = found
+        self._noticed = noticed
+        self._where_to_look = where_to_look
         self._draw: Draw[TreeFile] = Draw(request.seed, request.most_drawn)
         self._by_path, disbelieved = basis.by_path()
         self.files = BackupFiles(basis.layout, tree, self._by_path)
@@ -152,6 +158,7 @@ class Run:
                 self._spooled(files) if self.request.takes_all else self._chosen(files)
             )
         self.walked = True
+        self._notice_that_nothing_is_there()
         self._note_damage()
         self._note_what_was_not_looked_at(absent)
         self._date_the_export()
@@ -250,6 +257,17 @@ class Run:
             unreadable = Outcome.UNREADABLE
             self._note(Compared(unreadable, unseen, NO_OBJECT, detail=damaged.reason))
         self._damage_told = len(self.files.damaged)
+
+    def _notice_that_nothing_is_there(self) -> None:
+        """Ask whether this is the disk at all, before all is called missing."""
+        objects = self._inventory.count if self._inventory else 0
+        if objects and not self.files.count and not self.files.damaged:
+            notice = (
+                f"there is no file at all below /{shown(self._layout.root)}, and S3 "
+                f"has {counted(objects, 'object')}: {self._where_to_look}"
+            )
+            self.warnings.append(notice)
+            self._noticed(notice)
 
     def _note_what_was_not_looked_at(self, absent: list[str]) -> None:
         odd = self.files.not_looked_at()
@@ -574,12 +592,20 @@ class Run:
             actual=compared.actual,
             size_bytes=compared.file.size_bytes,
             detail=compared.detail,
+            place_bytes=self._place_of_damage(compared),
         )
         self.bytes_read += compared.bytes_read
         self.tally.add(finding)
         if self.request.all_findings or finding.outcome is not Outcome.MATCH:
             self.findings.append(finding)
             self._found(finding)
+
+    def _place_of_damage(self, compared: Compared) -> int | None:
+        """Say where an unreadable file lies; nothing of what was not even seen."""
+        seen = compared.file.inode or compared.file.modified_ns
+        if compared.outcome is not Outcome.UNREADABLE or not seen:
+            return None
+        return self._tree.place_of(compared.file.path)
 
     def _fingerprint(self, file: TreeFile) -> int:
         return self._draw.fingerprint(

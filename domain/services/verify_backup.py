@@ -83,7 +83,16 @@ class VerifyBackup:
                     self._check(request.earlier, request, rests_on.layout, facts)
                 if not request.layout:
                     self._check_buckets(rests_on.layout)
-                run = Run(self.parts, request, rests_on, opened.tree, stack, found)
+                run = Run(
+                    self.parts,
+                    request,
+                    rests_on,
+                    opened.tree,
+                    stack,
+                    found,
+                    noticed=watch.noticed if watch else _nobody,
+                    where_to_look=_where_to_look(facts),
+                )
                 run.container = opened.container
                 run.warnings += (*opened.warnings, *rests_on.warnings)
                 try:
@@ -168,5 +177,18 @@ def _why(error: BaseException) -> str:
     return f"interrupted ({error})" if str(error) else "interrupted"
 
 
-def _nobody(finding: Finding) -> None:
-    """Take a finding that nobody waits for."""
+def _where_to_look(facts: DeviceFacts) -> str:
+    """Ask what a disk without any file makes one ask."""
+    if facts.kind is DeviceKind.DIRECTORY:
+        return (
+            f"is the disk mounted there? findmnt --target {facts.path} says what is; "
+            "or is it another directory (--target-directory)?"
+        )
+    return (
+        f"is {facts.path} the right disk, and is it another directory "
+        "(--target-directory)?"
+    )
+
+
+def _nobody(found: Finding | str) -> None:
+    """Take what nobody waits for."""

@@ -23,6 +23,10 @@ class Watch(Protocol):
     def found(self, finding: Finding) -> None:
         """Take a finding that will be in the report; they come in no promised order."""
 
+    def noticed(self, notice: str) -> None:
+        """Take a warning of the report's before the findings that it explains."""
+        return None  # nobody has to listen
+
     @abstractmethod
     def unfinished(self, report: Report) -> None:
         """Take the report of a run that ends before its end, by the next exception."""

@@ -29,11 +29,11 @@ from s3export.domain.ports import KeyRing, Leftover
 from s3export.domain.secret import Secret
 from s3export.domain.services.create_job import DiskWishes
 from s3export.domain.services.job_watch import NoAnswer
-from s3export.domain.services.verify_request import Watch
-from s3export.domain.verification import Finding, Report, ReportNotWritten, Verdict
+from s3export.domain.verification import Report, ReportNotWritten, Verdict
 from s3export.entrypoints import library
 from s3export.entrypoints.cli import device_wording, job_wording, wording
 from s3export.entrypoints.cli.exit_codes import ExitCode, of_verdict
+from s3export.entrypoints.cli.shown_findings import ShownFindings
 from s3export.entrypoints.cli.terminal import Terminal, harmless
 
 if TYPE_CHECKING:
@@ -370,12 +370,12 @@ def verify_backup(call: Call) -> int:
         terminal.tell(f"Seed: {harmless(seed)} (--seed repeats the draw)")
     size = call.application.settings().sample_size
     not_written = None
+    shown = ShownFindings(terminal, arguments.all_findings)
     try:
-        report = _verified(call, seed, size)
+        report = _verified(call, seed, size, shown)
     except ReportNotWritten as error:
         report, not_written = error.report, error
-    for warning in report.warnings:
-        terminal.warn(warning)
+    shown.ended(report)
     terminal.result(wording.summary_lines(report), documents.report_document(report))
     if not_written and report.verdict is not Verdict.DIFFERS:
         raise not_written
@@ -384,7 +384,7 @@ def verify_backup(call: Call) -> int:
     return of_verdict(report.verdict)
 
 
-def _verified(call: Call, seed: str | None, size: int) -> Report:
+def _verified(call: Call, seed: str | None, size: int, shown: ShownFindings) -> Report:
     arguments = call.arguments
     return library.verify_backup(
         arguments.device,
@@ -410,7 +410,7 @@ def _verified(call: Call, seed: str | None, size: int) -> Report:
         all_findings=arguments.all_findings,
         opening=_opening(arguments),
         keys=keys_of(call),
-        watch=_Shown(call.terminal),
+        watch=shown,
         application=call.application,
     )
 
@@ -455,23 +455,6 @@ def keys_of(call: Call) -> KeyRing:
         pim=arguments.pim,
         ask=terminal.password,
     )
-
-
-@dataclass(frozen=True)
-class _Shown(Watch):
-    """Prints findings as they come; a run that is cut short, what it came to."""
-
-    terminal: Terminal
-
-    def found(self, finding: Finding) -> None:
-        if not self.terminal.as_json:
-            self.terminal.result([wording.finding_line(finding)], None)
-
-    def unfinished(self, report: Report) -> None:
-        for warning in report.warnings:
-            self.terminal.warn(warning)
-        document = documents.report_document(report)
-        self.terminal.result(wording.summary_lines(report), document)
 
 
 def plan_sample(call: Call) -> int:

@@ -1,8 +1,9 @@
 """Settings: what they are, where they come from, and the file they stand in."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from s3export.adapters.command_lines import open_editor
 from s3export.adapters.commands import Commands
@@ -25,6 +26,9 @@ from s3export.entrypoints.settings import (
 )
 from s3export.entrypoints.settings_file import template
 
+if TYPE_CHECKING:
+    from s3export.adapters.aws_chain import Found
+
 _AWS_OWN = ("profile", "region", "endpoint_url")
 
 
@@ -37,6 +41,7 @@ def _show(call: Call) -> int:
     found = call.configuration
     for warning in found.warnings:
         call.terminal.warn(warning)
+    chain = _chain(found)
     document = {
         "path": str(found.file.path),
         "exists": found.file.exists,
@@ -45,18 +50,37 @@ def _show(call: Call) -> int:
             for name, origin in found.origins.items()
             for value in [_value(found, name)]
         },
+        "aws": {
+            name: {"value": one.value, "origin": one.origin}
+            for name, one in chain.items()
+        },
         "warnings": list(found.warnings),
     }
-    call.terminal.result(_lines(found), document)
+    call.terminal.result(_lines(found, chain), document)
     return ExitCode.DONE
 
 
-def _lines(found: Configuration) -> Iterator[str]:
+def _chain(found: Configuration) -> Mapping[str, "Found"]:
+    """Return what is in force where no setting of our own says it."""
+    from s3export.adapters.aws_chain import found_by_chain
+
+    settings = found.settings
+    told = found_by_chain(settings.profile, settings.region)
+    return {one.name: one for one in told if getattr(settings, one.name) is None}
+
+
+def _lines(found: Configuration, chain: Mapping[str, "Found"]) -> Iterator[str]:
     there = "" if found.file.exists else " (there is none)"
     yield f"File: {harmless(str(found.file.path))}{there}"
     yield from columns(
         [
-            (name, harmless(_told(name, _value(found, name))), harmless(str(origin)))
+            (name, harmless(chain[name].value), f"AWS: {harmless(chain[name].origin)}")
+            if name in chain
+            else (
+                name,
+                harmless(_told(name, _value(found, name))),
+                harmless(str(origin)),
+            )
             for name, origin in found.origins.items()
         ]
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from s3export.domain.devices import DeviceFacts
-from s3export.entrypoints.cli.sizes import size
+from s3export.domain.sizes import size
 from s3export.entrypoints.cli.terminal import columns, harmless
 from s3export.entrypoints.library import ListedDevice
 

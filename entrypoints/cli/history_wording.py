@@ -5,7 +5,7 @@ from datetime import datetime
 
 from s3export.domain.counting import counted
 from s3export.domain.history import Backup, ContentHistory, PastRun
-from s3export.entrypoints.cli.sizes import size
+from s3export.domain.sizes import size
 from s3export.entrypoints.cli.terminal import columns, harmless
 
 
@@ -17,6 +17,17 @@ def history_lines(
         if number:
             yield ""
         yield from _part_lines(part, since)
+    if any(run.differs or run.other_findings for part in parts for run in part.runs):
+        yield ""
+        yield from _WHAT_COUNTS
+
+
+_WHAT_COUNTS = (
+    "Differences are critical findings alone: what is not equal, missing from the "
+    "backup, or unreadable.",
+    "Other findings are none: what changed in S3 since the export, what S3 does not "
+    "have, what could not be compared.",
+)
 
 
 def _part_lines(part: ContentHistory, since: datetime | None) -> Iterator[str]:
@@ -47,9 +58,11 @@ def _named(backup: Backup) -> str:
 def _row(run: PastRun) -> tuple[str, ...]:
     alone = "nothing proven"
     if run.differs:
-        alone = counted(run.differences, "difference")
+        alone = counted(run.differences, "critical difference")
     elif run.bound is not None:
         alone = f"alone: at most {run.bound.files:,} ({run.bound.fraction:.2%})"
+    if run.other_findings:
+        alone += f", {counted(run.other_findings, 'other finding')}"
     return (
         "  ",
         f"{run.started_at:%Y-%m-%d %H:%M}",

@@ -8,7 +8,7 @@ from s3export.domain.devices import describe
 from s3export.domain.services.load_disk import Encryption, LoadedDisk, LoadPlan
 from s3export.domain.services.load_survey import LoadSurvey
 from s3export.domain.services.read_back import ReadBackResult
-from s3export.entrypoints.cli.sizes import size
+from s3export.domain.sizes import size
 from s3export.entrypoints.cli.terminal import harmless
 
 _WORTH_TELLING = 10.0

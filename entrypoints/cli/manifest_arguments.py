@@ -33,6 +33,14 @@ def add_manifests(command: Callable[..., argparse.ArgumentParser]) -> None:
         metavar="SIZE",
         help="with --online: how many disks of this size are needed: 4TB",
     )
+    check.add_argument(
+        "--for",
+        dest="purpose",
+        choices=("create-job", "load-device"),
+        default="create-job",
+        help="the command that is to take it: load-device needs no address, customs, "
+        "serial number or log bucket",
+    )
     add_ignore(check)
     check.add_argument("--strict", action="store_true", help="warnings count as errors")
     check.add_argument(

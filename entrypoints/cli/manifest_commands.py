@@ -39,15 +39,19 @@ def check_manifest(call: Call) -> int:
             "--disk-size is what the selection has to fit on, and S3 alone knows that",
             next_step="add --online",
         )
+    loading = arguments.purpose == "load-device"
     checked = library.check_manifest(
         arguments.manifest,
         online=arguments.online,
         device=arguments.device,
         disk_bytes=arguments.disk_size,
+        loading=loading,
         ignore=arguments.ignore,
         application=call.application,
     )
-    lines = wording.check_lines(checked, quiet_warnings=terminal.quiet_warnings)
+    lines = wording.check_lines(
+        checked, quiet_warnings=terminal.quiet_warnings, loading=loading
+    )
     terminal.result(lines, _document(checked))
     warned = any(p.severity is Severity.WARNING for p in checked.problems)
     if not checked.valid or (arguments.strict and warned):

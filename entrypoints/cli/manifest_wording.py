@@ -6,24 +6,17 @@ from dataclasses import replace
 
 from s3export.domain.counting import counted
 from s3export.domain.errors import Problem, Severity
+from s3export.domain.manifests import CheckedManifest, for_load
 from s3export.domain.manifests.fields import Field, Kind
-from s3export.domain.manifests.rules import MISSING, PLACEHOLDER
 from s3export.domain.services.survey_selection import Survey
-from s3export.entrypoints.cli.sizes import size
+from s3export.domain.sizes import size
 from s3export.entrypoints.cli.terminal import columns, harmless
 from s3export.entrypoints.library import ManifestCheck
 
-_FIELDS_OF_LOADS = {
-    MISSING.name: ("operations",),
-    PLACEHOLDER.name: (
-        *("logBucket", "logPrefix", "operations"),
-        *("recoveryDirectory", "trueCryptPassword"),
-    ),
-}
-"""The fields, by the rule that they break, that a load cannot do without."""
 
-
-def check_lines(check: ManifestCheck, *, quiet_warnings: bool) -> Iterator[str]:
+def check_lines(
+    check: ManifestCheck, *, quiet_warnings: bool, loading: bool
+) -> Iterator[str]:
     """Say what is wrong with a manifest, and what it selects."""
     shown = [
         problem
@@ -35,10 +28,14 @@ def check_lines(check: ManifestCheck, *, quiet_warnings: bool) -> Iterator[str]:
     if check.survey is not None:
         yield from survey_lines(check.survey)
     if not check.valid:
+        if loading:
+            yield "Not valid: load-device cannot load a disk with it."
+            return
         yield "Not valid: a job cannot be created from it."
         if _loads(check):
             yield (
-                "For load-device it is enough: what is missing is for AWS's jobs alone."
+                "For load-device it is enough: what is missing is for AWS's jobs alone "
+                "(--for load-device)."
             )
     elif any(p.severity is Severity.WARNING for p in shown):
         yield "Valid. What is meant can be silenced: --ignore RULE."
@@ -48,11 +45,8 @@ def check_lines(check: ManifestCheck, *, quiet_warnings: bool) -> Iterator[str]:
 
 def _loads(check: ManifestCheck) -> bool:
     """Say whether all that is wrong is of no matter to a load."""
-    wrong = [p for p in check.problems if p.severity is Severity.ERROR]
-    return check.manifest is not None and all(
-        p.rule in _FIELDS_OF_LOADS and not p.field.startswith(_FIELDS_OF_LOADS[p.rule])
-        for p in wrong
-    )
+    checked = CheckedManifest(check.name, None, check.manifest, check.problems)
+    return check.manifest is not None and for_load(checked).valid
 
 
 def written_lines(path: str, check: ManifestCheck) -> Iterator[str]:

@@ -75,3 +75,8 @@ def add_operation(command: Callable[..., argparse.ArgumentParser]) -> None:
         "~/.config/fish/completions/s3export.fish.",
     )
     completion.add_argument("shell", choices=sorted(FILES), help="which shell")
+    command(
+        "man-page",
+        "print the man page",
+        "To read it wherever the program runs: s3export man-page | man -l -",
+    )

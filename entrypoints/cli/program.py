@@ -38,6 +38,7 @@ COMMANDS = {
     "config": "config_commands.config",
     "history": "operator_commands.history",
     "completion": "completion.completion",
+    "man-page": "completion.man_page",
     "doctor": "operator_commands.doctor",
     "sandbox": "commands.sandbox",
 }

@@ -79,7 +79,9 @@ def add_verification(command: Callable[..., argparse.ArgumentParser]) -> None:
         help="strong: 32-bit checksums and uploaders' claims prove nothing",
     )
     verify.add_argument(
-        "--all-findings", action="store_true", help="show the files that match, too"
+        "--all-findings",
+        action="store_true",
+        help="show the files that match, too, and each object that an empty disk lacks",
     )
     verify.add_argument(
         "--report",

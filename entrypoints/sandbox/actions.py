@@ -4,7 +4,7 @@ import os
 import shlex
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,12 +35,21 @@ class Sandbox:
     Attributes:
         disk: A loop device, or the image file itself where loop devices need a
             privilege that is missing.
+        backup_directory: Where its commands save partition tables; gone with it.
     """
 
     server: SandboxServer
     disk: str
     manifest: str
     objects: int
+    backup_directory: str
+
+    def environment(self) -> Mapping[str, str]:
+        """Return what makes commands work here, and leave nothing elsewhere."""
+        return {
+            **self.server.environment(),
+            "S3EXPORT_BACKUP_DIRECTORY": self.backup_directory,
+        }
 
 
 def run(
@@ -82,7 +91,8 @@ def sandbox(application: Application, port: int = 0) -> Iterator[Sandbox]:
             disk = stack.enter_context(devices.attach_image(str(image)))
         except PrivilegeMissing:
             disk = str(image)
-        yield Sandbox(server, disk, str(manifest), count)
+        saved = str(Path(directory, "erased-disks"))
+        yield Sandbox(server, disk, str(manifest), count, saved)
 
 
 def s3_client(server: SandboxServer) -> Any:
@@ -98,13 +108,15 @@ def s3_client(server: SandboxServer) -> Any:
 
 def _serve(application: Application, terminal: Terminal, port: int) -> int:
     with sandbox(application, port) as box:
-        variables = box.server.environment()
+        variables = box.environment()
         assignments = " ".join(f"{k}={shlex.quote(v)}" for k, v in variables.items())
         terminal.result(
             [
                 "S3 and the export service answer at "
                 f"{box.server.endpoint_url}; bucket {contents.BUCKET} holds "
                 f"{box.objects} objects.",
+                f"The key {contents.NO_PATH} cannot be a path: a plain copy lacks it, "
+                "and is said to differ.",
                 "In another terminal, as root:",
                 f"  export {assignments}",
                 f"  s3export create-job {box.manifest} {box.disk}",

@@ -14,6 +14,9 @@ PASSWORD = "correct horse battery staple"
 
 EVEN = "videos/even-parts.mp4"
 UNEVEN = "videos/uneven-parts.mp4"
+NO_PATH = "up/../and-away"
+"""A key that no file can have: a plain copy lacks it."""
+
 _MIB = 1 << 20
 
 MANIFEST = f"""\
@@ -61,7 +64,7 @@ def objects() -> Iterator[SandboxObject]:
     yield SandboxObject(UNEVEN, 12 * _MIB, (5 * _MIB, 6 * _MIB, 1 * _MIB))
     # Keys that cannot be paths: the loading facility puts them where they can.
     yield SandboxObject("folder/", 0)
-    yield SandboxObject("up/../and-away", 20)
+    yield SandboxObject(NO_PATH, 20)
 
 
 def fill(client: Any) -> int:

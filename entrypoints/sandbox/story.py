@@ -200,7 +200,7 @@ class _Story:
         return [sys.executable, "-m", "s3export", *arguments]
 
     def _environment(self) -> dict[str, str]:
-        return {**os.environ, **self.box.server.environment()}
+        return {**os.environ, **self.box.environment()}
 
 
 def _content(tree: WritableTree, path: TreePath) -> bytearray:

@@ -30,7 +30,7 @@ def test_settings_are_shown_with_their_origins(
 ) -> None:
     """Options, variables, lines of the file and defaults, in one document."""
     path = tmp_path / "c.toml"
-    path.write_text('# mine\nbucket = "b"\nignore = ["few-objects", "x"]\n')
+    path.write_text('# mine\nbucket = "b"\nignore = ["overlap", "country-code"]\n')
     monkeypatch.setenv("S3EXPORT_FORKS", "3")
 
     ran = run("config", "show", "--config", str(path), "--region", "r", "--json")
@@ -43,7 +43,7 @@ def test_settings_are_shown_with_their_origins(
         for name, setting in document["settings"].items()
     }
     assert told["bucket"] == ("b", "file", f"{path}:2")
-    assert told["ignore"] == (["few-objects", "x"], "file", f"{path}:3")
+    assert told["ignore"] == (["overlap", "country-code"], "file", f"{path}:3")
     assert told["forks"] == (3, "environment", "S3EXPORT_FORKS")
     assert told["region"] == ("r", "option", "--region")
     assert told["sample_size"] == (100, "default", None)
@@ -74,6 +74,25 @@ def test_a_file_that_cannot_be_used_is_refused_with_every_line(
     assert ran.code == 4
     assert f"buckt from {path}:1: no such setting; did you mean bucket?" in ran.err
     assert f"forks from {path}:2" in ran.err
+
+
+def test_a_rule_that_cannot_be_ignored_is_told_with_its_line(
+    run: Run, editor: Path, tmp_path: Path
+) -> None:
+    """Before a manifest is checked: by show, and by edit."""
+    text = 'bucket = "b"\nignore = ["overlp", "sign", "country-code"]\n'
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+    (editor / "new").write_text(text)
+
+    shown = run("config", "show", "--config", str(path))
+    edited = run("config", "edit", "--config", str(path))
+
+    for ran in (shown, edited):
+        assert ran.code == 4
+        assert f"ignore from {path}:2: 'overlp' is no rule" in ran.err
+        assert "did you mean overlap?" in ran.err
+        assert "the rule sign cannot be ignored" in ran.err
 
 
 def test_the_path_is_told_whether_or_not_the_file_is_there(run: Run) -> None:
@@ -146,3 +165,65 @@ def test_what_is_not_one_of_the_three_is_wrong_usage(run: Run) -> None:
 
     assert ran.code == 2
     assert "show" in ran.err
+
+
+@pytest.fixture
+def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """AWS's configuration, and nothing in the environment."""
+    for name in ("PROFILE", "DEFAULT_PROFILE", "DEFAULT_REGION", "REGION"):
+        monkeypatch.delenv(f"AWS_{name}", raising=False)
+    for name in ("ENDPOINT_URL", "ENDPOINT_URL_S3"):
+        monkeypatch.delenv(f"AWS_{name}", raising=False)
+    path = tmp_path / "aws-config"
+    path.write_text(
+        "[default]\nregion = eu-west-1\n"
+        "[profile other]\nregion = eu-north-1\nendpoint_url = http://s3.test:9000\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(path))
+    return path
+
+
+def test_what_awss_chain_says_is_shown_with_its_origin(
+    run: Run, chain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Profile, region and endpoint, where no setting of ours goes before it."""
+    aws = run("config", "show", "--json").document()["aws"]
+    text = run("config", "show").out
+    of_profile = "profile default of AWS's configuration"
+    assert aws["profile"] == {"value": "default", "origin": "AWS's default"}
+    assert aws["region"] == {"value": "eu-west-1", "origin": of_profile}
+    assert aws["endpoint_url"] == {
+        "value": "https://s3.eu-west-1.amazonaws.com",
+        "origin": "AWS's own, of the region",
+    }
+    assert f"AWS: {of_profile}\n" in text
+
+    monkeypatch.setenv("AWS_PROFILE", "other")
+    aws = run("config", "show", "--json", "--region", "x").document()["aws"]
+    assert aws == {
+        "profile": {"value": "other", "origin": "environment AWS_PROFILE"},
+        "endpoint_url": {
+            "value": "http://s3.test:9000",
+            "origin": "profile other of AWS's configuration",
+        },
+    }
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-south-1")
+    aws = run("config", "show", "--json").document()["aws"]
+    assert aws["region"]["origin"] == "environment AWS_DEFAULT_REGION"
+    assert aws["endpoint_url"] == {
+        "value": "http://127.0.0.1:1",
+        "origin": "environment AWS_ENDPOINT_URL",
+    }
+
+
+def test_a_profile_that_is_not_there_does_not_hide_the_settings(
+    run: Run, chain: Path
+) -> None:
+    """What needs it says so; the settings are shown all the same."""
+    ran = run("config", "show", "--profile", "nobody")
+
+    assert ran.code == 0
+    assert "nobody" in ran.out
+    assert "as AWS's chain has it" in ran.out

@@ -67,6 +67,30 @@ def test_a_difference_is_shown_first_and_ends_with_1(
     runs = [line for line in told.out.splitlines() if "drawn are equal" in line]
     assert ["DIFFERS" in line for line in runs] == [True, False, False, False], told.out
     assert "No bound: 1 run found differences" in told.out
+    assert "1 critical difference " in told.out
+    assert "Differences are critical findings alone" in told.out
+
+
+def test_findings_that_are_not_critical_are_told_apart_from_differences(
+    run: Run, reports: Path, sound: Path
+) -> None:
+    """They are counted, and the exit code is not that of a difference."""
+    assert "critical" not in run("history", str(reports)).out
+    (sound / "sound" / "added").write_bytes(b"1")
+    run(
+        *("verify-backup", str(sound), "--bucket", "sound", "--sample-size", "all"),
+        *("--report", str(reports / "d.json")),
+    )
+
+    told = run("history", str(reports))
+    document = run("history", str(reports), "--json").document()
+
+    assert told.code == 0
+    assert ", 1 other finding " in told.out
+    assert "Other findings are none: what changed in S3" in told.out
+    runs = [run for part in document["backups"] for run in part["runs"]]
+    assert sum(run["other_findings"] for run in runs) == 1
+    assert sum(run["differences"] for run in runs) == 0
 
 
 def test_a_report_that_was_changed_is_refused(run: Run, reports: Path) -> None:

@@ -155,6 +155,87 @@ def test_a_disk_that_is_not_there_is_a_devices_error(run: Run, path: Path) -> No
     assert run("check-manifest", str(path), "--device", "/no-disk").code == 5
 
 
+LOAD = (
+    "manifestVersion: 2.0\n"
+    "trueCryptPassword: a long sentence that nobody else knows\n"
+    "operations:\n  - exportBucket: foo-bucket\n"
+)
+
+
+def test_a_manifest_for_loading_alone_is_held_against_what_a_load_needs(
+    run: Run, path: Path
+) -> None:
+    """Exit 0 where AWS's jobs would miss an address; without --for it says so."""
+    path.write_text(LOAD)
+
+    ran = run("check-manifest", str(path), "--for", "load-device")
+    for_jobs = run("check-manifest", str(path))
+
+    assert (ran.code, ran.out) == (0, f"{path}: no problem found\nValid.\n")
+    assert for_jobs.code == 4
+    assert "(--for load-device)" in for_jobs.out
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (LOAD.replace("foo-bucket", "[fill in]"), "operations[0].exportBucket"),
+        (LOAD + "logBucket: '[fill in]'\n", "logBucket"),
+        (LOAD + "targetDirectory: ../up\n", "targetDirectory"),
+        (LOAD.replace("a long", "a long" * 20), "[password-too-long]"),
+        ("manifestVersion: 2.0\n", "operations"),
+        ("- a list\n", "[malformed]"),
+    ],
+)
+def test_what_a_load_cannot_do_with_is_an_error(
+    run: Run, path: Path, text: str, said: str
+) -> None:
+    """Exit 4, with the field."""
+    path.write_text(text)
+
+    ran = run("check-manifest", str(path), "--for", "load-device")
+
+    assert ran.code == 4
+    assert said in ran.out
+    assert "Not valid: load-device cannot load a disk with it." in ran.out
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        (LOAD.replace("trueCryptPassword", "pinCode"), "password-elsewhere"),
+        ("operations:\n  - exportBucket: b-1-c\n", "password-elsewhere"),
+        (LOAD + "logBuckt: logs\n", "misspelt-field"),
+    ],
+)
+def test_what_a_load_passes_over_is_a_warning(
+    run: Run, path: Path, text: str, rule: str
+) -> None:
+    """Exit 0: a password can be given to load-device itself."""
+    path.write_text(text)
+
+    ran = run("check-manifest", str(path), "--for=load-device")
+
+    assert ran.code == 0
+    assert f"[{rule}]" in ran.out
+
+
+def test_a_load_onto_several_disks_is_told_how_it_goes_on(
+    run: Run, s3: Any, path: Path
+) -> None:
+    """What S3 says is held against the load, too."""
+    s3.create_bucket(Bucket="foo-bucket")
+    for number in range(3):
+        s3.put_object(Bucket="foo-bucket", Key=f"k{number}", Body=bytes(9 << 20))
+    path.write_text(LOAD)
+    command = ("check-manifest", str(path), "--for=load-device", "--online")
+
+    ran = run(*command, "--disk-size=60MB")
+
+    assert ran.code == 0
+    assert "load the next one with --continue-from" in ran.out
+
+
 def test_rules_are_listed(run: Run) -> None:
     """By name, with severity; as JSON with the error of AWS that each foresees."""
     listed = run("check-manifest", "--list-rules")
@@ -177,7 +258,7 @@ def test_s3_is_asked_online(run: Run, s3: Any, path: Path) -> None:
 
     ran = run("check-manifest", str(path), "--online")
     small = run(
-        "check-manifest", str(path), "--online", "--disk-size", "30MB", "--json"
+        "check-manifest", str(path), "--online", "--disk-size", "60MB", "--json"
     )
 
     assert ran.code == 0
@@ -210,19 +291,19 @@ def test_a_disk_that_is_too_small_for_an_object_is_said_to_be(
     s3.put_object(Bucket="foo-bucket", Key="small", Body=b"s")
     command = ("check-manifest", str(path), "--online", "--disk-size")
 
-    small = run(*command, "10MB")
+    small = run(*command, "45MB")
     of_small = SOUND.replace("foo-bucket", "foo-bucket\n    prefix: small")
     path.write_text(of_small)
     byte = run("check-manifest", str(path), "--online").out
     path.write_text(SOUND)
-    document = run(*command, "10MB", "--json").document()
+    document = run(*command, "45MB", "--json").document()
     enough = run(*command, "100MB")
 
     assert "In all 1 object, 9.4 MB." in one
     assert "In all 1 object, 1 byte." in byte
     assert small.code == 4
     assert "the object 'large' of 9,437,184 bytes fits on no disk" in small.out
-    assert ": 1 of them is too large for disks of 10.0 MB.\n" in small.out
+    assert ": 1 of them is too large for disks of 45.0 MB.\n" in small.out
     assert document["selection"]["too_large_for_the_disk"] == 1
     assert enough.code == 0
     assert "they fit on one of the disks of 100.0 MB, as far as reckoned" in enough.out

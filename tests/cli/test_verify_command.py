@@ -268,3 +268,46 @@ def test_without_credentials_the_error_says_where_they_come_from(
 def test_names_cannot_move_the_cursor(text: str, shown: str) -> None:
     """Control and bidirectional characters are written out."""
     assert harmless(text) == shown
+
+
+def test_an_empty_mount_point_is_asked_about_before_all_is_called_missing(
+    run: Run, s3: Any, tmp_path: Path
+) -> None:
+    """First the question; ten objects; how many more; the contract's end and code."""
+    s3.create_bucket(Bucket="full")
+    for number in range(25):
+        s3.put_object(Bucket="full", Key=f"k{number:02}", Body=b"x")
+    (tmp_path / "mnt" / "full").mkdir(parents=True)
+    command = ("verify-backup", str(tmp_path / "mnt"), "--bucket", "full")
+    report = tmp_path / "report.json"
+
+    ran = run(*command, "--exported-at", "2100-01-01", "--report", str(report))
+    every = run(*command, "--exported-at", "2100-01-01", "--all-findings")
+    document = json.loads(report.read_text())
+
+    assert ran.code == every.code == 1
+    asked = (
+        "there is no file at all below /full, and S3 has 25 objects: is the disk "
+        f"mounted there? findmnt --target {tmp_path / 'mnt'} says what is"
+    )
+    assert ran.err.count(asked) == 1
+    assert ran.out.count("MISSING FROM BACKUP: ") == 10
+    assert "... 15 more objects are missing from the backup (--all-findings" in ran.out
+    assert "Assertions run: 25, succeeded: 0, failed: 25\n" in ran.out
+    assert every.out.count("MISSING FROM BACKUP: ") == 25
+    assert len(document["findings"]) == document["counts"]["missing_from_backup"] == 25
+    assert any(asked in warning for warning in document["warnings"])
+
+
+def test_an_empty_directory_without_the_buckets_folder_asks_the_same(
+    run: Run, s3: Any, tmp_path: Path
+) -> None:
+    """Exit 5, as where the directory is not there."""
+    s3.create_bucket(Bucket="absent")
+    (tmp_path / "mnt").mkdir()
+
+    ran = run("verify-backup", str(tmp_path / "mnt"), "--bucket", "absent")
+
+    assert ran.code == 5
+    assert "in its root: nothing" in ran.err
+    assert "is it mounted there?" in ran.err

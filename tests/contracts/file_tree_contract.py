@@ -119,6 +119,14 @@ class FileTreeContract:
 
         assert sorted(f.path for f in ordered) == sorted(f.path for f in files)
 
+    def test_a_place_on_the_disk_is_a_number_or_not_known(
+        self, arranged: ArrangedTree
+    ) -> None:
+        """Also of what is not there, and of what is no file: no error."""
+        for path in (b"top", b"a/b/c", b"a", b"a/link", b"nothing", b"no/thing"):
+            place = arranged.tree.place_of(TreePath(path))
+            assert place is None or place >= 0
+
 
 class ArrangedWritable(Protocol):
     """An empty tree with room for about a megabyte."""

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from s3export.entrypoints.cli.completion import FILES, SHIPPED
+from s3export.entrypoints.cli.completion import FILES, MAN_PAGE, SHIPPED
 
 HEAVY = (
     *("awscrt", "boto3", "botocore", "dependency_injector", "mfusepy", "plumbum"),
@@ -139,6 +139,24 @@ def test_help_needs_the_grammar_alone(option: str) -> None:
         "s3export.domain.manifests",
         "s3export.domain.verification",
     } & set(ast.literal_eval(ran.stdout.splitlines()[-1]))
+
+
+def test_the_man_page_is_read_from_the_program_itself() -> None:
+    """Where it is installed in a way that leaves none to ``man``."""
+    printed = subprocess.run(
+        [sys.executable, "-m", "s3export", "man-page"], check=True, capture_output=True
+    ).stdout
+    shown = subprocess.run(
+        [installed("man"), "-l", "-"],
+        input=printed,
+        check=True,
+        capture_output=True,
+        env={**os.environ, "MANWIDTH": "100", "PAGER": "cat"},
+    )
+
+    assert printed == (SHIPPED / MAN_PAGE).read_bytes()
+    assert b"verify-backup" in shown.stdout
+    assert shown.stderr == b""
 
 
 @pytest.mark.parametrize("shell", FILES)

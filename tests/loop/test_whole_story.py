@@ -55,7 +55,7 @@ def nothing_left() -> Iterator[None]:
 def box(nothing_left: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
     """A running sandbox that this process's commands talk to."""
     with sandbox(application(Settings())) as running:
-        for name, value in running.server.environment().items():
+        for name, value in running.environment().items():
             monkeypatch.setenv(name, value)
         yield running
 
@@ -223,10 +223,15 @@ def test_the_original_programs_example_on_a_disk(
 def test_the_demonstration_finds_what_it_planted_and_nothing_else(
     capfd: pytest.CaptureFixture[str], box: Sandbox
 ) -> None:
-    """The story that ``make demo`` tells ends as it should."""
+    """The story that ``make demo`` tells ends as it should, and leaves nothing."""
+    usual = Path(Settings().backup_directory)
+    before = sorted(usual.glob("*"))
+
     code = tell(box, standard_terminal(), application(Settings()))
 
     out = capfd.readouterr().out
+    assert sorted(usual.glob("*")) == before
+    assert [*Path(box.backup_directory).iterdir()]
     assert code == 0
     assert out.count("  found   ") == len(PLANTED)
     assert "MISSED" not in out
@@ -336,6 +341,29 @@ def test_an_interrupted_verification_leaves_nothing_behind(
     assert started.returncode == 128 + signum
     assert "everything mounted or attached was released" in err
     assert "Traceback" not in err
+
+
+def test_what_a_verification_that_goes_on_has_in_use_is_not_pulled_away(
+    capfd: pytest.CaptureFixture[str],
+    nothing_left: None,
+    silent_server: SilentServer,
+    loaded_image: str,
+) -> None:
+    """The next run names it, and advises to wait or to stop it."""
+    started = start_verification(silent_server, loaded_image)
+    try:
+        capfd.readouterr()
+        code = main(["verify-backup", loaded_image, "--bucket=b", "--non-interactive"])
+        err = capfd.readouterr().err
+    finally:
+        started.terminate()
+        started.communicate()
+
+    assert code == 5
+    assert f"that goes on: process {started.pid} (s3export verify-backup" in err
+    assert "wait until it ends" in err
+    assert f"kill {started.pid}" in err
+    assert "umount" not in err
 
 
 def test_what_a_killed_verification_leaves_is_named_and_can_be_cleaned(

@@ -17,13 +17,23 @@ pytestmark = pytest.mark.packaging
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built from the source tree as it is."""
     out = tmp_path_factory.mktemp("dist")
-    subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(ROOT)],
         check=True,
         capture_output=True,
+        text=True,
     )
+    (out / "said").write_text(done.stdout + done.stderr)
     (built,) = out.glob("*.whl")
     return built
+
+
+def test_the_build_warns_of_nothing(wheel: Path) -> None:
+    """Folders of data are not taken for packages that somebody forgot."""
+    said = wheel.with_name("said").read_text()
+
+    assert "Warning" not in said
+    assert "is absent from" not in said
 
 
 def test_the_wheel_holds_every_module_once(wheel: Path) -> None:
@@ -33,12 +43,19 @@ def test_the_wheel_holds_every_module_once(wheel: Path) -> None:
         for layer in ("domain", "adapters", "entrypoints")
         for path in (ROOT / layer).rglob("*.py")
     } | {f"s3export/{path.name}" for path in (ROOT / "s3export").glob("*.py")}
+    shipped = {
+        f"s3export/{path.relative_to(ROOT)}"
+        for path in (ROOT / "entrypoints/cli/shipped-files").rglob("*")
+        if path.is_file()
+    }
 
     with zipfile.ZipFile(wheel) as archive:
         names = [n for n in archive.namelist() if ".dist-info/" not in n]
 
     assert {name for name in names if name.endswith(".py")} == expected
     assert "s3export/py.typed" in names
+    assert len(shipped) == 4
+    assert shipped <= set(names)
     assert len(names) == len(set(names))
 
 

@@ -64,6 +64,7 @@ def test_a_command_that_is_shown_is_one_that_the_program_takes(
 def shown_words(line: str) -> list[str]:
     """Return the arguments of a line as it is shown: brackets, dots and comments."""
     line = line.partition("   # ")[0].partition("    #")[0]
+    line = line.partition(" | ")[0]  # what another program makes of it
     line = line.partition(",")[0].replace("[", "").replace("]", "")
     words = line.replace("...", "").replace("…", "").split()[1:]
     return [word.partition("|")[0] for word in words]

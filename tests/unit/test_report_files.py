@@ -5,8 +5,9 @@ import errno
 import io
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -17,12 +18,16 @@ from contracts.report_writer_contract import (
 )
 from hypothesis import example, given
 from hypothesis import strategies as st
+from report_samples import report
 from strategies import SETTINGS, keys, paths
 
+from s3export.adapters.reports.html import report_html
 from s3export.adapters.reports.writing import ReportFiles, report_csv, report_json
 from s3export.domain.backup_layout import shown
 from s3export.domain.errors import FileRefused
 from s3export.domain.ports import ReportWriter
+from s3export.domain.sizes import size
+from s3export.domain.verification import Outcome
 
 
 @dataclass
@@ -180,3 +185,34 @@ def test_a_report_in_json_has_every_finding(found: list[tuple[bytes, str]]) -> N
     assert [(one["path"], one["key"]) for one in told] == [
         (shown(path), key) for path, key in found
     ]
+
+
+def test_the_page_tells_sizes_as_the_terminal_does() -> None:
+    """In the decimal units of disks' labels."""
+    page = report_html(report(0))
+
+    assert size(12345678901) == "12.3 GB"
+    assert "<dd>12.3 GB</dd>" in page
+    assert "below 65.5 kB" in page
+    assert not re.search("[KMGT]iB", page)
+
+
+def test_the_page_shows_where_on_the_disk_damage_lies() -> None:
+    """In sections of one width, the sound ones included; if any is known."""
+    damaged = [
+        replace(
+            finding(f"f{n}".encode()),
+            outcome=Outcome.UNREADABLE,
+            place_bytes=None if n == 3 else 15_000_000 + n,
+        )
+        for n in range(4)
+    ]
+    page = report_html(replace(report(0), findings=tuple(damaged)))
+    unknown = report_html(replace(report(0), findings=(damaged[3],)))
+
+    assert "known of 3 of 4" in " ".join(page.split())
+    assert "Unreadable files by place on the disk" in page
+    assert "0 bytes to 937.5 kB" in page
+    assert "14.1 MB to 15.0 MB" in page
+    assert "Unreadable files by folder" in unknown
+    assert "by place" not in unknown

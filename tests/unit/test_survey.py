@@ -191,7 +191,7 @@ def test_what_does_not_fit_says_where_the_next_disk_begins(scene: Scene) -> None
     for number in range(5):
         scene.store.put("foo-bucket", f"k{number}", bytes(30 * MIB))
 
-    found, survey = scene.survey(disk_bytes=100 * MIB)
+    found, survey = scene.survey(disk_bytes=130 * MIB)
 
     assert survey is not None
     assert survey.shares == (

@@ -176,6 +176,9 @@ def test_a_file_that_cannot_be_read_is_critical_and_the_others_go_on(
     report = scene.verify()
 
     assert outcomes(report) == {b"bad": Outcome.UNREADABLE}
+    assert report.findings[0].place_bytes is None
+    scene.tree.places[b"bkt/bad"] = 4096
+    assert scene.verify().findings[0].place_bytes == 4096
     assert report.tally[Outcome.MATCH] == 2
     assert (report.tally.assertions.run, report.tally.assertions.failed) == (6, 1)
 
@@ -189,6 +192,22 @@ def test_links_are_not_looked_at_and_are_told(scene: Scene) -> None:
 
     assert report.verdict is Verdict.VERIFIED
     assert "1 entries are links" in report.warnings[0]
+
+
+@pytest.mark.parametrize("key", ["up/../and-away", "a//b", "/a", "x" * 256])
+def test_a_key_that_can_be_no_path_is_missing_for_a_reason(
+    scene: Scene, key: str
+) -> None:
+    """A plain copy of the bucket lacks it: why so, and what to do."""
+    scene.both("good", b"x")
+    scene.store.put("bkt", key, b"y")
+
+    (finding,) = scene.verify().findings
+
+    assert finding.outcome is Outcome.MISSING_FROM_BACKUP
+    assert finding.detail.startswith("the key has ")
+    assert "it cannot be a path on a disk" in finding.detail
+    assert "load-device puts it into /EXPORT-RECOVERY" in finding.detail
 
 
 def test_the_recovery_directory_is_told_and_not_taken_for_data(scene: Scene) -> None:

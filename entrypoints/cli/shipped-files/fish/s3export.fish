@@ -50,7 +50,7 @@ function _shtab_s3export_using
   test "$_shtab_s3export_cmdpath" = "$argv"
 end
 
-set -g _shtab_s3export_commands create-job list-devices update-job cancel-job get-status list-jobs get-shipping-label check-manifest new-manifest manifest-schema verify-backup plan-sample batch-checksum-manifest load-device doctor config history completion sandbox
+set -g _shtab_s3export_commands create-job list-devices update-job cancel-job get-status list-jobs get-shipping-label check-manifest new-manifest manifest-schema verify-backup plan-sample batch-checksum-manifest load-device doctor config history completion man-page sandbox
 set -g _shtab_s3export_opts_with_value --backup-directory --bucket --checksum-report --confidence --config --confirm-device --container --continue-from --device --device-id --disk-size --download-budget --email --encrypt --endpoint-url --export-log --exported-at --file-system --files --for --forks --ignore --interval --job --job-id --keyfile --log-bucket --log-prefix --manifest --max-differing --open-with --password-file --pim --port --profile --region --report --require --resume --sample-size --seed --set --signature --since --sse-c-key-file --target-directory
 
 complete -c s3export -e
@@ -191,6 +191,7 @@ complete -c s3export -n '_shtab_s3export_using check-manifest' -l verbose -d 'te
 complete -c s3export -n '_shtab_s3export_using check-manifest' -l online -d 'ask S3, too: buckets, permissions, region, what is selected'
 complete -c s3export -n '_shtab_s3export_using check-manifest' -l device -xka "(__fish_complete_path (commandline -ct))" -d 'the disk that is meant: its serial number and its size'
 complete -c s3export -n '_shtab_s3export_using check-manifest' -l disk-size -x -d 'with --online: how many disks of this size are needed: 4TB'
+complete -c s3export -n '_shtab_s3export_using check-manifest' -l for -xka "create-job load-device" -d 'the command that is to take it: load-device needs no address, customs, serial number or log bucket'
 complete -c s3export -n '_shtab_s3export_using check-manifest' -l ignore -x -d 'be silent about a warning, by its name in brackets; may be repeated'
 complete -c s3export -n '_shtab_s3export_using check-manifest' -l strict -d 'warnings count as errors'
 complete -c s3export -n '_shtab_s3export_using check-manifest' -l list-rules -d 'print the rules and their names'
@@ -266,7 +267,7 @@ complete -c s3export -n '_shtab_s3export_using verify-backup' -l confidence -x -
 complete -c s3export -n '_shtab_s3export_using verify-backup' -l completeness -l no-completeness -d 'look for every object that S3 lists (default)'
 complete -c s3export -n '_shtab_s3export_using verify-backup' -l whole -d 'look for all that was named, even if the disk says it holds a part'
 complete -c s3export -n '_shtab_s3export_using verify-backup' -l require -xka "any strong" -d 'strong: 32-bit checksums and uploaders'"'"' claims prove nothing'
-complete -c s3export -n '_shtab_s3export_using verify-backup' -l all-findings -d 'show the files that match, too'
+complete -c s3export -n '_shtab_s3export_using verify-backup' -l all-findings -d 'show the files that match, too, and each object that an empty disk lacks'
 complete -c s3export -n '_shtab_s3export_using verify-backup' -l report -xka "(__fish_complete_path (commandline -ct))" -d 'write the report there, too: .json, .csv or .html; may be repeated'
 complete -c s3export -n '_shtab_s3export_using verify-backup' -l resume -x -d 'go on from an earlier run of this disk'
 complete -c s3export -n '_shtab_s3export_using verify-backup' -l exported-at -x -d 'objects that are newer may differ: 2026-01-31 or 2026-01-31T12:00:00Z'
@@ -391,6 +392,18 @@ complete -c s3export -n '_shtab_s3export_using completion' -l region -x -d 'AWS 
 complete -c s3export -n '_shtab_s3export_using completion' -l endpoint-url -x -d 'a server in AWS'"'"'s place'
 complete -c s3export -n '_shtab_s3export_using completion' -l verbose -d 'tell what is run, and show traces'
 complete -c s3export -n '_shtab_s3export_using completion; and test $_shtab_s3export_npos -eq 0' -ka "bash fish zsh" -d 'which shell'
+complete -c s3export -n '_shtab_s3export_using; and test $_shtab_s3export_npos -eq 0' -a man-page -d 'Print the man page. To read it wherever the program runs: s3export man-page | man -l -'
+complete -c s3export -n '_shtab_s3export_using man-page' -s h -l help -d 'show this help message and exit'
+complete -c s3export -n '_shtab_s3export_using man-page' -l quiet -d 'no progress, no informational lines; results only'
+complete -c s3export -n '_shtab_s3export_using man-page' -l quiet-warnings -d 'print no warnings (they stay in --json)'
+complete -c s3export -n '_shtab_s3export_using man-page' -l non-interactive -d 'never ask; what would be asked is refused'
+complete -c s3export -n '_shtab_s3export_using man-page' -l forks -x -d 'files hashed, requests made at once'
+complete -c s3export -n '_shtab_s3export_using man-page' -l json -d 'one JSON document on standard output at the end, nothing else there; after an error none; long work tells on standard error how far it is'
+complete -c s3export -n '_shtab_s3export_using man-page' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'settings (TOML)'
+complete -c s3export -n '_shtab_s3export_using man-page' -l profile -x -d 'AWS profile'
+complete -c s3export -n '_shtab_s3export_using man-page' -l region -x -d 'AWS region'
+complete -c s3export -n '_shtab_s3export_using man-page' -l endpoint-url -x -d 'a server in AWS'"'"'s place'
+complete -c s3export -n '_shtab_s3export_using man-page' -l verbose -d 'tell what is run, and show traces'
 complete -c s3export -n '_shtab_s3export_using; and test $_shtab_s3export_npos -eq 0' -a sandbox -d 'Try the whole story on this machine. Without <action>: an S3 endpoint with the export service, a bucket, a disk and a'
 complete -c s3export -n '_shtab_s3export_using sandbox' -s h -l help -d 'show this help message and exit'
 complete -c s3export -n '_shtab_s3export_using sandbox' -l quiet -d 'no progress, no informational lines; results only'
