@@ -338,7 +338,9 @@ class S3Store(ObjectStore):
         self, bucket: str, prefix: str, after: str, token: str
     ) -> tuple[Sequence[ObjectFacts], str]:
         """Return a page of a listing, and what the next one begins with."""
-        request = {"Bucket": bucket, "Prefix": prefix, "StartAfter": after}
+        request = {"Bucket": bucket, "Prefix": prefix}
+        if after:
+            request["StartAfter"] = after
         if token:
             request["ContinuationToken"] = token
         answer = self._client.list_objects_v2(**request)
