@@ -14,10 +14,9 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import quote, unquote_plus, urlsplit
+from urllib.parse import quote, urlsplit
 from xml.etree import ElementTree
 
 from botocore.httpsession import get_cert_path
@@ -30,11 +29,11 @@ from s3export.adapters.lean_http import (
     NoAnswer,
     NotPlain,
 )
+from s3export.adapters.listed_pages import listed
 from s3export.adapters.s3_answers import (
     facts_of_headers,
     facts_of_range,
     following_page,
-    unquoted,
 )
 from s3export.adapters.s3_store import S3Store
 from s3export.adapters.sigv4 import Credentials, Signer
@@ -245,7 +244,7 @@ class LeanS3Store(S3Store):
             if head.status != 200:
                 raise NotPlain
             text = connection.read_all(head, _MOST_OF_A_PAGE)
-            page, truncated, following = _listed(text, bucket)
+            page, truncated, following = listed(text, bucket)
         except (NotPlain, OSError, ValueError, ElementTree.ParseError):
             connection.close()
             return None
@@ -518,39 +517,3 @@ def _tls(verify: bool | str) -> ssl.SSLContext:
     if Path(trusted).is_dir():
         return ssl.create_default_context(capath=trusted)
     return ssl.create_default_context(cafile=trusted)
-
-
-def _listed(text: bytes, bucket: str) -> tuple[list[ObjectFacts], bool, str]:
-    """Return a page's objects, whether there are more, and what they begin with.
-
-    Raises:
-        ValueError: It is no page of a listing.
-
-    """
-    root = ElementTree.fromstring(text)
-    space, _, name = root.tag.rpartition("}")
-    space = f"{space}}}" if space else ""
-    if name != "ListBucketResult":
-        raise ValueError(name)
-    truncated = root.findtext(f"{space}IsTruncated", "")
-    if truncated not in ("true", "false"):
-        raise ValueError(truncated)
-    encoded = root.findtext(f"{space}EncodingType", "") == "url"
-    skipped = len(space)
-    page = []
-    for contents in root.findall(f"{space}Contents"):
-        entry = {child.tag[skipped:]: child.text or "" for child in contents}
-        key = entry.get("Key", "")
-        modified_at = datetime.fromisoformat(entry.get("LastModified", ""))
-        page.append(
-            ObjectFacts(
-                bucket,
-                unquote_plus(key) if encoded else key,
-                int(entry.get("Size", "")),
-                unquoted(entry.get("ETag", "")),
-                modified_at if modified_at.tzinfo else modified_at.replace(tzinfo=UTC),
-                storage_class=entry.get("StorageClass", ""),
-            )
-        )
-    following = root.findtext(f"{space}NextContinuationToken", "")
-    return page, truncated == "true", following

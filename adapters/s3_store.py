@@ -5,7 +5,7 @@ import hashlib
 import ipaddress
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
@@ -15,6 +15,8 @@ from botocore import exceptions as aws
 from urllib3.exceptions import HTTPError
 
 from s3export.adapters.aws_errors import translated
+from s3export.adapters.key_ranges import Asked, KeyRanges
+from s3export.adapters.range_listing import Page, RangeListing
 from s3export.adapters.s3_answers import (
     ABSENT,
     code,
@@ -39,6 +41,7 @@ from s3export.domain.ports import ObjectBody, ObjectStore, ObjectVersion
 from s3export.domain.secret import Secret
 
 _CHUNK_BYTES = 1 << 20
+_DIRECTORY_BUCKET = "--x-s3"
 _KINDS = {
     "GetObject": "GET",
     "GetObjectAttributes": "HEAD",
@@ -305,11 +308,39 @@ class S3Store(ObjectStore):
                 if not token:
                     return
 
+    def list_unordered(
+        self,
+        bucket: str,
+        *,
+        prefix: str = "",
+        after: str = "",
+        up_to: str = "",
+        at_once: int = 1,
+    ) -> Generator[ObjectFacts, None, None]:
+        """Call ListObjectsV2 for several ranges of keys at once.
+
+        Directory buckets list keys in no order and know no StartAfter (API reference,
+        ListObjectsV2).
+        """
+        in_order = not bucket.endswith(_DIRECTORY_BUCKET)
+        at_once = at_once if in_order else 1
+        ranges = KeyRanges(
+            prefix, after=after, up_to=up_to, at_once=at_once, in_order=in_order
+        )
+
+        def ask(asked: Asked) -> Page:
+            with translated(f"s3://{bucket}"):
+                return self._page(bucket, asked.prefix, asked.after, asked.token)
+
+        return RangeListing(bucket, ranges, ask, at_once=at_once).objects()
+
     def _page(
         self, bucket: str, prefix: str, after: str, token: str
     ) -> tuple[Sequence[ObjectFacts], str]:
         """Return a page of a listing, and what the next one begins with."""
-        request = {"Bucket": bucket, "Prefix": prefix, "StartAfter": after}
+        request = {"Bucket": bucket, "Prefix": prefix}
+        if after:
+            request["StartAfter"] = after
         if token:
             request["ContinuationToken"] = token
         answer = self._client.list_objects_v2(**request)

@@ -10,10 +10,12 @@ from benchmarks.fast_s3 import BUCKET
 
 def list_ours() -> int:
     """List the bucket as verify-backup does; return how many keys there are."""
+    from s3export.domain.services.verify_request import VerifyRequest
     from s3export.entrypoints.container import application
 
     store = application().adapters.object_store()
-    return sum(1 for _ in store.list_objects(BUCKET))
+    at_once = VerifyRequest.askers
+    return sum(1 for _ in store.list_unordered(BUCKET, at_once=at_once))
 
 
 def _boto3() -> Any:

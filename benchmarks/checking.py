@@ -25,6 +25,7 @@ from benchmarks.peers import PEERS, environment
 RUNS = 5
 _PROJECT = Path(__file__).parents[1]
 _ROUND_TRIP_SECONDS = 0.03
+_FAR_SECONDS = 0.1
 _SAMPLE = 100
 
 Line = Sequence[str]
@@ -72,15 +73,22 @@ def _peers(install: bool) -> Mapping[str, str]:
 # --- cases ----------------------------------------------------------------------------
 
 
-def listing(url: str, peers: Mapping[str, str]) -> Iterator[Side]:
-    """List all keys, with sizes and ETags."""
+def listing(
+    url: str, peers: Mapping[str, str], targets: tuple[float, float] = (1 / 6, 0.5)
+) -> Iterator[Side]:
+    """List all keys, with sizes and ETags.
+
+    Args:
+        targets: The ratios to boto3 and to s5cmd.
+    """
+    to_boto3, to_s5cmd = targets
     yield Side("s3export", [sys.executable, "-m", "benchmarks.asking", "list-ours"])
-    yield _script("boto3 paginator", "list-boto3", target=1 / 6)
+    yield _script("boto3 paginator", "list-boto3", target=to_boto3)
     if "s5cmd" in peers:
         yield Side(
             "s5cmd ls",
             [peers["s5cmd"], f"--endpoint-url={url}", "ls", "-e", f"s3://{BUCKET}/*"],
-            0.5,
+            to_s5cmd,
         )
 
 
@@ -191,6 +199,11 @@ def main(*, quick: bool = False, page: Path | None = None) -> list[str]:
             sides = list(listing(url, peers))
             run(sides, url, where, runs)
             lines += rows(f"list {keys:,} keys", sides)
+        with serving(Objects(keys, 0), _FAR_SECONDS) as url:
+            sides = list(listing(url, peers, (1 / 6, 1 / 3)))
+            run(sides, url, where, runs)
+            far = f"{_FAR_SECONDS * 1000:.0f} ms an answer"
+            lines += rows(f"list {keys:,} keys, {far}", sides)
         objects = Objects(files, 1000)
         tree = where / "tree"
         make_tree(objects, tree)

@@ -260,6 +260,37 @@ class ObjectStore(Protocol):
 
         """
 
+    def list_unordered(
+        self,
+        bucket: str,
+        *,
+        prefix: str = "",
+        after: str = "",
+        up_to: str = "",
+        at_once: int = 1,
+    ) -> Generator[ObjectFacts, None, None]:
+        """Yield the same as `list_objects`, each object once, in no promised order.
+
+        An adapter may ask for several pages at once: an object that is there all the
+        time is listed exactly once nevertheless. Closed early, the generator leaves
+        nothing running that would hold anybody up.
+
+        Args:
+            prefix: Only keys that start with it.
+            after: Only keys after it, exclusive.
+            up_to: Only keys up to it, inclusive; empty for no bound.
+            at_once: So many requests at once, at most.
+
+        Raises:
+            errors.AwsFailed: As for `list_objects`; or the server's answers do not go
+                together, so that something might have been left out.
+
+        """
+        for facts in self.list_objects(bucket, prefix=prefix, after=after):
+            if up_to and facts.key > up_to:
+                return
+            yield facts
+
     @abstractmethod
     def open(
         self,

@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -182,6 +182,19 @@ class MemoryObjectStore(ObjectStore):
                     facts.modified_at,
                     storage_class=facts.storage_class,
                 )
+
+    def list_unordered(
+        self,
+        bucket: str,
+        *,
+        prefix: str = "",
+        after: str = "",
+        up_to: str = "",
+        at_once: int = 1,
+    ) -> Generator[ObjectFacts, None, None]:
+        """Yield the last first: nobody must rest on an order that is not promised."""
+        found = super().list_unordered(bucket, prefix=prefix, after=after, up_to=up_to)
+        yield from reversed(list(found))
 
     @contextmanager
     def open(

@@ -4,7 +4,7 @@ The bytes are hashed in the pass that writes them, and compared with what S3 tel
 the object, before the file has a name. What differs is fetched again, then reported.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -410,3 +410,18 @@ def selected(store: ObjectStore, source: Source) -> Iterator[ObjectFacts]:
             return
         if source.selects(found.key):
             yield found
+
+
+def selected_in_no_order(
+    store: ObjectStore, source: Source, *, at_once: int
+) -> Generator[ObjectFacts, None, None]:
+    """Yield the objects that an operation exports, by so many requests at once."""
+    listing = store.list_unordered(
+        source.bucket,
+        prefix=source.prefix,
+        after=source.begin_marker,
+        up_to=source.end_marker,
+        at_once=at_once,
+    )
+    with closing(listing):
+        yield from (found for found in listing if source.selects(found.key))

@@ -39,7 +39,7 @@ from s3export.domain.services.ask_s3 import AskS3, Case
 from s3export.domain.services.backup_files import BackupFiles
 from s3export.domain.services.compare_file import Compared, CompareFile
 from s3export.domain.services.disk_notes import Basis
-from s3export.domain.services.fetch_object import selected
+from s3export.domain.services.fetch_object import selected_in_no_order
 from s3export.domain.services.file_digests import ReadDigests
 from s3export.domain.services.file_spool import FileSpool
 from s3export.domain.services.knowledge import Knowledge
@@ -56,6 +56,7 @@ from s3export.domain.verification import (
     Tally,
 )
 
+_LISTERS = 16  # pages of keys at once: more than one thread takes down
 _READERS = 2  # of a disk that nobody knows
 _WINDOW_FILES = 4096  # so many are put into reading order together
 
@@ -200,9 +201,14 @@ class Run:
         inventory = Inventory(self._layout.sources, new_file)
         with self._parts.progress.stage("listing S3", unit="objects") as stage:
             for number, source in enumerate(self._layout.sources):
-                for facts in selected(self._parts.store, source):
-                    inventory.add(number, facts)
-                    stage.advance()
+                at_once = min(self.request.askers, _LISTERS)
+                listing = selected_in_no_order(
+                    self._parts.store, source, at_once=at_once
+                )
+                with closing(listing):
+                    for facts in listing:
+                        inventory.add(number, facts)
+                        stage.advance()
         inventory.seal()
         return inventory
 

@@ -68,6 +68,8 @@ class ObjectStoreContract:
             arranged.store.check_bucket("no-such-bucket")
         with pytest.raises(NoSuchBucket, match="no-such-bucket"):
             list(arranged.store.list_objects("no-such-bucket"))
+        with pytest.raises(NoSuchBucket, match="no-such-bucket"):
+            list(arranged.store.list_unordered("no-such-bucket", at_once=4))
 
     def test_a_buckets_region_is_told(self, arranged: Arranged) -> None:
         """Of a bucket that is there."""
@@ -182,6 +184,57 @@ class ObjectStoreContract:
         listed = arranged.store.list_objects(BUCKET, prefix="b/", after="b/1")
 
         assert [facts.key for facts in listed] == ["b/2", "b/3"]
+
+    @pytest.mark.parametrize("at_once", [1, 4])
+    def test_listing_in_no_order_is_the_same_listing(
+        self, arranged: Arranged, at_once: int
+    ) -> None:
+        """Every key once; what fits in one page costs one request."""
+        for key in ODD_KEYS:
+            arranged.put(key, key.encode())
+        before = arranged.store.requests().get("LIST", 0)
+
+        found = list(arranged.store.list_unordered(BUCKET, at_once=at_once))
+
+        assert arranged.store.requests()["LIST"] - before == 1
+        assert sorted(found, key=lambda facts: facts.key) == list(
+            arranged.store.list_objects(BUCKET)
+        )
+
+    @pytest.mark.parametrize(
+        ("after", "up_to", "keys"),
+        [
+            ("", "", {"b/1", "b/2", "b/3"}),
+            ("b/1", "", {"b/2", "b/3"}),
+            ("b/1", "b/2", {"b/2"}),
+            ("a", "b/2!", {"b/1", "b/2"}),
+            ("b/3", "b/3", set()),
+            ("c", "b", set()),
+        ],
+    )
+    def test_listing_in_no_order_keeps_to_prefix_and_bounds(
+        self, arranged: Arranged, after: str, up_to: str, keys: set[str]
+    ) -> None:
+        """The first bound is exclusive, the last inclusive; neither need be a key."""
+        for key in ("a", "b/1", "b/2", "b/3", "c"):
+            arranged.put(key, b"")
+
+        listed = arranged.store.list_unordered(
+            BUCKET, prefix="b/", after=after, up_to=up_to, at_once=4
+        )
+
+        assert {facts.key for facts in listed} == keys
+
+    def test_a_listing_may_be_left_early(self, arranged: Arranged) -> None:
+        """The store is as good as before."""
+        for key in ("a", "b", "c"):
+            arranged.put(key, b"")
+        listing = arranged.store.list_unordered(BUCKET, at_once=4)
+
+        next(listing)
+        listing.close()
+
+        assert len(list(arranged.store.list_objects(BUCKET))) == 3
 
     def test_reading_what_is_not_there_is_an_error(self, arranged: Arranged) -> None:
         """The error comes with the first chunk and names the object."""
