@@ -1,11 +1,11 @@
 """One verification while it is under way: list, walk, draw, ask, read, compare."""
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 
 from s3export.domain.backup_layout import (
     NO_OBJECT,
@@ -58,6 +58,8 @@ from s3export.domain.verification import (
 
 _LISTERS = 16  # pages of keys at once: more than one thread takes down
 _READERS = 2  # of a disk that nobody knows
+_GROUP_FILES = 8
+_GROUP_BYTES = 1 << 20
 _WINDOW_FILES = 4096  # so many are put into reading order together
 
 
@@ -81,6 +83,17 @@ class _Drawn:
     names: tuple[ObjectName, ...]
     listed: Listed | None
     reason: str
+
+
+@dataclass(frozen=True)
+class _Broken:
+    """What ends the run, behind the results that came before it."""
+
+    error: BaseException
+
+
+_Asking = Case | Compared | _Drawn
+"""What is compared with what, as far as it is known without a request."""
 
 
 class Run:
@@ -297,20 +310,38 @@ class Run:
         )
         comparer = CompareFile(asking, reading)
 
-        def ask(drawn: _Drawn, stop: Stop) -> Case | Compared:
-            return self._asked(asking, drawn)
+        def ask(group: Sequence[_Asking], stop: Stop) -> list[Case | Compared]:
+            return [
+                self._asked(asking, one) if isinstance(one, _Drawn) else one
+                for one in group
+            ]
 
-        def examine(case: Case | Compared, stop: Stop) -> Compared:
-            return comparer.judge(case, stop) if isinstance(case, Case) else case
+        def examine(
+            group: Sequence[Case | Compared], stop: Stop
+        ) -> list[Compared | _Broken]:
+            found: list[Compared | _Broken] = []
+            for one in group:
+                if stop():
+                    break
+                try:
+                    found.append(
+                        comparer.judge(one, stop) if isinstance(one, Case) else one
+                    )
+                except BaseException as error:  # what was compared before it counts
+                    return [*found, _Broken(error)]
+            return found
 
         looked_up = map(self._looked_up, self._to_compare(self._ordered(files)))
-        asked = service.workers.map(ask, looked_up, at_once=request.askers)
+        known = (self._as_listed(asking, drawn) for drawn in looked_up)
+        asked = service.workers.map(ask, _grouped(known), at_once=request.askers)
         compared = service.workers.map(examine, asked, at_once=self._readers)
         stages = service.progress.stage(
             "comparing", total=self.drawn, total_bytes=self.drawn_profile.size_bytes
         )
         with stages as stage, closing(asked), closing(compared):
-            for result in compared:
+            for result in chain.from_iterable(compared):
+                if isinstance(result, _Broken):
+                    raise result.error
                 stage.advance(size_bytes=result.file.size_bytes)
                 if request.download and result.outcome is Outcome.UNVERIFIABLE:
                     self._undecided.append(result)
@@ -391,16 +422,19 @@ class Run:
                         places.add(bytes(path))
         return name.bucket, name.key, places
 
-    def _asked(self, asking: AskS3, drawn: _Drawn) -> Case | Compared:
-        """Find what S3 holds of the object that a file should be equal to."""
+    def _as_listed(self, asking: AskS3, drawn: _Drawn) -> "_Asking":
+        """Settle by the listing what needs no request."""
         if not self._inventory:
-            return self._first_found(asking, drawn, drawn.names)
+            return drawn
         if not drawn.listed:
             return _not_in_s3(drawn)
+        return asking.ask_listed(drawn.file, drawn.listed.facts) or drawn
+
+    def _asked(self, asking: AskS3, drawn: _Drawn) -> Case | Compared:
+        """Find what S3 holds of the object that a file should be equal to."""
+        if not drawn.listed:
+            return self._first_found(asking, drawn, drawn.names)
         facts = drawn.listed.facts
-        case = asking.ask_listed(drawn.file, facts)
-        if case:
-            return case
         name = ObjectName(facts.bucket, facts.key)
         try:
             return self._first_found(asking, drawn, (name,))
@@ -617,6 +651,24 @@ class Run:
         return self._draw.fingerprint(
             file.path, file.size_bytes, file.modified_ns, file.changed_ns, file.inode
         )
+
+
+def _grouped(known: Iterable["_Asking"]) -> Iterator[list["_Asking"]]:
+    """Put small files that need no request together: a thread's turn costs as much."""
+    group: list[_Asking] = []
+    size = 0
+    for one in known:
+        alone = isinstance(one, _Drawn) or one.file.size_bytes > _GROUP_BYTES
+        size += one.file.size_bytes
+        if group and (alone or len(group) >= _GROUP_FILES or size > _GROUP_BYTES):
+            yield group
+            group, size = [], one.file.size_bytes
+        group.append(one)
+        if alone:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
 
 
 def _not_in_s3(drawn: _Drawn) -> Compared:
