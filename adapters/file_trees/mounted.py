@@ -30,6 +30,7 @@ from s3export.domain.errors import (
     PathUnusable,
 )
 from s3export.domain.ports import (
+    CHUNK_BYTES,
     Damaged,
     FileTree,
     NewFile,
@@ -140,7 +141,7 @@ class MountedTree(FileTree):
         with io.FileIO(fd) as raw:
             raw.seek(start)
             if found.st_size - start < LARGE_BYTES:
-                yield _OpenFile(raw)
+                yield _SmallFile(raw, found.st_size - start)
             else:
                 yield _LargeFile(raw, start)
 
@@ -281,6 +282,19 @@ class _OpenFile(Readable):
             return self._raw.readinto(buffer) or 0
         except OSError as error:
             raise FileUnreadable(error.strerror or str(error)) from error
+
+
+class _SmallFile(_OpenFile):
+    """Read in one piece, as a rule: a buffer for large files costs more to make."""
+
+    def __init__(self, raw: io.FileIO, size_bytes: int) -> None:
+        super().__init__(raw)
+        self._size = size_bytes
+
+    def chunks(self) -> Generator[memoryview, None, None]:
+        buffer = memoryview(bytearray(min(CHUNK_BYTES, max(self._size, 0) + 1)))
+        while got := self.readinto(buffer):
+            yield buffer[:got]
 
 
 class _LargeFile(_OpenFile):

@@ -115,6 +115,7 @@ class Run:
         self.request = request
         self.basis = basis
         self._layout = basis.layout
+        self._root = basis.layout.root
         self._tree = tree
         self._stack = stack
         self._found = found
@@ -621,7 +622,7 @@ class Run:
         self._note(compared)
 
     def _note(self, compared: Compared) -> None:
-        path = below(compared.file.path, self._layout.root)
+        path = below(compared.file.path, self._root)
         finding = Finding(
             path=compared.file.path if path is None else path,
             outcome=compared.outcome,
