@@ -35,6 +35,13 @@ CLIENT_ERRORS: Mapping[str, type[errors.AwsError]] = {
     "TooManyRequestsException": errors.Throttled,
 }
 
+_REFUSED_UNSAID = {
+    code: "see whether the credentials are known there (s3export doctor); if they are, "
+    "let the account's administrator allow s3:ListBucket and s3:GetObject"
+    for code in ("403", "Forbidden")
+}
+"""An answer to HEAD has no body that would say which of the two it is."""
+
 _LOOK_IT_UP = "look the code in brackets up in the documentation of AWS"
 
 _CREDENTIALS = (
@@ -96,7 +103,7 @@ def of_client_error(
     kind = own_codes.get(code) or CLIENT_ERRORS.get(code, errors.AwsFailed)
     return kind(
         f"{what}: {_one_line(said)} ({code})",
-        next_step=kind.default_next_step or _LOOK_IT_UP,
+        next_step=_REFUSED_UNSAID.get(code) or kind.default_next_step or _LOOK_IT_UP,
     )
 
 

@@ -117,7 +117,8 @@ class SystemBlockDevices(BlockDevices):
         except OSError as error:
             raise DeviceAbsent(f"{path}: {error.strerror}") from error
         if stat.S_ISDIR(mode):
-            return DeviceFacts(path, DeviceKind.DIRECTORY)
+            real = os.path.realpath(path)
+            return DeviceFacts(path, DeviceKind.DIRECTORY, location=real)
         if stat.S_ISREG(mode):
             return self._with_runs(self._inspect_image(path))
         if stat.S_ISBLK(mode):
@@ -146,6 +147,7 @@ class SystemBlockDevices(BlockDevices):
             signatures=self._graph.signatures(real),
             parts=tuple(replace(part, kind=DeviceKind.OTHER) for part in parts if part),
             number=_number_of_file(real),
+            location=real,
         )
 
     def _inspect_block_device(self, path: str) -> DeviceFacts:

@@ -265,6 +265,8 @@ def _bound(
     if differing:
         many = counted(len(differing), "run")
         return None, f"{many} found differences, which no other run takes back"
+    if not counting and since and not all(run.left_out for run in runs):
+        return None, f"every run that came to its end is older than {since:%Y-%m-%d}"
     if not counting:
         return None, "no run came to its end"
     bound = combined_bound([run.draw for run in counting], level)

@@ -160,6 +160,7 @@ class Sample:
         compared: How many of those were looked at; fewer in a run that was cut short.
         population: How many files the backup holds.
         taken_over: How many of those drawn an earlier run had verified.
+        unlisted: How many places could not be read, so that nobody knows what is there.
 
     """
 
@@ -169,6 +170,7 @@ class Sample:
     compared: int
     population: int
     taken_over: int = 0
+    unlisted: int = 0
 
 
 @dataclass(frozen=True)
@@ -239,6 +241,7 @@ class Completeness:
             no content, and no file can have their names.
         extra: How many files are on the disk and not in the listing.
         unclear: How many were not found, and may be in the recovery directory.
+        unreadable: How many lie where the disk cannot be read.
 
     """
 
@@ -249,6 +252,7 @@ class Completeness:
     folders: int = 0
     extra: int = 0
     unclear: int = 0
+    unreadable: int = 0
 
 
 class Profile:
@@ -362,6 +366,9 @@ class Report:
         """What the run proves about all files, in words."""
         known_extra = self.completeness.extra if self.completeness else 0
         said = statement(self.sample, self.tally, self.bound, known_extra)
+        if self.sample.unlisted:
+            places = counted(self.sample.unlisted, "place")
+            said += f" {places} could not be read: nothing is known of files there."
         if self.completeness:
             said = f"{said} {completeness_statement(self.completeness)}"
         return said
@@ -409,7 +416,7 @@ class EarlierRun:
     ) -> tuple[str, ...]:
         """Say why another run cannot take over what this one verified."""
         own = self.serial or self.device_path
-        other = device.serial if self.serial else device.path
+        other = device.serial if self.serial else device.place
         compared = (
             ("the seed", self.seed, seed),
             ("the disk", own, other),
@@ -492,8 +499,13 @@ def completeness_statement(found: Completeness) -> str:
     if found.objects == 1:
         listed = "The one object of the selection was looked for"
     said = ["none is missing"]
+    if found.unreadable:
+        said = ["none is missing elsewhere"]
     if found.missing:
         said = [counted(found.missing, "is missing", "are missing")]
+    if found.unreadable:
+        where = "where the disk cannot be read"
+        said.append(counted(found.unreadable, f"lies {where}", f"lie {where}"))
     if found.unclear:
         place = "be in the recovery directory"
         said.append(counted(found.unclear, f"may {place}", f"may {place}"))

@@ -747,7 +747,7 @@ def verify_backup(
         raise InputRefused("a sample holds at least one file")
     if not 0 < confidence < 1:
         raise InputRefused("a confidence lies between 0 and 1, such as 0.95")
-    if max_differing is not None and not 0 < max_differing <= 1:
+    if max_differing is not None and not 0 < max_differing < 1:
         raise InputRefused("a share lies between 0 and 1, such as 0.001")
     if exported_at and exported_at.tzinfo is None:
         raise InputRefused("the time of the export needs a time zone")
@@ -813,6 +813,8 @@ def plan_sample(
     Raises:
         InputRefused: A number is out of range.
     """
+    if not 0 < max_differing < 1:
+        raise InputRefused("a share lies between 0 and 1, such as 0.001")
     try:
         return needed_sample_size(population, max_differing, confidence)
     except ValueError as error:
@@ -869,6 +871,12 @@ def _written(
         except FileRefused as error:
             failed.append(error)
     return failed
+
+
+def requested_before(report_path: str) -> int | None:
+    """Return how many files the run of a report was to draw; ``None`` for all."""
+    earlier = _earlier(report_path)
+    return earlier.requested if earlier else None
 
 
 def _earlier(path: str | None) -> EarlierRun | None:

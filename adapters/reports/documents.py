@@ -44,7 +44,7 @@ def report_document(report: Report) -> Document:
         "cut_short": report.cut_short or None,
         "doubts": list(report.doubts),
         "device": {
-            "path": device.path,
+            "path": device.place,
             "serial": device.serial,
             "model": device.model,
             "size_bytes": device.size_bytes,
@@ -86,6 +86,7 @@ def report_document(report: Report) -> Document:
             "empty_folders": report.completeness.folders,
             "missing_from_source": report.completeness.extra,
             "perhaps_recovered": report.completeness.unclear,
+            "unreadable": report.completeness.unreadable,
         },
         "assertions": {
             "run": report.tally.assertions.run,

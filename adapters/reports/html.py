@@ -359,7 +359,7 @@ def _by_place(findings: Sequence[Finding], unreadable: int) -> Iterator[str]:
 def _run(report: Report) -> Iterator[str]:
     device, sample = report.device, report.sample
     rows: Mapping[str, str] = {
-        "Device": " ".join(filter(None, (device.path, device.model, device.serial))),
+        "Device": " ".join(filter(None, (device.place, device.model, device.serial))),
         "Container": _container(report),
         "Directory": f"/{shown(report.root)}",
         "Compared with": ", ".join(

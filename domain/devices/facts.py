@@ -62,6 +62,8 @@ class DeviceFacts:
         number: The kernel's, ``8:16``; empty where it has none.
         sequence: Of the disk's arrival (``diskseq``): another disk under the same name
             has another one; 0 where the kernel tells none (before Linux 5.15).
+        location: Of a directory or an image: its absolute path, links resolved; empty
+            for a device.
         run: Of s3export, going on, that has it mounted, attached or open; ``None``
             for none, and for this one.
 
@@ -84,7 +86,13 @@ class DeviceFacts:
     by_id: str = ""
     number: str = ""
     sequence: int = 0
+    location: str = ""
     run: Run | None = None
+
+    @property
+    def place(self) -> str:
+        """The path that means the same wherever it is read."""
+        return self.location or self.path
 
     def tree(self) -> Iterator["DeviceFacts"]:
         """Yield this device and everything that stands on it, top down."""

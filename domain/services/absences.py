@@ -45,7 +45,8 @@ class Absences:
         if path is not None:
             for damaged in self.files.damaged:
                 if path == damaged.path or below(path, damaged.path) is not None:
-                    return Outcome.UNREADABLE, f"/{shown(damaged.path)} cannot be read"
+                    where = f"/{shown(damaged.path)} cannot be read"
+                    return Outcome.UNREADABLE, f"{where}: {damaged.reason}"
             reason = self._why_not_there(listed, path)
         if not reason or not self.files.recovered():
             absent = reason or "S3 has it, the disk does not"

@@ -49,6 +49,7 @@ from s3export.domain.verification import (
     SAYS_LOG,
     SAYS_OPERATOR,
     Completeness,
+    EarlierRun,
     ExportTime,
     Finding,
     Outcome,
@@ -180,10 +181,7 @@ class Run:
         self._compare(drawn)
         self._judge_the_presumed()
         if self.request.earlier and not self.taken_over:
-            self.warnings.append(
-                "nothing of the earlier run was taken over: the disk, or S3, has "
-                "changed since"
-            )
+            self.warnings.append(_why_nothing_was_taken_over(self.request.earlier))
         if self._inventory and self.request.completeness:
             self._look_for_the_missing(self._inventory)
 
@@ -525,7 +523,7 @@ class Run:
 
     def _look_for_the_missing(self, inventory: Inventory) -> None:
         """Name every object of the listing that no file was found for."""
-        missing = newer = folders = unclear = 0
+        missing = newer = folders = unclear = unreadable = 0
         absences = Absences(self._layout, inventory, self.files)
         lost: dict[ObjectName, list[LogEntry]] = {}
         for one in self.files.unwalked.values():
@@ -547,6 +545,7 @@ class Run:
                 outcome, detail = absences.judged(listed, entry)
                 missing += outcome is Outcome.MISSING_FROM_BACKUP
                 unclear += outcome is Outcome.UNVERIFIABLE
+                unreadable += outcome is Outcome.UNREADABLE
                 path = listed.path or TreePath(facts.key.encode())
                 self._note_absent(outcome, path, name, facts.size_bytes, detail)
         missing += self._miss_what_the_log_has()
@@ -557,6 +556,7 @@ class Run:
             newer=newer,
             folders=folders,
             unclear=unclear,
+            unreadable=unreadable,
             extra=(
                 self.tally[Outcome.MISSING_FROM_SOURCE]
                 if self.request.takes_all
@@ -679,6 +679,18 @@ def _not_in_s3(drawn: _Drawn) -> Compared:
         drawn.file,
         name,
         detail=drawn.reason or "S3 has no such object",
+    )
+
+
+def _why_nothing_was_taken_over(earlier: EarlierRun) -> str:
+    if earlier.verified:
+        return (
+            "nothing of the earlier run was taken over: the disk, or S3, has changed "
+            "since"
+        )
+    return (
+        "the earlier run left nothing to go on with (it looked at every file, or none "
+        "was equal): everything is looked at again"
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from s3export.domain.backup_layout import BackupLayout
+from s3export.domain.counting import counted
 from s3export.domain.devices import DeviceFacts, DeviceKind, refusals_to_read
 from s3export.domain.errors import (
     DeviceError,
@@ -129,6 +130,15 @@ class VerifyBackup:
                 f"the earlier run cannot be gone on with: {'; '.join(refusals)}",
                 next_step="verify without --resume",
             )
+        before, now = earlier.requested, request.most_drawn
+        if not request.takes_all and (before is None or now < before):
+            many = "all files" if before is None else counted(before, "file")
+            size = "all" if before is None else before
+            raise InputRefused(
+                f"the earlier run was to draw {many}, and {now:,} are asked for: what "
+                "it found wrong might not be among them",
+                next_step=f"say --sample-size {size}, or verify without --resume",
+            )
 
     def _report(self, run: Run, facts: DeviceFacts, started_at: datetime) -> Report:
         request, layout = run.request, run.basis.layout
@@ -139,6 +149,7 @@ class VerifyBackup:
             compared=run.compared,
             population=run.files.count,
             taken_over=run.taken_over,
+            unlisted=len(run.files.damaged),
         )
         unlooked_at = run.drawn < run.files.count or bool(run.cut_short)
         return Report(

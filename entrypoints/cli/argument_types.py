@@ -68,8 +68,8 @@ def share(text: str) -> float:
         share = float(Decimal(text.removesuffix("%")) / (100 if percent else 1))
     except InvalidOperation:
         share = 0.0
-    if not 0 < share <= 1:
-        raise argparse.ArgumentTypeError("a share such as 0.1% or 0.001")
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError("a share such as 0.1% or 0.001, below 100%")
     return share
 
 

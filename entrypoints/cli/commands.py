@@ -384,6 +384,15 @@ def verify_backup(call: Call) -> int:
     return of_verdict(report.verdict)
 
 
+def _sample_size(arguments: argparse.Namespace, configured: int) -> int | None:
+    """Return how many files to draw; as many as before where a run is gone on with."""
+    if arguments.sample_size == "all":
+        return library.ALL_FILES
+    if arguments.resume and arguments.sample_size is None:
+        return library.requested_before(arguments.resume)
+    return configured
+
+
 def _verified(call: Call, seed: str | None, size: int, shown: ShownFindings) -> Report:
     arguments = call.arguments
     return library.verify_backup(
@@ -391,7 +400,7 @@ def _verified(call: Call, seed: str | None, size: int, shown: ShownFindings) -> 
         bucket=arguments.bucket,
         manifest_path=arguments.manifest,
         target_directory=arguments.target_directory,
-        sample_size=library.ALL_FILES if arguments.sample_size == "all" else size,
+        sample_size=_sample_size(arguments, size),
         seed=seed,
         confidence=arguments.confidence,
         max_differing=arguments.max_differing,

@@ -99,8 +99,12 @@ def test_the_schema_knows_every_field(reports: dict[str, Path]) -> None:
 
     assert set(report) == set(described["properties"]) == set(described["required"])
     finding = described["$defs"]["finding"]
+    where_known = {"place_bytes"}
+    assert set(finding["properties"]) - set(finding["required"]) == where_known
     for found in report["findings"]:
-        assert set(found) == set(finding["properties"]) == set(finding["required"])
+        assert set(found) - where_known == set(finding["required"])
+    counts = set(described["properties"]["completeness"]["required"])
+    assert counts == set(report["completeness"])
 
 
 def test_the_csv_report_has_a_line_a_finding(reports: dict[str, Path]) -> None:
@@ -279,9 +283,41 @@ def test_a_run_is_gone_on_with_from_its_report(
 
     assert second["sample"]["seed"] == "x"
     assert second["sample"]["taken_over"] == first["counts"]["match"] > 0
+    again = run(*command, f"--resume={report}").document()
+    assert (again["sample"]["requested"], again["sample"]["drawn"]) == (3, 3)
+    fewer = run(*command, "--sample-size=2", f"--resume={report}")
+    assert fewer.code == 4
+    assert "was to draw 3 files, and 2 are asked for" in fewer.err
+    assert "say --sample-size 3" in fewer.err
     other = run(*command, "--seed=y", f"--resume={report}")
     assert other.code == 4
     assert "the seed was x, and is y now" in other.err
+
+
+def test_a_run_over_all_files_leaves_nothing_to_go_on_with(
+    run: Run, aws: AwsS3, disk: Path, tmp_path: Path
+) -> None:
+    """That is said, and not that something had changed."""
+    report = tmp_path / "all.json"
+    command = ("verify-backup", str(disk), "--bucket=b", "--json")
+    run(*command, "--sample-size=all", f"--report={report}")
+
+    (again,) = run(*command, f"--resume={report}").document()["warnings"][-1:]
+
+    assert "left nothing to go on with" in again
+
+
+def test_a_directory_is_known_by_where_it_is(
+    run: Run, aws: AwsS3, disk: Path, tmp_path: Path
+) -> None:
+    """However it was named: two that are called alike are two, and one is one."""
+    link = tmp_path / "link"
+    link.symlink_to(disk)
+
+    for name in (f"{disk}/", str(link), os.path.relpath(disk)):
+        document = run("verify-backup", name, "--bucket=b", "--json").document()
+
+        assert document["device"]["path"] == str(disk.resolve())
 
 
 @pytest.mark.parametrize(
@@ -373,6 +409,8 @@ def test_a_report_with_a_key_that_is_no_text_is_refused(
         (["--download-budget=lots"], 2, "a size such as 500MB"),
         (["--require=some"], 2, "--require"),
         (["--export-log=/no/such"], 4, "/no/such: there is no such file"),
+        (["--max-differing=1"], 2, "below 100%"),
+        (["--max-differing=100%"], 2, "below 100%"),
         (["--export-log=/dev/null"], 4, "it is no export log"),
         (["--export-log=s3://b"], 4, "names no object"),
         (["--export-log=s3://b/none"], 6, "s3://b/none"),

@@ -250,5 +250,8 @@ def test_a_buckets_region_is_told_to_who_may_not_list_it() -> None:
             )
 
         assert store.region("theirs") == "eu-west-1"
-        with pytest.raises(errors.PermissionMissing):
+        with pytest.raises(errors.PermissionMissing) as refused:
             store.region("theirs")
+        # An answer to HEAD does not say which of the two it is.
+        assert "credentials are known" in refused.value.next_step
+        assert "s3:ListBucket" in refused.value.next_step

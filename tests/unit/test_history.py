@@ -122,6 +122,14 @@ def test_differences_that_were_put_right_are_shown_and_not_counted() -> None:
     assert of_history([part]) is ExitCode.DONE
 
 
+def test_a_day_after_all_runs_leaves_none_to_count() -> None:
+    """They came to their end, and are older: that is the reason."""
+    part = one(run(0), run(1), since=FIRST + timedelta(days=99))
+
+    assert part.bound is None
+    assert "every run that came to its end is older than" in part.statement
+
+
 def test_a_difference_after_what_was_put_right_stands() -> None:
     """Nobody has said anything of it."""
     part = one(

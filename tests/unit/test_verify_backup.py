@@ -983,6 +983,32 @@ def test_a_damaged_root_of_the_backup_is_told(scene: Scene) -> None:
 
     assert outcomes(report) == {b"bkt": Outcome.UNREADABLE}
     assert report.verdict is Verdict.DIFFERS
+    assert "1 place could not be read: nothing is known of files there" in (
+        report.statement
+    )
+
+
+def test_what_lies_where_nothing_can_be_read_is_not_called_found(scene: Scene) -> None:
+    """The statement counts the objects; each finding says why it cannot be read."""
+    scene.both("a", b"x")
+    for key in ("dark/b", "dark/c"):
+        scene.store.put("bkt", key, b"x")
+    entries = scene.tree.entries
+
+    def damaged(below: TreePath) -> object:
+        yield from entries(below)
+        yield Damaged(TreePath(b"bkt/dark"), "Permission denied")
+
+    scene.tree.entries = damaged  # type: ignore[assignment,method-assign]
+
+    report = scene.verify()
+
+    assert report.completeness is not None
+    assert (report.completeness.missing, report.completeness.unreadable) == (0, 2)
+    assert "2 lie where the disk cannot be read" in report.statement
+    assert "none is missing elsewhere" in report.statement
+    details = {f.path: f.detail for f in report.findings}
+    assert details[TreePath(b"dark/b")] == "/bkt/dark cannot be read: Permission denied"
 
 
 def test_what_the_log_says_was_written_is_looked_for(scene: Scene) -> None:
