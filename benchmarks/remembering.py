@@ -5,7 +5,7 @@ what this process takes in memory is what a verification takes.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import IO
@@ -50,6 +50,17 @@ class _Store(MemoryObjectStore):
         self, bucket: str, *, prefix: str = "", after: str = ""
     ) -> Iterator[ObjectFacts]:
         return (_facts(_key(number)) for number in range(self._many))
+
+    def list_unordered(
+        self,
+        bucket: str,
+        *,
+        prefix: str = "",
+        after: str = "",
+        up_to: str = "",
+        at_once: int = 1,
+    ) -> Generator[ObjectFacts, None, None]:
+        yield from self.list_objects(bucket)
 
     def head(self, bucket: str, key: str, *, version_id: str = "") -> ObjectFacts:
         return _facts(key)

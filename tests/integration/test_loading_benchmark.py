@@ -162,7 +162,7 @@ def test_each_program_in_the_checking_benchmark_does_its_work() -> None:
     named = [line.split("|")[2].strip() for line in lines[2:]]
     assert named[0] == "s3export"
     assert "boto3 paginator" in named
-    assert named.count("s3export") == 3
+    assert named.count("s3export") == 4
     assert [each for each in lines[2:] if each.split("|")[6].strip() == ""] == [
         line for line in lines[2:] if "| s3export |" in line
     ]
