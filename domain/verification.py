@@ -470,7 +470,8 @@ def statement(
         return "The backup holds no files: nothing was verified."
     wrong = sample.compared - matched
     doubtful = " or could not be compared" if tally[Outcome.UNVERIFIABLE] else ""
-    found = f"{matched:,} equal S3 and {wrong:,} do not{doubtful}"
+    equal = counted(matched, "equals S3", "equal S3")
+    found = f"{equal} and {counted(wrong, 'does not', 'do not')}{doubtful}"
     if not wrong:
         found = "0 differ"
     files = counted(sample.population, "file")
@@ -480,7 +481,7 @@ def statement(
     if sample.compared < sample.drawn:
         looked = (
             f"{sample.compared:,} of {sample.drawn:,} drawn files checked, of "
-            f"{sample.population:,} in all; {matched:,} equal S3, and those not "
+            f"{sample.population:,} in all; {equal}, and those not "
             "checked count as different"
         )
     verb = "differ" if not wrong else f"do not equal S3{doubtful}"

@@ -14,6 +14,7 @@ from s3export.adapters.reports.documents import (
     timestamp,
 )
 from s3export.domain.backup_layout import TreePath, shown
+from s3export.domain.counting import counted
 from s3export.domain.sizes import size
 from s3export.domain.verification import (
     ON_DISK,
@@ -142,12 +143,19 @@ def _proof(report: Report) -> Iterator[str]:
         left = sample.population - sample.compared
         yield f"<li>{left:,} files were not read: the statement above is all that is "
         yield "known of their content.</li>"
+    if sample.unlisted:
+        places = counted(sample.unlisted, "place")
+        yield f"<li>{places} on the disk could not be read: nothing is known of files "
+        yield "there.</li>"
     if found:
         yield f"<li>Every one of {found.objects:,} objects ({size(found.size_bytes)}) "
         yield "was looked for on the disk by its name.</li>"
         if found.folders:
             yield f"<li>{found.folders:,} empty objects named like folders have no "
             yield "content, and no file.</li>"
+        if found.unreadable:
+            unreadable = counted(found.unreadable, "object lies", "objects lie")
+            yield f"<li>{unreadable} where the disk cannot be read.</li>"
         if found.newer:
             yield f"<li>{found.newer:,} objects are newer than the export; whether "
             yield "older versions of them should be there was not asked.</li>"

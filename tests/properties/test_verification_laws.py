@@ -137,7 +137,7 @@ EQUAL = Outcome.MATCH
         (
             (3, 3, 3),
             [EQUAL, EQUAL, Outcome.MISMATCH],
-            "3 of 3 files checked, 2 equal S3 and 1 do not: "
+            "3 of 3 files checked, 2 equal S3 and 1 does not: "
             "every file that is listed on the disk was looked at.",
         ),
         (
@@ -149,7 +149,7 @@ EQUAL = Outcome.MATCH
         (
             (1100, 1100, 123_456),
             [EQUAL] * 1099 + [Outcome.MISMATCH],
-            "1,100 of 123,456 files checked, 1,099 equal S3 and 1 do not: "
+            "1,100 of 123,456 files checked, 1,099 equal S3 and 1 does not: "
             "with 95% confidence at most 529 files (0.43%) do not equal S3.",
         ),
         (

@@ -160,7 +160,7 @@ BOUND = upper_bound(123_456, 100, 0, 0.95)
         ),
         (
             SAMPLE, {"match": 99, "mismatch": 1}, Bound(0.95, 1, 0.0001), 0,
-            "100 of 123,456 files checked, 99 equal S3 and 1 do not: with 95% "
+            "100 of 123,456 files checked, 99 equal S3 and 1 does not: with 95% "
             "confidence at most 1 file (0.01%) does not equal S3.",
         ),
         (
