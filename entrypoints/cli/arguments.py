@@ -107,7 +107,8 @@ def _add_sandbox(command: Callable[..., argparse.ArgumentParser]) -> None:
         "sandbox",
         "try the whole story on this machine",
         "Without <action>: an S3 endpoint with the export service, a bucket, a disk "
-        "and a\nmanifest, until Ctrl-C. Needs: pip install 's3export[sandbox]'.",
+        "and a\nmanifest, until Ctrl-C. Needs the extra of this name: from a clone, "
+        "pipx install\n--force '.[sandbox]'; or what s3export doctor says.",
     )
     sandbox.add_argument(
         "action",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from s3export.adapters.customer_keys import customer_key_in
 from s3export.adapters.input_files import content_of
+from s3export.adapters.installation import adding_the_sandbox
 from s3export.adapters.interruption import Interruption
 from s3export.adapters.keys import GivenKeys
 from s3export.adapters.reports import documents
@@ -493,7 +494,7 @@ def sandbox(call: Call) -> int:
     except ImportError as error:
         raise InputRefused(
             f"the sandbox is not installed: {error}",
-            next_step="install it with: pip install 's3export[sandbox]'",
+            next_step=f"add it with: {adding_the_sandbox()}",
         ) from error
     from s3export.entrypoints.sandbox.actions import run
 
