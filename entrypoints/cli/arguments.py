@@ -11,6 +11,7 @@ from s3export.entrypoints.cli.job_arguments import add_jobs
 from s3export.entrypoints.cli.load_arguments import add_load
 from s3export.entrypoints.cli.manifest_arguments import add_manifests
 from s3export.entrypoints.cli.operator_arguments import add_operation
+from s3export.entrypoints.cli.usage import Parser
 from s3export.entrypoints.cli.verify_arguments import add_verification
 
 _DESCRIPTION = "Take S3 buckets to a disk and prove that the disk is right."
@@ -33,7 +34,7 @@ class _Version(argparse.Action):
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser; every global option works before and after the command."""
     options = _global_options()
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="s3export",
         description=_DESCRIPTION,
         epilog=TABLE,
@@ -70,8 +71,8 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _global_options() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(
+def _global_options() -> Parser:
+    options = Parser(
         add_help=False, argument_default=argparse.SUPPRESS, allow_abbrev=False
     )
     group = options.add_argument_group(COMMON_OPTIONS)
