@@ -12,7 +12,7 @@ from s3export.adapters.customer_keys import customer_key_in
 from s3export.adapters.input_files import content_of
 from s3export.adapters.installation import adding_the_sandbox
 from s3export.adapters.interruption import Interruption
-from s3export.adapters.keys import GivenKeys
+from s3export.adapters.keys import PASSWORD_VARIABLE, GivenKeys
 from s3export.adapters.reports import documents
 from s3export.domain.backup_layout import directory_of
 from s3export.domain.containers import Opening, OpenWith
@@ -40,8 +40,6 @@ from s3export.entrypoints.cli.terminal import Terminal, harmless
 if TYPE_CHECKING:
     from s3export.entrypoints.container import Application
     from s3export.entrypoints.settings import Configuration
-
-PASSWORD_VARIABLE = "S3EXPORT_TRUECRYPT_PASSWORD"
 
 DEFAULT_INTERVAL_SECONDS = 300
 
