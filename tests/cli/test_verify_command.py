@@ -311,3 +311,37 @@ def test_an_empty_directory_without_the_buckets_folder_asks_the_same(
     assert ran.code == 5
     assert "in its root: nothing" in ran.err
     assert "is it mounted there?" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("My_Bucket!", "a name is 3 to 63 of a-z, 0-9, - and ."),
+        ("", "a name is 3 to 63"),
+        ("..", "a name is 3 to 63"),
+        ("s3://my-bucket/", "write the name alone: my-bucket"),
+        ("my-bucket/foo/", "new-manifest FILE.yml --bucket my-bucket/foo/, then --man"),
+    ],
+)
+def test_what_no_bucket_is_called_is_refused_at_once(
+    run: Run, tmp_path: Path, name: str, advice: str
+) -> None:
+    """Exit 4, before the disk is looked for or S3 is asked."""
+    ran = run("verify-backup", str(tmp_path), "--bucket", name)
+
+    assert ran.code == 4
+    assert f"{name!r} is not a bucket's name" in ran.err
+    assert advice in ran.err
+
+
+def test_a_part_of_a_bucket_is_verified_by_a_manifest_that_says_no_more(
+    run: Run, backup: Path, tmp_path: Path
+) -> None:
+    """As the refusal of bucket/prefix advises: what is to be filled in can stay so."""
+    path = str(tmp_path / "m.yml")
+    run("new-manifest", path, "--bucket", "my-bucket/foo/", "--non-interactive")
+
+    ran = run("verify-backup", str(backup), "--manifest", path)
+
+    assert "MISMATCH" not in ran.out
+    assert "2  match" in ran.out
