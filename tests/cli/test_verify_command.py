@@ -345,3 +345,20 @@ def test_a_part_of_a_bucket_is_verified_by_a_manifest_that_says_no_more(
 
     assert "MISMATCH" not in ran.out
     assert "2  match" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("path", "advice"),
+    [
+        ("/dev/no-such-disk", "list the disks with: s3export list-devices"),
+        ("{disk}/fotos/2023", "check the path: {disk} is there, and has no fotos"),
+    ],
+)
+def test_a_folder_that_is_not_there_is_no_matter_of_disks(
+    run: Run, backup: Path, path: str, advice: str
+) -> None:
+    """How far the path is right is told; disks are listed where one was named."""
+    ran = run("verify-backup", path.format(disk=backup), "--bucket=my-bucket")
+
+    assert ran.code == 5
+    assert f"next: {advice.format(disk=backup)}" in ran.err
