@@ -34,6 +34,7 @@ from s3export.domain.verification import Report, ReportNotWritten, Verdict
 from s3export.entrypoints import library
 from s3export.entrypoints.cli import device_wording, job_wording, wording
 from s3export.entrypoints.cli.exit_codes import ExitCode, of_verdict
+from s3export.entrypoints.cli.next_steps import next_step
 from s3export.entrypoints.cli.shown_findings import ShownFindings
 from s3export.entrypoints.cli.terminal import Terminal, harmless
 
@@ -364,12 +365,12 @@ def verify_backup(call: Call) -> int:
             "(ps); better: --password-file, --password-stdin, or being asked"
         )
     seed = arguments.seed
-    if seed is None and arguments.resume is None:
+    own_seed = seed is None and arguments.resume is None
+    if own_seed:
         seed = call.application.adapters.randomness().seed()
-        terminal.tell(f"Seed: {harmless(seed)} (--seed repeats the draw)")
     size = call.application.settings().sample_size
     not_written = None
-    shown = ShownFindings(terminal, arguments.all_findings)
+    shown = ShownFindings(terminal, arguments.all_findings, own_seed)
     try:
         report = _verified(call, seed, size, shown)
     except ReportNotWritten as error:
@@ -380,6 +381,10 @@ def verify_backup(call: Call) -> int:
         raise not_written
     if not_written:  # that the backup differs matters more than the missing file
         terminal.fail(not_written)
+    elif arguments.report:
+        terminal.advise(f"report: {', '.join(arguments.report)}")
+    if step := next_step(report, arguments.report):
+        terminal.advise(f"next: {step}")
     return of_verdict(report.verdict)
 
 

@@ -63,6 +63,11 @@ class Terminal:
         if not self.quiet:
             self._write(self.err if self.as_json else self.out, line)
 
+    def advise(self, line: str) -> None:
+        """Show what a result leads to, apart from it."""
+        if line and not self.quiet:
+            self._write(self.err, f"  {harmless(line)}")
+
     def warn(self, text: str) -> None:
         """Show a warning."""
         if text and not self.quiet_warnings:

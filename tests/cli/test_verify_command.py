@@ -241,7 +241,7 @@ def test_every_bad_input_gets_one_clear_error(
 
     assert said in ran.err
     assert ran.code == code
-    assert ran.out == "" or ran.out.startswith("Seed: ")
+    assert ran.out == ""
 
 
 def test_without_credentials_the_error_says_where_they_come_from(
@@ -362,3 +362,52 @@ def test_a_folder_that_is_not_there_is_no_matter_of_disks(
 
     assert ran.code == 5
     assert f"next: {advice.format(disk=backup)}" in ran.err
+
+
+def test_the_seed_is_told_where_it_drew_something(run: Run, backup: Path) -> None:
+    """Neither where all files were looked at nor where it was given."""
+    command = ("verify-backup", str(backup), "--bucket=my-bucket")
+
+    assert "Seed: " in run(*command, "--sample-size=2").out
+    assert "Seed: " not in run(*command, "--sample-size=2", "--seed=x").out
+    assert "Seed: " not in run(*command, "--sample-size=all").out
+    assert "Seed: " not in run(*command).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ([], 1, "next: copy what is named above from S3 again, then run the same"),
+        (["--sample-size=2"], 1, "next: see all that differs with --sample-size all"),
+        (["--quiet"], 1, ""),
+    ],
+)
+def test_a_difference_is_followed_by_the_next_step(
+    run: Run, backup: Path, s3: Any, arguments: list[str], code: int, said: str
+) -> None:
+    """On standard error, where those of errors are; and by where the report is."""
+    s3.put_object(Bucket="my-bucket", Key="gone", Body=b"gone")
+    path = str(backup.parent / "r.json")
+
+    ran = run(
+        "verify-backup", str(backup), "--bucket=my-bucket", "--report", path, *arguments
+    )
+
+    assert ran.code == code
+    assert said in ran.err
+    assert (f"report: {path}" in ran.err) is bool(said)
+    assert "next:" not in ran.out
+
+
+def test_what_could_not_be_verified_is_followed_by_how_it_can_be(
+    run: Run, s3: Any, tmp_path: Path
+) -> None:
+    """Nothing that matched leads to the names that were given."""
+    s3.create_bucket(Bucket="other-bucket")
+    (tmp_path / "disk" / "other-bucket").mkdir(parents=True)
+    (tmp_path / "disk" / "other-bucket" / "a").write_bytes(b"a")
+
+    ran = run("verify-backup", str(tmp_path / "disk"), "--bucket=other-bucket")
+
+    assert ran.code == 3
+    assert "next: nothing was equal to S3: check that --bucket" in ran.err
