@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -54,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
         added: argparse.ArgumentParser = commands.add_parser(
             name,
             help=summary,
-            description=f"{summary[0].upper()}{summary[1:]}. {more}".strip(),
+            description=_described(f"{summary[0].upper()}{summary[1:]}.", more),
             epilog=TABLE,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             parents=[options],
@@ -69,6 +70,17 @@ def build_parser() -> argparse.ArgumentParser:
     add_operation(command)
     _add_sandbox(command)
     return parser
+
+
+def _described(summary: str, more: str) -> str:
+    """Return lines for 80 columns: argparse leaves them alone.
+
+    Shells show the first one beside a command that they complete.
+    """
+    rest = textwrap.fill(
+        " ".join(more.split()), 79, break_long_words=False, break_on_hyphens=False
+    )
+    return f"{summary}\n{rest}".strip()
 
 
 def _global_options() -> Parser:
