@@ -113,7 +113,9 @@ class SystemBlockDevices(BlockDevices):
         try:
             mode = os.stat(path).st_mode  # noqa: PTH116 - bytes-safe, and no Path needed
         except FileNotFoundError:
-            raise DeviceAbsent(f"{path}: there is no such device or file") from None
+            raise DeviceAbsent(
+                f"{path}: there is no such device or file", next_step=_way_on(path)
+            ) from None
         except OSError as error:
             raise DeviceAbsent(f"{path}: {error.strerror}") from error
         if stat.S_ISDIR(mode):
@@ -612,3 +614,13 @@ def _need_reading(path: str) -> None:
 def _need_root(what: str) -> None:
     if not may_administer():
         raise PrivilegeMissing(f"{what} needs root (CAP_SYS_ADMIN)")
+
+
+def _way_on(path: str) -> str:
+    """Return what helps to find a path that is not there; empty for a disk's."""
+    absolute = Path.cwd() / path
+    if absolute.is_relative_to("/dev"):
+        return ""
+    there = next(parent for parent in absolute.parents if parent.exists())
+    lacking = absolute.relative_to(there).parts[0]
+    return f"check the path: {there} is there, and has no {lacking}"

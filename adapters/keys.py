@@ -6,6 +6,9 @@ from s3export.domain.containers import ContainerKey
 from s3export.domain.ports import KeyRing
 from s3export.domain.secret import Secret
 
+PASSWORD_VARIABLE = "S3EXPORT_TRUECRYPT_PASSWORD"
+"""Has a password for the command line; no settings file has it."""
+
 Ask = Callable[[str], Secret | None]
 """Asks for a password; ``None`` where nobody can be asked."""
 

@@ -12,6 +12,7 @@ from s3export.adapters import command_lines
 from s3export.adapters.command_lines import DEBIAN_PACKAGES
 from s3export.adapters.commands import Commands
 from s3export.adapters.containers import fuse_volume, kernel, libgcrypt
+from s3export.adapters.installation import adding, called_by_root
 from s3export.adapters.privileges import may_administer
 from s3export.domain.capabilities import ROOT, Part, PartKind
 from s3export.domain.errors import DeviceFailed, ToolMissing
@@ -116,7 +117,7 @@ def requirement_parts(requirements: Sequence[str]) -> Iterator[Part]:
             present,
             detail,
             requirement="" if extra else requirement,
-            advice=f"pip install 's3export[{extra[1]}]'" if extra else "",
+            advice=adding(requirement.partition(";")[0].strip()) if extra else "",
         )
 
 
@@ -145,7 +146,7 @@ def _distribution() -> str:
 def _privilege() -> Part:
     present = may_administer()
     detail = "root"
-    advice = "run it as root: sudo"
+    advice = f"run what needs it as root: sudo {called_by_root()} COMMAND"
     if not present and os.geteuid() == 0:
         detail = "root that may not mount (CAP_SYS_ADMIN is missing)"
         advice = "give the container the capability SYS_ADMIN"

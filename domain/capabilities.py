@@ -239,6 +239,7 @@ class Diagnosis:
         parts: Everything that was looked for.
         abilities: One for every task, in the order of `TASKS`.
         deciding: The tasks by which the machine is judged.
+        asked: The tasks that were asked for; empty if no task was.
     """
 
     system: str
@@ -246,6 +247,21 @@ class Diagnosis:
     parts: tuple[Part, ...]
     abilities: tuple[Ability, ...]
     deciding: frozenset[str]
+    asked: frozenset[str] = frozenset()
+
+    @property
+    def concerned(self) -> tuple[Ability, ...]:
+        """The tasks that advice is given on: those asked for, otherwise all."""
+        if not self.asked:
+            return self.abilities
+        return tuple(a for a in self.abilities if a.task.name in self.asked)
+
+    @property
+    def missing(self) -> tuple[Part, ...]:
+        """What is not there: for the tasks asked for, otherwise at all."""
+        if not self.asked:
+            return tuple(part for part in self.parts if part.present is False)
+        return tuple(part for ability in self.concerned for part in ability.lacking)
 
     @property
     def failing(self) -> tuple[Ability, ...]:
@@ -259,12 +275,12 @@ class Diagnosis:
     @property
     def packages(self) -> tuple[str, ...]:
         """The Debian packages that bring what is missing, sorted."""
-        return _sorted(part.package for part in self.parts if part.present is False)
+        return _sorted(part.package for part in self.missing)
 
     @property
     def requirements(self) -> tuple[str, ...]:
         """What pip brings of what is missing, sorted."""
-        return _sorted(part.requirement for part in self.parts if part.present is False)
+        return _sorted(part.requirement for part in self.missing)
 
     @property
     def remedy(self) -> str:
@@ -308,6 +324,7 @@ def diagnose(
         everything,
         tuple(_ability(task, by_name) for task in TASKS),
         frozenset(deciding or (task.name for task in TASKS if task.main)),
+        frozenset(deciding),
     )
 
 

@@ -100,7 +100,19 @@ class FileRefused(InputRefused):
 
 
 class SettingsRejected(InputRefused):
-    """The settings (file, environment, options) do not fit together."""
+    """The settings (file, environment, options) do not fit together.
+
+    Attributes:
+        problems: Each one where there are several, otherwise none; the message has
+            all of them.
+
+    """
+
+    def __init__(
+        self, message: str, *, next_step: str = "", problems: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, next_step=next_step)
+        self.problems = problems
 
 
 class NoReport(InputRefused):

@@ -5,6 +5,7 @@ default the real parts, wired from the settings file and the environment) and ra
 subclasses of `S3ExportError`.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -105,6 +106,9 @@ if TYPE_CHECKING:  # the container imports boto3 and more: only where it is need
     from s3export.entrypoints.settings import Settings
 
     AnyApplication = Application | MemoryApplication
+
+_BUCKET = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,253}[A-Za-z0-9])?")
+"""Names that some S3 has allowed: AWS's before 2018, and other servers' short ones."""
 
 READERS = 2
 """Files read back at once."""
@@ -948,6 +952,23 @@ def _following(app: "AnyApplication") -> FollowJobs:
     return service
 
 
+def _refuse_misnamed(bucket: str) -> None:
+    """Refuse what no bucket can be called, before anybody is asked for it."""
+    if _BUCKET.fullmatch(bucket):
+        return
+    name, _, prefix = bucket.removeprefix("s3://").partition("/")
+    if not _BUCKET.fullmatch(name):
+        advice = "a name is 3 to 63 of a-z, 0-9, - and ."
+    elif prefix:
+        advice = (
+            "a part of a bucket goes through a manifest: s3export new-manifest "
+            f"FILE.yml --bucket {name}/{prefix}, then --manifest FILE.yml"
+        )
+    else:
+        advice = f"write the name alone: {name}"
+    raise InputRefused(f"{bucket!r} is not a bucket's name", next_step=advice)
+
+
 def _layout(
     app: "AnyApplication",
     bucket: str | None,
@@ -955,6 +976,8 @@ def _layout(
     target_directory: str | None,
 ) -> BackupLayout | None:
     """Return what is named; ``None`` leaves it to the disk."""
+    if bucket is not None:
+        _refuse_misnamed(bucket)
     if bucket and manifest:
         raise InputRefused(
             "a bucket and a manifest are both named",
@@ -970,10 +993,7 @@ def _layout(
             return None
         if not name:
             raise NothingToCompareWith("it is not said what the backup should equal")
-        if "/" in name or ":" in name:
-            raise InputRefused(
-                f"{name!r} is not a bucket's name", next_step="write the name alone"
-            )
+        _refuse_misnamed(name)
         sources = (Source(name, TreePath(directory_of(name))),)
     if target_directory is not None:
         directory = directory_of(target_directory)

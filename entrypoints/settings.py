@@ -9,8 +9,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from s3export.adapters.customer_keys import customer_key
+from s3export.adapters.keys import PASSWORD_VARIABLE
 from s3export.domain.errors import SettingsRejected
 from s3export.domain.secret import Secret
+from s3export.entrypoints.nearest import did_you_mean
+from s3export.entrypoints.settings_faults import fault
 from s3export.entrypoints.settings_file import (
     SettingsFile,
     read_settings_file,
@@ -166,20 +169,26 @@ def configuration(
         elif name in file.values:
             values[name] = file.values[name]
             origins[name] = Origin("file", file.place(name))
-    problems = list(unknown_keys(file, known))
+    unknown = list(unknown_keys(file, known))
+    problems = list(unknown)
     try:
         settings = Settings(**values)
     except ValidationError as error:  # its own text would repeat the values
         problems += [
             f"{(name := str(problem['loc'][0]))} from {_where(origins[name])}: "
-            f"{problem['msg'].removeprefix('Value error, ')}"
+            f"{fault(name, problem, values[name])}"
             for problem in error.errors()
         ]
     if problems:
         raise SettingsRejected(
-            "; ".join(problems), next_step=f"settings are: {', '.join(known)}"
+            "; ".join(problems),
+            next_step=f"settings are: {', '.join(known)}"
+            if unknown
+            else "correct it, then run the same command again",
+            problems=tuple(problems) if len(problems) > 1 else (),
         )
-    return Configuration(settings, file, origins, tuple(_warnings(file, origins)))
+    warnings = (*_warnings(file, origins), *_unknown_variables(variables))
+    return Configuration(settings, file, origins, warnings)
 
 
 def option_of(name: str) -> str:
@@ -198,6 +207,17 @@ def settings_path(
         variables.get("HOME", "/"), ".config"
     )
     return Path(home, "s3export", "config.toml")
+
+
+def _unknown_variables(variables: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence for each variable that looks like ours and is none."""
+    known = [name.upper() for name in Settings.model_fields]
+    known.append(PASSWORD_VARIABLE.removeprefix(ENVIRONMENT_PREFIX))
+    for variable in sorted(variables):
+        name = variable.removeprefix(ENVIRONMENT_PREFIX)
+        if name != variable and name not in known:
+            near = did_you_mean(name, known, ENVIRONMENT_PREFIX)
+            yield f"{variable} in the environment is no setting{near}"
 
 
 def _where(origin: Origin) -> str:

@@ -1,6 +1,5 @@
 """The settings file: flat TOML, each key with the line that it stands in."""
 
-import difflib
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from s3export.domain.errors import SettingsRejected
+from s3export.entrypoints.nearest import did_you_mean
 
 _LARGEST_BYTES = 65_536  # far beyond every setting written out
 
@@ -105,13 +105,11 @@ def unknown_keys(file: SettingsFile, known: Collection[str]) -> Iterator[str]:
                 "from --password-file, credentials from the AWS chain"
             )
         else:
-            yield f"{where}: no such setting{_nearest(key, known)}"
+            yield f"{where}: no such setting{did_you_mean(_written(key), known)}"
 
 
-def _nearest(key: str, known: Collection[str]) -> str:
-    written = key.lower().replace("-", "_")
-    (near,) = difflib.get_close_matches(written, known, n=1, cutoff=0.6) or [""]
-    return f"; did you mean {near}?" if near else ""
+def _written(key: str) -> str:
+    return key.lower().replace("-", "_")
 
 
 def template() -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from s3export.entrypoints.cli.job_arguments import add_jobs
 from s3export.entrypoints.cli.load_arguments import add_load
 from s3export.entrypoints.cli.manifest_arguments import add_manifests
 from s3export.entrypoints.cli.operator_arguments import add_operation
+from s3export.entrypoints.cli.usage import Parser
 from s3export.entrypoints.cli.verify_arguments import add_verification
 
 _DESCRIPTION = "Take S3 buckets to a disk and prove that the disk is right."
@@ -33,7 +35,7 @@ class _Version(argparse.Action):
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser; every global option works before and after the command."""
     options = _global_options()
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="s3export",
         description=_DESCRIPTION,
         epilog=TABLE,
@@ -53,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
         added: argparse.ArgumentParser = commands.add_parser(
             name,
             help=summary,
-            description=f"{summary[0].upper()}{summary[1:]}. {more}".strip(),
+            description=_described(f"{summary[0].upper()}{summary[1:]}.", more),
             epilog=TABLE,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             parents=[options],
@@ -70,8 +72,19 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _global_options() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(
+def _described(summary: str, more: str) -> str:
+    """Return lines for 80 columns: argparse leaves them alone.
+
+    Shells show the first one beside a command that they complete.
+    """
+    rest = textwrap.fill(
+        " ".join(more.split()), 79, break_long_words=False, break_on_hyphens=False
+    )
+    return f"{summary}\n{rest}".strip()
+
+
+def _global_options() -> Parser:
+    options = Parser(
         add_help=False, argument_default=argparse.SUPPRESS, allow_abbrev=False
     )
     group = options.add_argument_group(COMMON_OPTIONS)
@@ -107,7 +120,8 @@ def _add_sandbox(command: Callable[..., argparse.ArgumentParser]) -> None:
         "sandbox",
         "try the whole story on this machine",
         "Without <action>: an S3 endpoint with the export service, a bucket, a disk "
-        "and a\nmanifest, until Ctrl-C. Needs: pip install 's3export[sandbox]'.",
+        "and a\nmanifest, until Ctrl-C. Needs the extra of this name: from a clone, "
+        "pipx install\n--force '.[sandbox]'; or what s3export doctor says.",
     )
     sandbox.add_argument(
         "action",

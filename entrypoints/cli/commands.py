@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from s3export.adapters.customer_keys import customer_key_in
 from s3export.adapters.input_files import content_of
+from s3export.adapters.installation import adding_the_sandbox
 from s3export.adapters.interruption import Interruption
-from s3export.adapters.keys import GivenKeys
+from s3export.adapters.keys import PASSWORD_VARIABLE, GivenKeys
 from s3export.adapters.reports import documents
 from s3export.domain.backup_layout import directory_of
 from s3export.domain.containers import Opening, OpenWith
@@ -33,14 +34,13 @@ from s3export.domain.verification import Report, ReportNotWritten, Verdict
 from s3export.entrypoints import library
 from s3export.entrypoints.cli import device_wording, job_wording, wording
 from s3export.entrypoints.cli.exit_codes import ExitCode, of_verdict
+from s3export.entrypoints.cli.next_steps import next_step
 from s3export.entrypoints.cli.shown_findings import ShownFindings
 from s3export.entrypoints.cli.terminal import Terminal, harmless
 
 if TYPE_CHECKING:
     from s3export.entrypoints.container import Application
     from s3export.entrypoints.settings import Configuration
-
-PASSWORD_VARIABLE = "S3EXPORT_TRUECRYPT_PASSWORD"
 
 DEFAULT_INTERVAL_SECONDS = 300
 
@@ -365,12 +365,12 @@ def verify_backup(call: Call) -> int:
             "(ps); better: --password-file, --password-stdin, or being asked"
         )
     seed = arguments.seed
-    if seed is None and arguments.resume is None:
+    own_seed = seed is None and arguments.resume is None
+    if own_seed:
         seed = call.application.adapters.randomness().seed()
-        terminal.tell(f"Seed: {harmless(seed)} (--seed repeats the draw)")
     size = call.application.settings().sample_size
     not_written = None
-    shown = ShownFindings(terminal, arguments.all_findings)
+    shown = ShownFindings(terminal, arguments.all_findings, own_seed)
     try:
         report = _verified(call, seed, size, shown)
     except ReportNotWritten as error:
@@ -381,6 +381,10 @@ def verify_backup(call: Call) -> int:
         raise not_written
     if not_written:  # that the backup differs matters more than the missing file
         terminal.fail(not_written)
+    elif arguments.report:
+        terminal.advise(f"report: {', '.join(arguments.report)}")
+    if step := next_step(report, arguments.report):
+        terminal.advise(f"next: {step}")
     return of_verdict(report.verdict)
 
 
@@ -502,7 +506,7 @@ def sandbox(call: Call) -> int:
     except ImportError as error:
         raise InputRefused(
             f"the sandbox is not installed: {error}",
-            next_step="install it with: pip install 's3export[sandbox]'",
+            next_step=f"add it with: {adding_the_sandbox()}",
         ) from error
     from s3export.entrypoints.sandbox.actions import run
 

@@ -1,6 +1,6 @@
 """What a machine can do, in words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from s3export.domain.capabilities import Ability, Diagnosis, Part, PartKind
 from s3export.entrypoints.cli.terminal import columns, harmless
@@ -27,9 +27,13 @@ def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
     yield from _settings(diagnosis)
     yield "This machine can:"
     yield from columns([_task_row(ability) for ability in diagnosis.abilities])
-    yield from _advice(diagnosis)
+    advised = _advised(diagnosis)
+    for part in advised:
+        yield f"  next: {part.name}: {part.advice}"
     if diagnosis.remedy:
         yield f"Add what is missing, as root: {diagnosis.remedy}"
+    elif any(part.kind is PartKind.PYTHON for part in advised):
+        yield "Nothing else is to be installed."
     else:
         yield "Nothing is to be installed."
 
@@ -57,13 +61,12 @@ def _task_row(ability: Ability) -> tuple[str, ...]:
     return ("", _MARKS[ability.works], ability.task.about, ability.task.name, how)
 
 
-def _advice(diagnosis: Diagnosis) -> Iterator[str]:
-    """Say what to do about what no command adds; each advice once."""
+def _advised(diagnosis: Diagnosis) -> Sequence[Part]:
+    """Return the parts that no command adds, and what to do; each advice once."""
     said = {
-        part.advice: part.name
-        for ability in diagnosis.abilities
+        part.advice: part
+        for ability in diagnosis.concerned
         for part in ability.lacking
         if part.advice
     }
-    for advice, name in said.items():
-        yield f"  next: {name}: {advice}"
+    return tuple(said.values())

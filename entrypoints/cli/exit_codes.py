@@ -33,20 +33,23 @@ class ExitCode(enum.IntEnum):
 
 TABLE = """\
 exit codes:
-  0    done; verify-backup: nothing critical was found, all drawn could be verified
-  1    verify-backup: the backup differs from S3; load-device: what was read back is
-       not what was written; history: a run found differences
+  0    done; verify-backup: nothing critical was found, all drawn could be
+       verified
+  1    verify-backup: the backup differs from S3; load-device: what was read
+       back is not what was written; history: a run found differences
   2    wrong usage
-  3    verify-backup: nothing differs, but something drawn could not be verified;
-       load-device: something that is selected is not on the disk, which may be full;
-       history: nothing can be said of all runs together
-  4    input refused: manifest, settings, report file, or no confirmation; or the
-       output cannot be written (the disk is full)
-  5    device or container: refused for safety, absent, busy, unreadable as a whole,
-       or a system tool is missing; doctor: something that a task needs is missing
+  3    verify-backup: nothing differs, but something drawn could not be
+       verified; load-device: something that is selected is not on the disk,
+       which may be full; history: nothing can be said of all runs together
+  4    input refused: manifest, settings, report file, or no confirmation; or
+       the output cannot be written (the disk is full)
+  5    device or container: refused for safety, absent, busy, unreadable as a
+       whole, or a system tool is missing; doctor: something that a task needs
+       is missing
   6    AWS refused or cannot be reached; doctor: S3 cannot be asked
   70   a bug in s3export
-  130  interrupted (143: terminated); everything mounted or attached was released
+  130  interrupted (143: terminated); everything mounted or attached was
+       released
   141  whoever read the output has closed it, as head does
 """
 

@@ -7,7 +7,7 @@ from s3export.domain.counting import counted
 from s3export.domain.services.verify_request import Watch
 from s3export.domain.verification import Finding, Outcome, Report
 from s3export.entrypoints.cli import wording
-from s3export.entrypoints.cli.terminal import Terminal
+from s3export.entrypoints.cli.terminal import Terminal, harmless
 
 _MISSING_SHOWN = 10  # of a disk on which nothing is at all
 
@@ -18,10 +18,12 @@ class ShownFindings(Watch):
 
     Attributes:
         all_findings: Print each, also where not one file is there.
+        own_seed: Tell the seed where it drew something: nobody has said it.
     """
 
     terminal: Terminal
     all_findings: bool = False
+    own_seed: bool = False
     notices: list[str] = field(default_factory=list)
     missing: int = 0
 
@@ -55,3 +57,7 @@ class ShownFindings(Watch):
         for warning in report.warnings:
             if warning not in self.notices:
                 self.terminal.warn(warning)
+        sample = report.sample
+        if self.own_seed and sample.drawn < sample.population:
+            seed = harmless(sample.seed)
+            self.terminal.tell(f"Seed: {seed} (--seed repeats the draw)")

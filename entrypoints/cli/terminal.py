@@ -13,6 +13,7 @@ from s3export.domain.errors import (
     ManifestRejected,
     Problem,
     S3ExportError,
+    SettingsRejected,
     Severity,
 )
 from s3export.domain.secret import Secret
@@ -62,6 +63,11 @@ class Terminal:
         if not self.quiet:
             self._write(self.err if self.as_json else self.out, line)
 
+    def advise(self, line: str) -> None:
+        """Show what a result leads to, apart from it."""
+        if line and not self.quiet:
+            self._write(self.err, f"  {harmless(line)}")
+
     def warn(self, text: str) -> None:
         """Show a warning."""
         if text and not self.quiet_warnings:
@@ -69,7 +75,9 @@ class Terminal:
 
     def fail(self, error: S3ExportError) -> None:
         """Show an error: what, where, and the next step."""
-        self._write(self.err, f"s3export: {harmless(error.message)}")
+        several = error.problems if isinstance(error, SettingsRejected) else ()
+        for line in several or (error.message,):
+            self._write(self.err, f"s3export: {harmless(line)}")
         if isinstance(error, ManifestRejected):
             for problem in error.problems:
                 self._fail_with(problem)

@@ -162,8 +162,8 @@ def add_verification(command: Callable[..., argparse.ArgumentParser]) -> None:
 def _add_container(verify: argparse.ArgumentParser) -> None:
     secret = verify.add_argument_group(
         "an encrypted container",
-        "The password is also taken from S3EXPORT_TRUECRYPT_PASSWORD, from the "
-        "manifest,\nor asked for.",
+        "The password is also taken from S3EXPORT_TRUECRYPT_PASSWORD, from\n"
+        "the manifest, or asked for.",
     )
     source = secret.add_mutually_exclusive_group()
     source.add_argument(

@@ -12,6 +12,7 @@ from typing import Any
 
 import boto3
 
+from s3export.adapters.installation import called, called_by_root
 from s3export.domain.errors import InputRefused, PrivilegeMissing
 from s3export.domain.services.load_device import LoadResult
 from s3export.entrypoints.cli.terminal import Terminal
@@ -109,23 +110,9 @@ def s3_client(server: SandboxServer) -> Any:
 def _serve(application: Application, terminal: Terminal, port: int) -> int:
     with sandbox(application, port) as box:
         variables = box.environment()
-        assignments = " ".join(f"{k}={shlex.quote(v)}" for k, v in variables.items())
+        copy = copied(s3_client(box.server), Path(box.manifest).parent)
         terminal.result(
-            [
-                "S3 and the export service answer at "
-                f"{box.server.endpoint_url}; bucket {contents.BUCKET} holds "
-                f"{box.objects} objects.",
-                f"The key {contents.NO_PATH} cannot be a path: a plain copy lacks it, "
-                "and is said to differ.",
-                "In another terminal, as root:",
-                f"  export {assignments}",
-                f"  s3export create-job {box.manifest} {box.disk}",
-                "  aws importexport list-jobs        # if you have the AWS CLI",
-                f"  s3export sandbox deliver {box.disk}",
-                f"  s3export verify-backup {box.disk} --manifest {box.manifest} "
-                "--job-id JOB",
-                "Ctrl-C ends the sandbox and removes all of it.",
-            ],
+            serving_lines(box, copy),
             {
                 "endpoint_url": box.server.endpoint_url,
                 "environment": dict(variables),
@@ -133,6 +120,7 @@ def _serve(application: Application, terminal: Terminal, port: int) -> int:
                 "log_bucket": contents.LOG_BUCKET,
                 "disk": box.disk,
                 "manifest": box.manifest,
+                "copy": copy,
             },
         )
         try:
@@ -141,6 +129,45 @@ def _serve(application: Application, terminal: Terminal, port: int) -> int:
         except BaseException as ended:
             ended.add_note("the sandbox is gone; s3export sandbox makes a new one")
             raise
+
+
+def copied(client: Any, place: Path) -> str:
+    """Copy the bucket into a directory, as any tool does; return which."""
+    copy = place / "copy"
+    contents.copy(client, copy / contents.BUCKET)
+    return str(copy)
+
+
+def serving_lines(box: Sandbox, copy: str) -> Iterator[str]:
+    """Say what there is, and what to do with it: without root, and as root."""
+    variables = box.environment()
+    assignments = " ".join(f"{k}={shlex.quote(v)}" for k, v in variables.items())
+    yield (
+        f"S3 and the export service answer at {box.server.endpoint_url}; bucket "
+        f"{contents.BUCKET} holds {box.objects} objects."
+    )
+    yield "In another terminal:"
+    yield f"  export {assignments}"
+    yield f"Without root, a plain copy of the bucket in {copy}:"
+    yield (
+        f"  {called()} verify-backup {copy} --bucket {contents.BUCKET}"
+        "  # it DIFFERS: see below"
+    )
+    yield (
+        f"  aws s3 sync s3://{contents.BUCKET} FOLDER/{contents.BUCKET}"
+        "  # a copy of your own, if you have the AWS CLI"
+    )
+    yield (
+        f"The key {contents.NO_PATH} cannot be a path: every plain copy lacks it, and "
+        "is said to differ."
+    )
+    root = called() if os.geteuid() == 0 else called_by_root()
+    yield "As root, the whole story:"
+    yield f"  {root} create-job {box.manifest} {box.disk}"
+    yield "  aws importexport list-jobs        # if you have the AWS CLI"
+    yield f"  {root} sandbox deliver {box.disk}"
+    yield f"  {root} verify-backup {box.disk} --manifest {box.manifest} --job-id JOB"
+    yield "Ctrl-C ends the sandbox and removes all of it."
 
 
 def _deliver(

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 BUCKET = "sandbox-photos"
@@ -80,6 +81,19 @@ def fill(client: Any) -> int:
             client.put_object(Bucket=BUCKET, Key=wanted.key, Body=body)
         count += 1
     return count
+
+
+def copy(client: Any, directory: Path) -> None:
+    """Copy the bucket into a directory, without the key that no path can be."""
+    for there in objects():
+        if there.key == NO_PATH:
+            continue
+        path = directory / there.key
+        if there.key.endswith("/"):
+            path.mkdir(parents=True, exist_ok=True)
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        client.download_file(BUCKET, there.key, str(path))
 
 
 def put_in_parts(

@@ -76,6 +76,24 @@ def test_a_file_that_cannot_be_used_is_refused_with_every_line(
     assert f"forks from {path}:2" in ran.err
 
 
+def test_several_faults_of_the_settings_are_a_line_each(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one next step."""
+    monkeypatch.setenv("S3EXPORT_FORKS", "abc")
+
+    ran = run("config", "show", "--endpoint-url", "127.0.0.1:5055")
+
+    assert ran.code == 4
+    assert ran.err.splitlines() == [
+        "s3export: endpoint_url from --endpoint-url: '127.0.0.1:5055' says no scheme: "
+        "write http://127.0.0.1:5055",
+        "s3export: forks from the environment (S3EXPORT_FORKS): 'abc' must be a whole "
+        "number",
+        "  next: correct it, then run the same command again",
+    ]
+
+
 def test_a_rule_that_cannot_be_ignored_is_told_with_its_line(
     run: Run, editor: Path, tmp_path: Path
 ) -> None:

@@ -20,7 +20,7 @@ def installed(tool: str) -> str:
     """Return a tool's path; skip, or fail where that is forbidden, without it."""
     found = shutil.which(tool)
     if found is None:
-        if os.environ.get("S3EXPORT_MUST_NOT_SKIP"):
+        if os.environ.get("TESTS_MUST_NOT_SKIP"):
             pytest.fail(f"{tool} is not installed")
         pytest.skip(f"{tool} is not installed")
     return found

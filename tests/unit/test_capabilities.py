@@ -1,5 +1,6 @@
 """What a machine can do follows from its parts."""
 
+import sys
 import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from contracts.machine_contract import AwsAccessContract, MachineContract
 
+from s3export.adapters.installation import adding, called, called_by_root
 from s3export.adapters.machine import requirement_parts
 from s3export.adapters.memory import MemoryAwsAccess, MemoryMachine
 from s3export.domain.capabilities import (
@@ -55,6 +57,12 @@ def lacking(
         for name in names
     }
     return diagnose("Testix", MemoryMachine(absent).parts(), access, tasks)
+
+
+def with_parts(*parts: Part, tasks: tuple[str, ...] = ()) -> Diagnosis:
+    """Judge a machine that has everything but what these say."""
+    by_name = {part.name: part for part in parts}
+    return diagnose("Testix", MemoryMachine(by_name).parts(), GOOD, tasks)
 
 
 def works(diagnosis: Diagnosis) -> dict[str, bool | None]:
@@ -220,4 +228,67 @@ def test_what_an_extra_brings_is_not_part_of_the_one_command() -> None:
     (part,) = requirement_parts(['nope[x]>=1; extra == "sandbox"'])
 
     assert part.requirement == ""
-    assert part.advice == "pip install 's3export[sandbox]'"
+    assert part.advice.endswith(" -m pip install 'nope[x]>=1'")
+
+
+@pytest.mark.parametrize(
+    ("made_by", "command"),
+    [
+        ("venv", f"{sys.executable} -m pip install 'moto[server]>=5'"),
+        ("pipx", "pipx inject {name} 'moto[server]>=5'"),
+        ("the system", "in the clone of s3export: pipx install --force '.[sandbox]'"),
+    ],
+)
+def test_what_is_missing_is_added_where_the_program_is_installed(
+    made_by: str, command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No index has s3export itself, and the system's Python takes nothing."""
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    if made_by == "pipx":
+        (tmp_path / "pipx_metadata.json").write_text("{}")
+    if made_by == "the system":
+        monkeypatch.setattr(sys, "base_prefix", str(tmp_path))
+
+    assert adding("moto[server]>=5") == command.format(name=tmp_path.name)
+
+
+def test_the_program_is_named_so_that_a_shell_finds_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By its name where PATH has it, otherwise by its path; for sudo by its path."""
+    program = tmp_path / "s3export"
+    program.touch(0o755)
+    monkeypatch.setattr(sys, "argv", [str(program)])
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert (called(), called_by_root()) == ("s3export", str(program))
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert called() == str(program)
+    monkeypatch.setattr(sys, "argv", ["-m"])
+    assert called() == f"{sys.executable} -m s3export"
+
+
+def test_advice_that_installs_is_not_followed_by_nothing_to_install() -> None:
+    """The last line counts what the lines before it say."""
+    moto = Part("moto", PartKind.PYTHON, False, "not installed", advice="pip it")
+
+    lines = list(diagnosis_lines(with_parts(moto)))
+
+    assert lines[-2:] == ["  next: moto: pip it", "Nothing else is to be installed."]
+
+
+def test_only_what_the_task_asked_for_lacks_is_advised() -> None:
+    """Neither root nor the sandbox is any matter of a directory."""
+    absent = (
+        Part("moto", PartKind.PYTHON, False, "not installed", advice="pip it"),
+        Part("root", PartKind.PRIVILEGE, False, "not root", advice="sudo it"),
+        Part("cryptsetup", PartKind.TOOL, False, "not installed", "cryptsetup-bin"),
+    )
+
+    asked = list(diagnosis_lines(with_parts(*absent, tasks=("verify-directory",))))
+    all_of_it = list(diagnosis_lines(with_parts(*absent)))
+
+    assert asked[-1] == "Nothing is to be installed."
+    assert not [line for line in asked if "next:" in line]
+    assert [line for line in all_of_it if "next: root: sudo it" in line]
+    assert all_of_it[-1].endswith("apt-get install cryptsetup-bin")

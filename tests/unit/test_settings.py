@@ -60,6 +60,52 @@ def test_an_unusable_value_is_named_with_its_origin(
         load_settings(environment=environment)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("endpoint_url", "127.0.0.1:5055", "write http://127.0.0.1:5055"),
+        ("endpoint_url", "localhost", "write http://localhost"),
+        ("endpoint_url", "s3.example.com/x", "write https://s3.example.com/x, or"),
+        ("endpoint_url", "ftp://x", "'ftp://x' must be an address that begins with"),
+        ("endpoint_url", "me:secret@host", ": must be an address"),
+        ("forks", "abc", "'abc' must be a whole number"),
+        ("forks", "1.5", "'1.5' must be a whole number"),
+        ("forks", "2000", "'2000' must be 1024 or less"),
+        ("sample_size", "0", "'0' must be 1 or more"),
+        ("request_payer", "perhaps", "'perhaps' must be true or false"),
+        ("sse_c_key", "secret", "is 32 bytes"),
+    ],
+)
+def test_what_is_wrong_with_a_value_is_told_in_words_of_the_operator(
+    name: str, value: str, said: str
+) -> None:
+    """With the value, unless it may be secret, and what to write."""
+    with pytest.raises(SettingsRejected) as raised:
+        load_settings({name: value}, environment={"HOME": "/nonexistent"})
+
+    assert said in raised.value.message
+    assert raised.value.next_step
+    assert "secret" not in raised.value.message
+    assert "Input" not in raised.value.message
+
+
+def test_a_variable_that_sets_nothing_is_warned_of() -> None:
+    """With the nearest that is known; the password's is one that is."""
+    found = configuration(
+        environment={
+            "HOME": "/nonexistent",
+            "S3EXPORT_BUKET": "hidden",
+            "S3EXPORT_TRUECRYPT_PASSWORD": "hidden",
+            "S3EXPORTER": "hidden",
+        }
+    )
+
+    assert found.warnings == (
+        "S3EXPORT_BUKET in the environment is no setting; "
+        "did you mean S3EXPORT_BUCKET?",
+    )
+
+
 def test_an_unknown_setting_in_the_file_is_refused(tmp_path: Path) -> None:
     """A misspelt setting is an error and not silently ignored."""
     file = tmp_path / "config.toml"
@@ -105,7 +151,7 @@ def test_a_key_is_told_with_its_line(
         ("[aws]\nprofile = 'x'", r"aws from .*:1: there are no tables; .*\[aws\]"),
         ("aws_secret_access_key = 'Tr0ub4dor'", "secrets do not belong here"),
         ("truecrypt_password = 'Tr0ub4dor'", "--password-file"),
-        ("a = 1\nforks = 0", "(?s)a from .*forks from .*:2: Input should be"),
+        ("a = 1\nforks = 0", "(?s)a from .*forks from .*:2: 0 must be 1 or more"),
     ],
 )
 def test_everything_wrong_with_a_file_is_told_with_its_line(

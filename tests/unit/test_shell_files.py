@@ -89,3 +89,18 @@ def test_files_are_completed_where_files_are_meant(shell: str) -> None:
     }
 
     assert own[shell] in completion_of(shell)
+
+
+@pytest.mark.parametrize("command", [*PARSERS, ""])
+def test_help_has_room_in_80_columns(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for the usage of what must not stand together, which argparse keeps whole."""
+    monkeypatch.setenv("COLUMNS", "80")
+    parser = build_parser()
+
+    text = {"": parser, **subparsers(parser)}[command].format_help()
+
+    assert [
+        line for line in text.splitlines() if len(line) > 79 and " | " not in line
+    ] == []

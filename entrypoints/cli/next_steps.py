@@ -1,0 +1,47 @@
+"""What to do after a verification, in one line."""
+
+from collections.abc import Sequence
+
+from s3export.domain.verification import Outcome, Report, Verdict
+
+
+def next_step(report: Report, reports: Sequence[str] = ()) -> str:
+    """Return what helps most; empty where nothing has to be done.
+
+    Args:
+        reports: The files that the report was written to.
+    """
+    match report.verdict:
+        case Verdict.VERIFIED:
+            return ""
+        case Verdict.DIFFERS:
+            return _after_differences(report)
+        case Verdict.INCONCLUSIVE:
+            return _after_doubt(report, reports)
+
+
+def _after_differences(report: Report) -> str:
+    if not report.sample.population:
+        return "see whether the disk is mounted there (findmnt), and what it holds"
+    where = " to another disk" if report.tally[Outcome.UNREADABLE] else ""
+    again = f"copy what is named above from S3 again{where}"
+    if report.sample.drawn < report.sample.population:
+        return f"see all that differs with --sample-size all, then {again}"
+    return f"{again}, then run the same command"
+
+
+def _after_doubt(report: Report, reports: Sequence[str]) -> str:
+    if report.tally[Outcome.UNVERIFIABLE]:
+        (written, *_) = [path for path in reports if path.endswith(".json")] or [
+            "REPORT.json"
+        ]
+        return (
+            "compare the content with --download-unverifiable, or have S3 compute "
+            f"checksums: s3export batch-checksum-manifest {written}"
+        )
+    if report.doubts:
+        return "settle what is in doubt above, then run the same command"
+    return (
+        "nothing was equal to S3: check that --bucket, --manifest and "
+        "--target-directory name what the disk holds"
+    )

@@ -1,0 +1,42 @@
+"""What is advised after a verification follows from what it came to."""
+
+from dataclasses import replace
+
+import pytest
+from report_samples import report
+
+from s3export.domain.backup_layout import TreePath
+from s3export.domain.verification import Finding, Outcome, Report, Sample, Tally
+from s3export.entrypoints.cli.next_steps import next_step
+
+
+def came_to(*outcomes: Outcome, drawn: int = 9, doubts: tuple[str, ...] = ()) -> Report:
+    """Return a report over nine files."""
+    tally = Tally()
+    for outcome in outcomes:
+        tally.add(Finding(TreePath(b"f"), outcome))
+    sample = Sample("seed", drawn, drawn, drawn, 9)
+    return replace(report(0), tally=tally, sample=sample, doubts=doubts)
+
+
+@pytest.mark.parametrize(
+    ("verified", "said"),
+    [
+        (came_to(Outcome.MATCH), ""),
+        (came_to(Outcome.MATCH, Outcome.MISMATCH), "copy what is named above from S3"),
+        (came_to(Outcome.UNREADABLE), "from S3 again to another disk"),
+        (came_to(Outcome.MISMATCH, drawn=3), "see all that differs with --sample-size"),
+        (
+            came_to(Outcome.MATCH, Outcome.UNVERIFIABLE),
+            "batch-checksum-manifest r.json",
+        ),
+        (came_to(Outcome.MATCH, doubts=("a clock",)), "settle what is in doubt above"),
+        (came_to(Outcome.MISSING_FROM_SOURCE), "check that --bucket"),
+    ],
+)
+def test_the_next_step_is_that_of_what_was_found(verified: Report, said: str) -> None:
+    """Nothing is advised where all is well."""
+    step = next_step(verified, ["r.html", "r.json"])
+
+    assert said in step
+    assert bool(step) is bool(said)
