@@ -60,7 +60,7 @@ from s3export.entrypoints.version import installed_version
 GLOBAL_REGION = "us-east-1"
 """Where the export service, which is global, is signed for."""
 
-DEFAULT_ASKERS = 16
+DEFAULT_ASKERS = 32
 """Requests under way at once where nothing is said."""
 
 

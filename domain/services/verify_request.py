@@ -82,7 +82,7 @@ class VerifyRequest:
     opening: Opening = AS_IT_COMES
     all_findings: bool = False
     readers: int | None = None
-    askers: int = 16
+    askers: int = 32
 
     @property
     def takes_all(self) -> bool:
