@@ -69,7 +69,12 @@ class BackupFiles:
     def _say_what_is_there(self, absent: list[str]) -> NoReturn:
         names = self._tree.names(TreePath(b""))
         there = ", ".join(f"/{shown(name)}" for name in names[:10]) or "nothing"
-        name_it = "name the backup's directory with --target-directory=DIR"
+        if len(names) > 10:
+            there += f", and {len(names) - 10:,} more"
+        name_it = (
+            "name the backup's directory with --target-directory=DIR (/ if it begins "
+            "in the root)"
+        )
         raise RootAbsent(
             f"the disk has no directory {' or '.join(absent)}; in its root: {there}",
             next_step=name_it
