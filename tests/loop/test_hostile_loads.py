@@ -35,7 +35,7 @@ from s3export.adapters.hash_functions import InstalledHashes
 from s3export.adapters.memory import SilentProgress
 from s3export.adapters.workers import ThreadWorkers
 from s3export.domain.errors import CredentialsRejected
-from s3export.domain.ports import ObjectBody
+from s3export.domain.ports import AskedAhead, ObjectBody
 from s3export.domain.services.load_device import LoadDevice
 from s3export.entrypoints.cli import main
 
@@ -232,21 +232,30 @@ def test_a_load_that_is_killed_again_and_again_ends_as_if_it_had_not_been(
 
 
 class SilentStore(FaultyStore):
-    """Says nothing of objects, until one of them is refused and long after."""
+    """Says nothing of objects, until one of them is refused and long after.
 
-    def __init__(self) -> None:
+    Args:
+        small: All but the first are asked for ahead, by one thread.
+    """
+
+    def __init__(self, *, small: bool) -> None:
         super().__init__("b")
         for number in range(8):
-            self.put("b", f"{number}", b"x")
+            self.put("b", f"{number}", b"x" * (1 if small and number else 200_000))
+        self._waiting = 1 if small else 7
         self.silent = threading.Semaphore(0)
         self.speaks = threading.Event()
+
+    def ask_ahead(self, bucket: str, key: str) -> AskedAhead | None:
+        """Ask; the answer does not come."""
+        return _SilentAnswer(self)
 
     @contextmanager
     def open(self, bucket: str, key: str, **rest: object) -> Iterator[ObjectBody]:
         """Refuse the first when all others wait."""
         if key == "0":
-            for _ in range(7):
-                self.silent.acquire(timeout=10)
+            for _ in range(self._waiting):
+                assert self.silent.acquire(timeout=10)
             raise CredentialsRejected("the token has expired")
         with super().open(bucket, key, **rest) as body:
             self.silent.release()
@@ -254,16 +263,33 @@ class SilentStore(FaultyStore):
             yield body
 
 
-def test_a_disk_is_released_while_s3_is_silent(directory: Path) -> None:
+class _SilentAnswer(AskedAhead):
+    def __init__(self, store: SilentStore) -> None:
+        self._store = store
+
+    @contextmanager
+    def open(self) -> Iterator[ObjectBody | None]:
+        self._store.silent.release()
+        self._store.speaks.wait(60)
+        yield None
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("small", [False, True])
+def test_a_disk_is_released_while_s3_is_silent(directory: Path, small: bool) -> None:
     """Threads that wait for the network hold no file of it open."""
-    disk, store = Disk(directory, "silent", 16 * MIB), SilentStore()
+    disk, store = Disk(directory, f"silent-{small}", 16 * MIB), SilentStore(small=small)
     load = LoadDevice(
         store, InstalledHashes(), ThreadWorkers(), SystemClock(), SilentProgress()
     )
     facts = disk.devices.inspect(str(disk.image))
 
+    started = time.monotonic()
     with pytest.raises(CredentialsRejected), disk.devices.open_for_writing(facts) as t:
         load(request(), t)
+    assert time.monotonic() - started < 30
 
     store.speaks.set()
     disk.fsck()
