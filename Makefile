@@ -22,7 +22,7 @@ test-loop: setup  ## the disk tests alone (root and loop devices; 8 min)
 	$(BIN)/python -m pytest tests/loop
 
 test-loads: setup  ## loads of large hostile buckets, killed and cut off often (root; 1 h; not in CI)
-	S3EXPORT_LONG=1 $(BIN)/python -m pytest -s tests/loop/test_hostile_loads.py tests/uml/test_faulty_loads.py
+	TESTS_LONG=1 $(BIN)/python -m pytest -s tests/loop/test_hostile_loads.py tests/uml/test_faulty_loads.py
 
 check: lint types  ## everything but the tests (20 s)
 
@@ -34,7 +34,7 @@ lint: setup  ## style, imports between layers (5 s)
 types: setup  ## mypy --strict (15 s)
 	$(BIN)/mypy
 
-bench: setup  ## all that is fast against its peers (find, boto3, rclone, aws, s5cmd, cryptsetup): ratios in one run (root; 45 min)
+bench: setup  ## all that is fast against its peers (find, boto3, rclone, aws, s5cmd, cryptsetup): ratios in one run (root; 1 h)
 	PYTHONPATH=tests $(BIN)/python -m benchmarks $(CASES)
 
 mutants: setup  ## change what a verdict rests on; does a test notice? (20 min; not in CI)

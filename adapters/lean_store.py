@@ -140,7 +140,7 @@ class LeanS3Store(S3Store):
         route = self._routes.get(bucket)
         if route is None:
             return None
-        headers = {"x-amz-checksum-mode": "ENABLED"}
+        headers = self._object_headers(bucket)
         if not (if_match.isascii() and if_match.isprintable()):
             return None
         if if_match:
@@ -149,8 +149,6 @@ class LeanS3Store(S3Store):
         if ranged:
             last = "" if length is None else start + length - 1
             headers["range"] = f"bytes={start}-{last}"
-        if bucket in self._encrypted_last:
-            headers |= self._key_headers
         query = f"versionId={quote(version_id, safe='-_.~')}" if version_id else ""
         asked = self._asked(route, f"/{_encoded(key)}", query, headers, "GET")
         if asked is None:
@@ -173,9 +171,7 @@ class LeanS3Store(S3Store):
         route = self._routes.get(bucket)
         if route is None:
             return None
-        headers = {"x-amz-checksum-mode": "ENABLED"}
-        if bucket in self._encrypted_last:
-            headers |= self._key_headers
+        headers = self._object_headers(bucket)
         request = self._request(route, f"/{_encoded(key)}", "", headers)
         if request is None:
             return None
@@ -193,6 +189,13 @@ class LeanS3Store(S3Store):
             connection.close()
             raise
         return _LeanAsked(self.note_downloaded, route, connection, bucket, key)
+
+    def _object_headers(self, bucket: str) -> dict[str, str]:
+        """Return what every request for an object of a bucket says."""
+        headers = {"x-amz-checksum-mode": "ENABLED"}
+        if bucket in self._encrypted_last:
+            headers |= self._key_headers
+        return headers
 
     @functools.cached_property
     def _key_headers(self) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 from s3export.adapters.keys import GivenKeys
 from s3export.domain.backup_layout import (
@@ -90,7 +90,11 @@ from s3export.domain.services.open_backup import OpenBackup
 from s3export.domain.services.read_back import ReadBack, ReadBackResult
 from s3export.domain.services.survey_selection import Survey, SurveySelection
 from s3export.domain.services.verify_backup import VerifyBackup
-from s3export.domain.services.verify_request import VerifyRequest, Watch
+from s3export.domain.services.verify_request import (
+    DEFAULT_SAMPLE_SIZE,
+    VerifyRequest,
+    Watch,
+)
 from s3export.domain.verification import (
     IN_FILE,
     IN_S3,
@@ -115,6 +119,12 @@ READERS = 2
 
 ALL_FILES = None
 """For ``sample_size``: look at every file."""
+
+AS_BEFORE: Final = "as before"
+"""For ``sample_size``: as many as the run that is gone on with; as usual without."""
+
+SampleSize = int | Literal["as before"] | None
+"""A number of files, `AS_BEFORE` or `ALL_FILES`."""
 
 
 def open_application(settings: "Settings | None" = None) -> "Application":
@@ -675,7 +685,7 @@ def verify_backup(
     bucket: str | None = None,
     manifest_path: str | None = None,
     target_directory: str | None = None,
-    sample_size: int | None = 100,
+    sample_size: SampleSize = 100,
     seed: str | None = None,
     confidence: float = 0.95,
     max_differing: float | None = None,
@@ -705,7 +715,8 @@ def verify_backup(
             A disk that `load-device` wrote says it itself, if none of them does.
         target_directory: Where the backup lies on the disk, in place of the bucket's
             name or of what the manifest says.
-        sample_size: How many files to draw; ``ALL_FILES`` for every file.
+        sample_size: How many files to draw; ``ALL_FILES`` for every file;
+            ``AS_BEFORE`` for as many as the run of ``resume``.
         seed: Repeats the draw of an earlier run; by default a new one.
         confidence: Of the statement about all files, between 0 and 1.
         max_differing: In place of ``sample_size``: draw as many as it takes to leave at
@@ -747,6 +758,9 @@ def verify_backup(
     if manifest_path:
         manifest = app.adapters.manifests().read(manifest_path).selection()
     layout = _layout(app, bucket, manifest, target_directory)
+    earlier = _earlier(resume)
+    if sample_size == AS_BEFORE:
+        sample_size = earlier.requested if earlier else DEFAULT_SAMPLE_SIZE
     if sample_size is not None and sample_size < 1:
         raise InputRefused("a sample holds at least one file")
     if not 0 < confidence < 1:
@@ -755,7 +769,6 @@ def verify_backup(
         raise InputRefused("a share lies between 0 and 1, such as 0.001")
     if exported_at and exported_at.tzinfo is None:
         raise InputRefused("the time of the export needs a time zone")
-    earlier = _earlier(resume)
     writer: ReportWriter = app.adapters.reports()
     reports = _each(reports)
     for path in reports:
@@ -875,12 +888,6 @@ def _written(
         except FileRefused as error:
             failed.append(error)
     return failed
-
-
-def requested_before(report_path: str) -> int | None:
-    """Return how many files the run of a report was to draw; ``None`` for all."""
-    earlier = _earlier(report_path)
-    return earlier.requested if earlier else None
 
 
 def _earlier(path: str | None) -> EarlierRun | None:

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from s3export.adapters.customer_keys import customer_key
 from s3export.adapters.keys import PASSWORD_VARIABLE
 from s3export.domain.errors import SettingsRejected
+from s3export.domain.nearest import did_you_mean
 from s3export.domain.secret import Secret
-from s3export.entrypoints.nearest import did_you_mean
 from s3export.entrypoints.settings_faults import fault
 from s3export.entrypoints.settings_file import (
     SettingsFile,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from s3export.domain.errors import SettingsRejected
-from s3export.entrypoints.nearest import did_you_mean
+from s3export.domain.nearest import did_you_mean
 
 _LARGEST_BYTES = 65_536  # far beyond every setting written out
 

@@ -64,6 +64,7 @@ from .domain.verification import (
 )
 from .entrypoints.library import (
     ALL_FILES,
+    AS_BEFORE,
     ManifestCheck,
     batch_checksum_manifest,
     cancel_job,
@@ -92,6 +93,7 @@ from .entrypoints.library import (
 
 __all__ = [
     "ALL_FILES",
+    "AS_BEFORE",
     "Ability",
     "Access",
     "Address",

@@ -1,6 +1,5 @@
 """What all tests share: no credentials, settings or profiles of whoever runs them."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +10,6 @@ from hypothesis import Phase, settings
 settings.register_profile(
     "mutants", derandomize=True, phases=[Phase.explicit, Phase.generate]
 )
-
-if "S3EXPORT_MUST_NOT_SKIP" in os.environ:
-    # The program warns of variables of its prefix that are no settings.
-    os.environ["TESTS_MUST_NOT_SKIP"] = os.environ.pop("S3EXPORT_MUST_NOT_SKIP")
 
 pytest_plugins = [
     "fixtures.backups",

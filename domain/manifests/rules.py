@@ -8,9 +8,9 @@ warning or a hint can be silenced by its name.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from s3export.domain.errors import InputRefused, Severity
+from s3export.domain.nearest import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -273,9 +273,7 @@ def why_not_ignored(name: str) -> str:
     """Say why there is no being silent about a rule; empty if there is."""
     rule = RULES.get(name)
     if rule is None:
-        near = get_close_matches(name, RULES, n=1)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        return f"{name!r} is no rule of manifests{meant}"
+        return f"{name!r} is no rule of manifests{did_you_mean(name, RULES)}"
     if rule.severity is Severity.ERROR:
         return f"the rule {name} cannot be ignored: {rule.about}"
     return ""

@@ -6,17 +6,16 @@ objects is asked for first, then taken from the system's buffers one by one, whi
 answers to other groups are on their way.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass
 
+from s3export.domain.grouping import GROUP, grouped
 from s3export.domain.ports import Stop
 from s3export.domain.services.fetch_object import Ahead, Fetched, FetchObject, Item
 
 _SMALL_BYTES = 1 << 17
 """An answer of this size is in the buffers that Linux gives a socket."""
-
-_GROUP = 8
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class FetchObjects:
         def fetch(group: Sequence[Item], stop: Stop) -> list[Fetched]:
             return self._fetched(group, stop, turns)
 
-        groups = _grouped(items, min(_GROUP, at_once))
+        groups = grouped(items, _is_small, min(GROUP, at_once))
         fetched = self.fetch.workers.map(fetch, groups, at_once=at_once)
         with closing(fetched):
             yield from fetched
@@ -72,17 +71,5 @@ class FetchObjects:
         return Ahead(asked, at)
 
 
-def _grouped(items: Iterable[Item], most: int) -> Iterator[list[Item]]:
-    """Put small objects that follow each other together."""
-    group: list[Item] = []
-    for item in items:
-        small = item.listed.size_bytes <= _SMALL_BYTES
-        if group and (not small or len(group) >= most):
-            yield group
-            group = []
-        if small:
-            group.append(item)
-        else:
-            yield [item]
-    if group:
-        yield group
+def _is_small(item: Item) -> bool:
+    return item.listed.size_bytes <= _SMALL_BYTES

@@ -21,6 +21,7 @@ from s3export.domain.containers import ContainerFacts
 from s3export.domain.counting import counted
 from s3export.domain.errors import PermissionMissing
 from s3export.domain.export_log import LogEntry
+from s3export.domain.grouping import grouped
 from s3export.domain.ports import (
     Clock,
     FileTree,
@@ -59,8 +60,7 @@ from s3export.domain.verification import (
 
 _LISTERS = 16  # pages of keys at once: more than one thread takes down
 _READERS = 2  # of a disk that nobody knows
-_GROUP_FILES = 8
-_GROUP_BYTES = 1 << 20
+_SMALL_BYTES = 1 << 17  # files of up to this size are compared in groups
 _WINDOW_FILES = 4096  # so many are put into reading order together
 
 
@@ -332,7 +332,9 @@ class Run:
 
         looked_up = map(self._looked_up, self._to_compare(self._ordered(files)))
         known = (self._as_listed(asking, drawn) for drawn in looked_up)
-        asked = service.workers.map(ask, _grouped(known), at_once=request.askers)
+        asked = service.workers.map(
+            ask, grouped(known, _is_small), at_once=request.askers
+        )
         compared = service.workers.map(examine, asked, at_once=self._readers)
         stages = service.progress.stage(
             "comparing", total=self.drawn, total_bytes=self.drawn_profile.size_bytes
@@ -654,22 +656,9 @@ class Run:
         )
 
 
-def _grouped(known: Iterable["_Asking"]) -> Iterator[list["_Asking"]]:
-    """Put small files that need no request together: a thread's turn costs as much."""
-    group: list[_Asking] = []
-    size = 0
-    for one in known:
-        alone = isinstance(one, _Drawn) or one.file.size_bytes > _GROUP_BYTES
-        size += one.file.size_bytes
-        if group and (alone or len(group) >= _GROUP_FILES or size > _GROUP_BYTES):
-            yield group
-            group, size = [], one.file.size_bytes
-        group.append(one)
-        if alone:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group
+def _is_small(one: _Asking) -> bool:
+    """Say whether it needs no request, and little reading."""
+    return not isinstance(one, _Drawn) and one.file.size_bytes <= _SMALL_BYTES
 
 
 def _not_in_s3(drawn: _Drawn) -> Compared:

@@ -388,12 +388,12 @@ def verify_backup(call: Call) -> int:
     return of_verdict(report.verdict)
 
 
-def _sample_size(arguments: argparse.Namespace, configured: int) -> int | None:
+def _sample_size(arguments: argparse.Namespace, configured: int) -> library.SampleSize:
     """Return how many files to draw; as many as before where a run is gone on with."""
     if arguments.sample_size == "all":
         return library.ALL_FILES
     if arguments.resume and arguments.sample_size is None:
-        return library.requested_before(arguments.resume)
+        return library.AS_BEFORE
     return configured
 
 

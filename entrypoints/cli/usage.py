@@ -41,7 +41,7 @@ class Parser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is None or value in action.choices:
             return
-        from s3export.entrypoints.nearest import did_you_mean
+        from s3export.domain.nearest import did_you_mean
 
         known = [str(choice) for choice in action.choices]
         near = did_you_mean(str(value), known)
@@ -68,7 +68,7 @@ class Parser(argparse.ArgumentParser):
                 yield option
 
     def _nearest_option(self, option: str) -> str:
-        from s3export.entrypoints.nearest import did_you_mean
+        from s3export.domain.nearest import did_you_mean
 
         return did_you_mean(option, self._option_string_actions)
 

@@ -1,6 +1,6 @@
 """Loads from hostile buckets, over bad connections, killed at any moment.
 
-With S3EXPORT_LONG set the buckets are ten times as large (`make test-loads`).
+With TESTS_LONG set the buckets are ten times as large (`make test-loads`).
 """
 
 import os
@@ -39,7 +39,7 @@ from s3export.domain.ports import AskedAhead, ObjectBody
 from s3export.domain.services.load_device import LoadDevice
 from s3export.entrypoints.cli import main
 
-LONG = "S3EXPORT_LONG" in os.environ
+LONG = "TESTS_LONG" in os.environ
 
 pytestmark = [pytest.mark.loop, pytest.mark.timeout(7200 if LONG else 300)]
 

@@ -48,7 +48,7 @@ from s3export.domain.services.load_device import LoadDevice, LoadRequest, log_pa
 
 OBJECTS = 120
 BATCH = 10
-CUTS = 60 if "S3EXPORT_LONG" in os.environ else 5
+CUTS = 60 if "TESTS_LONG" in os.environ else 5
 DATA = (15 * MIB // 2, 16 * MIB)
 """Start and length; behind what describes the file system, and its journal."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from fixtures.uml import MODULES, UserModeLinux
 
-LONG = "S3EXPORT_LONG" in os.environ
+LONG = "TESTS_LONG" in os.environ
 
 pytestmark = [pytest.mark.uml, pytest.mark.timeout(3600 if LONG else 300)]
 
@@ -27,7 +27,7 @@ def answers(user_mode_linux: UserModeLinux) -> Answers:
     ran = user_mode_linux.run(
         INSIDE,
         modules=(*MODULES, "dm-flakey", "dm-log-writes"),
-        variables={"S3EXPORT_LONG": "1"} if LONG else {},
+        variables={"TESTS_LONG": "1"} if LONG else {},
         timeout=3600 if LONG else 280,
     )
     assert ran.status == 0, ran.stderr
