@@ -131,7 +131,7 @@ class _Story:
         self._say("Damage is planted. What does a verification of all files say?")
         arguments = [*verify, "--sample-size", "all"]
         code = self._run(arguments)
-        report = json.loads(self._output([*arguments, "--json"]))
+        report = json.loads(self._output([*arguments, "--json", "--quiet"]))
         found = {f["path"]: f["outcome"] for f in report["findings"]}
         self._say("Planted, and found:")
         for path, outcome in PLANTED.items():
