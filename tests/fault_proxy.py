@@ -14,6 +14,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+from fixtures.listening import listening
+
 RESET = "reset in the body"
 CUT = "body cut off"
 WRONG = "wrong byte"
@@ -64,10 +66,10 @@ class FaultProxy:
         self._burst = 0
         #: How many faults there were of each kind.
         self.faults: Counter[str] = Counter()
-        self._listening = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._port = self._stack.enter_context(listening(self._serve))
         return self
 
     def __exit__(
@@ -76,19 +78,11 @@ class FaultProxy:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._listening.close()
+        self._stack.close()
 
     @property
     def endpoint_url(self) -> str:
-        return f"http://127.0.0.1:{self._listening.getsockname()[1]}"
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listening.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+        return f"http://127.0.0.1:{self._port}"
 
     def _serve(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError, EOFError), client:

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fixtures.listening import listening
 
 from s3export.domain.devices.preparation import Preparation
 from s3export.entrypoints.cli import main
@@ -79,8 +79,9 @@ def load(capfd: pytest.CaptureFixture[str], box: Sandbox) -> str:
     code, job = run(
         capfd, "create-job", box.manifest, box.disk, "--confirm-device", box.disk
     )
-    assert code == 0
-    assert run(capfd, "sandbox", "deliver", box.disk)[0] == 0
+    assert code == 0, job
+    code, said = run(capfd, "sandbox", "deliver", box.disk)
+    assert code == 0, said
     return str(job["job_id"])
 
 
@@ -270,16 +271,7 @@ class SilentServer:
 @pytest.fixture
 def silent_server() -> Iterator[SilentServer]:
     """A server on the loopback address."""
-    listener = socket.create_server(("127.0.0.1", 0))
     open_connections: list[socket.socket] = []
-
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=answer, args=(connection,), daemon=True).start()
 
     def answer(connection: socket.socket) -> None:
         open_connections.append(connection)
@@ -288,9 +280,8 @@ def silent_server() -> Iterator[SilentServer]:
             if method == b"HEAD" and path.rstrip(b"/").count(b"/") == 1:
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
-    threading.Thread(target=serve, daemon=True).start()
-    yield SilentServer(f"http://127.0.0.1:{listener.getsockname()[1]}")
-    listener.close()
+    with listening(answer) as port:
+        yield SilentServer(f"http://127.0.0.1:{port}")
     for connection in open_connections:
         connection.close()
 
