@@ -73,15 +73,15 @@ class Xts:
     def _each_unit(
         self, step: Callable[..., int], data: bytearray, unit: int, size: int
     ) -> None:
-        handle, set_unit = self._handle, self._gcrypt.gcry_cipher_setiv
+        handle = self._handle
+        # Each call makes it the next unit's number (cipher-xts.c, since 1.8.0): one
+        # call a unit less, which nearly halves what decrypting costs.
+        status = self._gcrypt.gcry_cipher_setiv(handle, unit.to_bytes(16, "little"), 16)
+        self._check("a data unit", status)
         first = _address(data)
-        # The loop is what reading costs: nothing is looked up in it twice.
         for place in range(first, first + len(data), size):
-            status = set_unit(handle, unit.to_bytes(16, "little"), 16)
-            status = status or step(handle, place, size, None, 0)
-            if status:
+            if status := step(handle, place, size, None, 0):
                 self._check("a data unit", status)
-            unit += 1
 
     def _check(self, what: str, status: int) -> None:
         if status:
