@@ -16,7 +16,7 @@ demo: setup  ## the whole story on this machine (root for disks; half a minute, 
 	$(BIN)/s3export sandbox demo
 
 test: setup  ## all tests (root, loop devices and user-mode Linux for some; about 50 min on two processors)
-	$(BIN)/python -m pytest
+	tools/run-tests $(BIN)/python
 
 test-loop: setup  ## the disk tests alone (root and loop devices; 8 min)
 	$(BIN)/python -m pytest tests/loop
