@@ -23,6 +23,19 @@ TO_FILL_IN = "[fill in]"
 
 _WIDTH = 78  # columns of a comment
 _PLAIN = re.compile(r"[A-Za-z][\w.@/-]*( [\w.@/-]+)*", re.ASCII)
+_HEAD = "# Export manifest for AWS Import/Export (YAML)."
+_HEAD_TO_LOAD = "# Manifest for s3export load-device (YAML): what is loaded, and how."
+_CHECK = "# Check it with: s3export check-manifest FILE"
+
+_TO_LOAD = frozenset(
+    {"manifestVersion", "generator", "logBucket", "logPrefix", "trueCryptPassword"}
+    | {"operations", "targetDirectory", "recoveryDirectory", "substitutions"}
+)
+"""The fields that say something to a load; AWS's jobs need more."""
+
+_NOT_NEEDED_TO_LOAD = ("logBucket", "trueCryptPassword")
+"""The disk has the log, and a password may come from elsewhere."""
+
 _GUESSED = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 """Words that a parser that guesses types (YAML 1.1) takes for no text."""
 
@@ -34,6 +47,8 @@ class Draft:
     Attributes:
         customs: ``None`` for no such section; an empty one stays to be filled in.
         by_pin: A PIN stays to be filled in where no secret is given, and no password.
+        to_load: For ``load-device``: without what AWS's jobs alone need, but where
+            it is given.
 
     """
 
@@ -43,6 +58,7 @@ class Draft:
     customs: Mapping[str, str] | None = None
     substitutions: Mapping[str, str] = field(default_factory=dict)
     by_pin: bool = False
+    to_load: bool = False
 
 
 def draft_of(manifest: Manifest) -> Draft:
@@ -123,13 +139,10 @@ def _said(texts: Mapping[str, str]) -> dict[str, str]:
 
 def write(draft: Draft) -> str:
     """Return a draft as the text of a manifest."""
-    lines = [
-        "# Export manifest for AWS Import/Export (YAML).",
-        "# Check it with: s3export check-manifest FILE",
-    ]
-    for row in TOP:
-        if row.kind is Kind.SECRET and row.name not in _secrets(draft):
-            continue  # one of the two is enough
+    lines = [_HEAD, _CHECK]
+    if draft.to_load:
+        lines = [_HEAD_TO_LOAD, f"{_CHECK} --for load-device"]
+    for row in _rows(draft):
         lines += ["", *_comment(row)]
         match row.name:
             case "operations":
@@ -148,9 +161,24 @@ def write(draft: Draft) -> str:
                 ]
             case "substitutions":
                 lines += ["# substitutions:", '#   "$COLON$": ":"']
+            case name if draft.to_load and name in _NOT_NEEDED_TO_LOAD:
+                lines += [_line(row, draft.top, needed=False)]
             case _:
                 lines += [_line(row, draft.top)]
     return "\n".join(lines) + "\n"
+
+
+def _rows(draft: Draft) -> Iterator[Field]:
+    for row in TOP:
+        if row.kind is Kind.SECRET and row.name not in _secrets(draft):
+            continue  # one of the two is enough
+        if not draft.to_load or row.name in _TO_LOAD or _is_given(row.name, draft):
+            yield row
+
+
+def _is_given(name: str, draft: Draft) -> bool:
+    sections = {"returnAddress": draft.address, "customs": draft.customs}
+    return name in draft.top or bool(sections.get(name))
 
 
 def _secrets(draft: Draft) -> Sequence[str]:
@@ -177,10 +205,10 @@ def _section(rows: Sequence[Field], given: Mapping[str, str]) -> Iterator[str]:
         yield f"  {line}{about}"
 
 
-def _line(row: Field, given: Mapping[str, str]) -> str:
+def _line(row: Field, given: Mapping[str, str], *, needed: bool = True) -> str:
     if row.name in given:
         return f"{row.name}: {_scalar(row, given[row.name])}"
-    if row.required or row.kind is Kind.SECRET:
+    if needed and (row.required or row.kind is Kind.SECRET):
         return f"{row.name}: {TO_FILL_IN}"
     return f"# {row.name}: {row.example}".rstrip()
 

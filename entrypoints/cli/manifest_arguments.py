@@ -33,14 +33,7 @@ def add_manifests(command: Callable[..., argparse.ArgumentParser]) -> None:
         metavar="SIZE",
         help="with --online: how many disks of this size are needed: 4TB",
     )
-    check.add_argument(
-        "--for",
-        dest="purpose",
-        choices=("create-job", "load-device"),
-        default="create-job",
-        help="the command that is to take it: load-device needs no address, customs, "
-        "serial number or log bucket",
-    )
+    _add_purpose(check)
     add_ignore(check)
     check.add_argument("--strict", action="store_true", help="warnings count as errors")
     check.add_argument(
@@ -68,6 +61,7 @@ def add_manifests(command: Callable[..., argparse.ArgumentParser]) -> None:
         default=[],
         help="what to export; may be repeated",
     )
+    _add_purpose(new)
     new.add_argument("--device-id", metavar="TEXT", help="the disk's serial number")
     new.add_argument("--log-bucket", metavar="NAME")
     new.add_argument("--log-prefix", metavar="TEXT")
@@ -100,6 +94,18 @@ def add_manifests(command: Callable[..., argparse.ArgumentParser]) -> None:
     )
 
     command("manifest-schema", "print the manifest's JSON Schema, for editors")
+
+
+def _add_purpose(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says what a manifest is for."""
+    parser.add_argument(
+        "--for",
+        dest="purpose",
+        choices=("create-job", "load-device"),
+        default="create-job",
+        help="the command that is to take it: load-device needs no address, customs, "
+        "serial number or log bucket",
+    )
 
 
 def add_ignore(parser: argparse.ArgumentParser) -> None:

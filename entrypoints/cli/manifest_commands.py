@@ -39,7 +39,7 @@ def check_manifest(call: Call) -> int:
             "--disk-size is what the selection has to fit on, and S3 alone knows that",
             next_step="add --online",
         )
-    loading = arguments.purpose == "load-device"
+    loading = _loads(arguments)
     checked = library.check_manifest(
         arguments.manifest,
         online=arguments.online,
@@ -92,10 +92,17 @@ def new_manifest(call: Call) -> int:
         terminal.result(text.splitlines(), {"manifest": text})
         return ExitCode.DONE
     write_private(path, text)
-    checked = library.check_manifest(path, application=call.application)
-    lines = wording.written_lines(path, checked)
+    loading = _loads(arguments)
+    checked = library.check_manifest(
+        path, loading=loading, application=call.application
+    )
+    lines = wording.written_lines(path, checked, loading=loading)
     terminal.result(lines, {"path": path, **_document(checked)})
     return ExitCode.DONE
+
+
+def _loads(arguments: argparse.Namespace) -> bool:
+    return bool(arguments.purpose == "load-device")
 
 
 def _document(check: library.ManifestCheck) -> documents.Document:
@@ -137,7 +144,7 @@ def _draft(arguments: argparse.Namespace) -> Draft:
     top = {
         "manifestVersion": "2.0",
         "generator": "s3export",
-        "fileSystem": arguments.file_system,
+        "fileSystem": "" if _loads(arguments) else arguments.file_system,
         "deviceId": arguments.device_id,
         "logBucket": arguments.log_bucket,
         "logPrefix": arguments.log_prefix,
@@ -172,6 +179,7 @@ def _draft(arguments: argparse.Namespace) -> Draft:
         address=address,
         customs=customs,
         by_pin=arguments.pin,
+        to_load=_loads(arguments),
     )
 
 
@@ -198,6 +206,16 @@ class _Questions:
         """Return the draft with the answers."""
         terminal = self.call.terminal
         terminal.say("An empty answer leaves the field to be filled in.")
+        if self.draft.to_load:
+            self._ask_for_buckets(terminal)
+        else:
+            self._ask_for_a_job(terminal)
+        given = {"trueCryptPassword", "pinCode"} & set(self.draft.top)
+        if not given and not by_pin and not _gives_password(self.call.arguments):
+            self._ask_for_password(terminal)
+        return self.draft
+
+    def _ask_for_a_job(self, terminal: Terminal) -> None:
         for row in TOP:
             if row.required and row.kind in (Kind.TEXT, Kind.NUMBER):
                 self._ask(row, "")
@@ -216,10 +234,6 @@ class _Questions:
             for row in CUSTOMS:
                 if row.required or row.name == "encryptionClassification":
                     self._ask(row, "customs")
-        given = {"trueCryptPassword", "pinCode"} & set(self.draft.top)
-        if not given and not by_pin and not _gives_password(self.call.arguments):
-            self._ask_for_password(terminal)
-        return self.draft
 
     def _ask(self, row: Field, section: str) -> None:
         if row.name in self._section(section):

@@ -49,7 +49,9 @@ def _loads(check: ManifestCheck) -> bool:
     return check.manifest is not None and for_load(checked).valid
 
 
-def written_lines(path: str, check: ManifestCheck) -> Iterator[str]:
+def written_lines(
+    path: str, check: ManifestCheck, *, loading: bool = False
+) -> Iterator[str]:
     """Say what new-manifest has written, and what is left to do."""
     yield f"Wrote {harmless(path)}; only you can read it."
     left = [p for p in check.problems if p.rule == "placeholder"]
@@ -59,8 +61,9 @@ def written_lines(path: str, check: ManifestCheck) -> Iterator[str]:
         rows = [("", f"line {p.line}", p.field, p.advice) for p in left]
         yield from (harmless(line) for line in columns(rows))
     yield from (harmless(line) for line in columns([_row(p) for p in others]))
-    yield f"Then: s3export check-manifest {harmless(path)}"
-    if _loads(check):
+    purpose = " --for load-device" if loading else ""
+    yield f"Then: s3export check-manifest {harmless(path)}{purpose}"
+    if left and not loading and _loads(check):
         yield "For load-device nothing is left: that is for AWS's jobs alone."
 
 

@@ -396,6 +396,38 @@ def test_a_new_manifest_of_all_options_is_valid(
     assert manifest.customs is not None
 
 
+@pytest.mark.parametrize("password", [(), ("--generate-password",)])
+def test_a_new_manifest_for_a_load_is_enough_for_it(
+    run: Run, path: Path, password: tuple[str, ...]
+) -> None:
+    """Buckets alone: nothing is left to be filled in, and AWS's needs are not told."""
+    for_load = ("--for", "load-device")
+
+    ran = run(
+        "new-manifest", str(path), "--bucket", "foo-bucket/a/", *for_load, *password
+    )
+
+    assert ran.code == 0
+    assert f"Then: s3export check-manifest {path} --for load-device\n" in ran.out
+    assert "fill" not in ran.out
+    text = path.read_text()
+    assert not re.search("fill in|deviceId|returnAddress|customs|notification", text)
+    assert run("check-manifest", str(path), *for_load).code == 0
+    manifest = checked(text).selection()
+    assert [(o.bucket, o.prefix) for o in manifest.operations] == [("foo-bucket", "a/")]
+    assert bool(manifest.truecrypt_password) == bool(password)
+
+
+def test_a_new_manifest_for_a_load_keeps_what_is_given(run: Run) -> None:
+    """A log bucket, and even a serial number that the load does not need."""
+    given = ("--log-bucket", "export-log-bucket", "--device-id", "HD001")
+
+    text = run("new-manifest", "--for", "load-device", "--bucket", "foo", *given).out
+
+    assert "\nlogBucket: export-log-bucket\n" in text
+    assert "\ndeviceId: HD001\n" in text
+
+
 def test_a_template_is_printed_without_a_secret(run: Run) -> None:
     """To standard output, for a PIN or a password to be filled in."""
     assert "\ntrueCryptPassword: [fill in]\n" in run("new-manifest").out
@@ -502,6 +534,17 @@ def test_a_state_is_asked_for_after_the_country_that_has_states(path: Path) -> N
     ]
     assert checked(path.read_text()).manifest is not None
     assert "  stateOrProvince: WA\n" in path.read_text()
+
+
+def test_of_a_load_a_person_is_asked_little(path: Path) -> None:
+    """For the buckets, and for a password."""
+    person = Typing("new-manifest", str(path), "--for", "load-device")
+    person.answer("exportBucket (", "foo-bucket")
+    person.answer("empty: generate one", "")
+
+    assert person.end() == 0, person.seen
+    assert "(empty" in person.seen and "logBucket" not in person.seen
+    assert checked(path.read_text()).selection().truecrypt_password is not None
 
 
 def test_a_person_is_asked_for_what_is_missing(path: Path) -> None:

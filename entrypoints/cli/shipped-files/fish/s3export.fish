@@ -211,6 +211,7 @@ complete -c s3export -n '_shtab_s3export_using new-manifest' -l region -x -d 'AW
 complete -c s3export -n '_shtab_s3export_using new-manifest' -l endpoint-url -x -d 'a server in AWS'"'"'s place'
 complete -c s3export -n '_shtab_s3export_using new-manifest' -l verbose -d 'tell what is run, and show traces'
 complete -c s3export -n '_shtab_s3export_using new-manifest' -l bucket -x -d 'what to export; may be repeated'
+complete -c s3export -n '_shtab_s3export_using new-manifest' -l for -xka "create-job load-device" -d 'the command that is to take it: load-device needs no address, customs, serial number or log bucket'
 complete -c s3export -n '_shtab_s3export_using new-manifest' -l device-id -x -d 'the disk'"'"'s serial number'
 complete -c s3export -n '_shtab_s3export_using new-manifest' -l log-bucket -x -d NAME
 complete -c s3export -n '_shtab_s3export_using new-manifest' -l log-prefix -x -d TEXT
