@@ -372,6 +372,7 @@ def survey_document(survey: Survey) -> Document:
                 "prefix": selected.prefix,
                 "objects": selected.objects,
                 "size_bytes": selected.size_bytes,
+                "listed": selected.listed,
             }
             for selected in survey.operations
         ],

@@ -18,12 +18,18 @@ _MOST_NAMED = 10  # objects that are too large
 
 @dataclass(frozen=True)
 class Selected:
-    """What one operation selects now."""
+    """What one operation selects now.
+
+    Attributes:
+        listed: Whether S3 could be asked; else there is a problem that says why not.
+
+    """
 
     bucket: str
     prefix: str
     objects: int = 0
     size_bytes: int = 0
+    listed: bool = True
 
 
 @dataclass(frozen=True)
@@ -190,9 +196,13 @@ class SurveySelection:
                 advice = "allow s3:ListBucket and s3:GetObject"
                 at = f"{path}.exportBucket"
                 denied = checked.problem(rules.PERMISSION, at, message, advice)
-                return Selected(operation.bucket, operation.prefix), [denied]
-        selected = Selected(operation.bucket, operation.prefix, objects, size_bytes)
-        if objects or operation.bucket not in regions:
+                nothing = Selected(operation.bucket, operation.prefix, listed=False)
+                return nothing, [denied]
+        there = operation.bucket in regions
+        selected = Selected(
+            operation.bucket, operation.prefix, objects, size_bytes, listed=there
+        )
+        if objects or not there:
             return selected, []
         message = f"{operation.bucket!r} has no object that it selects"
         return selected, [checked.problem(rules.NO_OBJECTS_HERE, path, message)]
@@ -223,12 +233,16 @@ def _fitting(
 ) -> Iterator[Problem]:
     if filling is None:
         return
+    why = (
+        f" of {survey.disk_bytes:,} bytes: file system and container leave "
+        f"{filling.capacity.size_bytes:,} bytes, directories included"
+    )
     for large in filling.too_large[:_MOST_NAMED]:
         message = (
-            f"the object {large.key!r} of {large.size_bytes:,} bytes fits on no disk "
-            f"of {survey.disk_bytes:,} bytes: file system and container leave "
-            f"{filling.capacity.size_bytes:,} bytes, directories included"
+            f"the object {large.key!r} of {large.size_bytes:,} bytes fits on no disk"
+            f"{why}"
         )
+        why = " of that size"  # the reckoning is told once
         path = f"operations[{large.operation}]"
         yield checked.problem(rules.TOO_LARGE, path, message, "take larger disks")
     more = len(filling.too_large) - _MOST_NAMED

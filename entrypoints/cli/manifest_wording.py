@@ -74,8 +74,8 @@ def survey_lines(survey: Survey) -> Iterator[str]:
             f"  operations[{number}]",
             selected.bucket,
             f"prefix {selected.prefix}" if selected.prefix else "",
-            counted(selected.objects, "object"),
-            size(selected.size_bytes),
+            counted(selected.objects, "object") if selected.listed else "not listed",
+            size(selected.size_bytes) if selected.listed else "",
         )
         for number, selected in enumerate(survey.operations)
     ]

@@ -315,8 +315,9 @@ def test_what_s3_does_not_have_is_a_problem_with_its_line(
     """Bucket by bucket, and exit 4; no server at all is exit 6."""
     s3.create_bucket(Bucket="full-bucket")
     s3.put_object(Bucket="full-bucket", Key="k", Body=b"k")
+    text = SOUND.replace("foo-bucket", "full-bucket").replace("export-log", "no-log")
     path.write_text(
-        SOUND.replace("foo-bucket", "full-bucket").replace("export-log", "no-log")
+        text.replace("returnAddress", "  - exportBucket: no-bucket\nreturnAddress")
     )
 
     ran = run("check-manifest", str(path), "--online")
@@ -326,6 +327,8 @@ def test_what_s3_does_not_have_is_a_problem_with_its_line(
 
     assert ran.code == 4
     assert "line 4, column 12: logBucket: there is no bucket" in ran.out
+    assert re.search(r"full-bucket +1 object +1 byte\n", ran.out)
+    assert re.search(r"no-bucket +not listed *\n", ran.out)
     assert dead.code == 6
 
 

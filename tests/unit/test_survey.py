@@ -220,7 +220,10 @@ def test_an_object_larger_than_the_disk_is_an_error(scene: Scene) -> None:
 
 
 def test_a_disk_on_which_nothing_fits_is_no_disk_that_is_needed(scene: Scene) -> None:
-    """All objects are too large; ten are named, the others counted at the eleventh."""
+    """All objects are too large; ten are named, the others counted at the eleventh.
+
+    The reckoning is told once.
+    """
     scene.store = MemoryObjectStore("foo-bucket", "export-log-bucket")
     for number in range(12):
         scene.store.put("foo-bucket", f"k{number:02}", bytes(MIB))
@@ -232,7 +235,11 @@ def test_a_disk_on_which_nothing_fits_is_no_disk_that_is_needed(scene: Scene) ->
     assert [p.rule for p in found] == ["object-too-large"] * 11
     named = [p for p in found if "the object 'k" in p.message]
     assert len(named) == 10
-    assert all("fits on no disk of 4,194,304 bytes" in p.message for p in named)
+    assert all("fits on no disk of " in p.message for p in named)
+    assert ["of 4,194,304 bytes: file system" in p.message for p in named] == [
+        True,
+        *[False] * 9,
+    ]
     (counted,) = (p for p in found if p not in named)
     assert counted.message == "2 more objects fit on no disk of that size"
 
