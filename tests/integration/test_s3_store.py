@@ -92,7 +92,7 @@ def answering(
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
         client = boto3.client(
             "s3",
             endpoint_url=f"http://127.0.0.1:{server.server_address[1]}",
