@@ -140,6 +140,7 @@ class Run:
         self._undecided: list[Compared] = []
         self._presumed: list[Compared] = []
         self._newer_and_equal = 0
+        self._excused = 0
         self._drawn_extra = 0
         self._damage_told = 0
         self.began = False
@@ -184,6 +185,7 @@ class Run:
             self.warnings.append(_why_nothing_was_taken_over(self.request.earlier))
         if self._inventory and self.request.completeness:
             self._look_for_the_missing(self._inventory)
+        self._doubt_the_time()
 
     def conclude_what_is_left(self) -> None:
         """Take what was found and waits for more, when there will be no more."""
@@ -191,6 +193,7 @@ class Run:
         for result in self._undecided:
             self._conclude(result)
         self._judge_the_presumed()
+        self._doubt_the_time()
 
     def bound(self) -> Bound:
         """Return what the sample proves, of the files that S3 may list.
@@ -495,16 +498,6 @@ class Run:
         newer excuses nothing, unless the operator answers for the time.
         """
         presumed, self._presumed = self._presumed, []
-        told = self.knowledge.exported_at
-        # One object written anew as it was is no wonder; as many as differ are.
-        contradicted = 0 < len(presumed) <= self._newer_and_equal
-        if contradicted and told and told.is_certain:
-            self.doubts.append(
-                f"{counted(self._newer_and_equal, 'file equals', 'files equal')} an "
-                "object of the same name that is newer than "
-                f"the export is said to be ({told.moment:%Y-%m-%d %H:%M:%S} UTC): is "
-                "that right?"
-            )
         for result in presumed:
             if self._newer_is_no_excuse:
                 detail = (
@@ -514,7 +507,34 @@ class Run:
                 wrong = replace(result, outcome=Outcome.MISMATCH, detail=detail)
                 self._conclude(replace(wrong, presumed=False))
             else:
+                self._excused += 1
                 self._conclude(replace(result, presumed=False))
+
+    def _doubt_the_time(self) -> None:
+        """Doubt the operator's time where files contradict it that excuses others.
+
+        One object written anew as it was is no wonder. As many as the time excuses
+        are, what is missing included, and so are most of the files that are equal.
+        """
+        told, against = self.knowledge.exported_at, self._newer_and_equal
+        missing = self.completeness.newer if self.completeness else 0
+        excused = self._excused + missing
+        if not (told and told.is_certain and against and excused):
+            return
+        if against < excused and 2 * against < self.tally[Outcome.MATCH]:
+            return
+        excuses = []
+        if self._excused:
+            differ = counted(self._excused, "that differs", "that differ")
+            excuses.append(differ)
+        if missing:
+            excuses.append(counted(missing, "that is missing", "that are missing"))
+        self.doubts.append(
+            f"{counted(against, 'file equals', 'files equal')} an object of the same "
+            f"name that is newer than the export is said to be "
+            f"({told.moment:%Y-%m-%d %H:%M:%S} UTC); that time excuses "
+            f"{' and '.join(excuses)}: is it right?"
+        )
 
     @property
     def _newer_is_no_excuse(self) -> bool:

@@ -928,6 +928,40 @@ def test_a_time_that_equal_files_refute_excuses_nothing(scene: Scene) -> None:
     assert misled == {**outcomes(report), b"other": Outcome.MISSING_FROM_BACKUP}
 
 
+@pytest.mark.parametrize("sample", [None, 4])
+def test_a_time_that_most_files_refute_is_doubted_where_it_excuses_the_missing(
+    scene: Scene, sample: int | None
+) -> None:
+    """However many are missing, and however few are drawn."""
+    for number in range(6):
+        scene.on_disk(f"same{number}", b"x")
+        scene.store.put("bkt", f"same{number}", b"x", modified_at=SINCE)
+    for number in range(9):
+        scene.store.put("bkt", f"lost{number}", b"y", modified_at=SINCE)
+
+    report = scene.verify(exported_at=EXPORTED, sample_size=sample)
+
+    assert report.completeness is not None
+    assert report.completeness.newer == 9
+    assert report.verdict is Verdict.INCONCLUSIVE
+    (doubt,) = report.doubts
+    assert "excuses 9 that are missing: is it right?" in doubt
+
+
+def test_a_few_objects_written_anew_leave_no_doubt(scene: Scene) -> None:
+    """What is missing is newer, as the operator says, and so are some equal ones."""
+    for number in range(6):
+        scene.both(f"old{number}", b"x")
+    scene.on_disk("anew", b"x")
+    scene.store.put("bkt", "anew", b"x", modified_at=SINCE)
+    for number in range(3):
+        scene.store.put("bkt", f"new{number}", b"y", modified_at=SINCE)
+
+    report = scene.verify(exported_at=EXPORTED)
+
+    assert report.verdict is Verdict.VERIFIED
+
+
 def test_a_file_was_exported_before_its_own_inode_changed_last(scene: Scene) -> None:
     """A file that was written late says nothing about those written early."""
     noon = datetime(2025, 6, 1, 12, tzinfo=UTC)
