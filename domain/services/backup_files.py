@@ -48,11 +48,17 @@ class BackupFiles:
         self.damaged: list[Damaged] = []
         self.unwalked = dict(by_path)
 
-    def directories(self) -> tuple[tuple[TreePath, ...], list[str]]:
+    def directories(
+        self, logged: Iterable[TreePath] = ()
+    ) -> tuple[tuple[TreePath, ...], list[str]]:
         """Return where the files are, and which directories are not there.
 
+        Args:
+            logged: The files that the export log names.
+
         Raises:
-            RootAbsent: None of them is; the message says what is in their place.
+            RootAbsent: None of them is, and what was recovered is not all that the log
+                knows of; the message says what is in their place.
 
         """
         wanted = self._layout.directories()
@@ -62,9 +68,13 @@ class BackupFiles:
         covered = any(below(recovery, path) is not None for path in found)
         if self._by_path and not covered and self._tree.has_directory(recovery):
             found = (*found, recovery)
-        if not found:
+        named = len(absent) < len(wanted)
+        if not named and not (found and all(map(self._is_recovered, logged))):
             self._say_what_is_there(absent)
         return found, [f"the disk has no directory {path}" for path in absent]
+
+    def _is_recovered(self, path: TreePath) -> bool:
+        return below(path, self._layout.recovery_directory) is not None
 
     def _say_what_is_there(self, absent: list[str]) -> NoReturn:
         names = self._tree.names(TreePath(b""))
@@ -103,7 +113,7 @@ class BackupFiles:
     def _belongs(self, path: TreePath) -> bool:
         if self._layout.belongs(path) or path in self._by_path:
             return True
-        if below(path, self._layout.recovery_directory) is not None:
+        if self._is_recovered(path):
             self._unmapped += 1
         return False
 

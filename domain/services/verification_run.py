@@ -161,7 +161,8 @@ class Run:
 
     def verify(self) -> None:
         """Run to the end; what is found is kept, however it ends."""
-        directories, absent = self.files.directories()
+        logged = (entry.file for entry in self.basis.entries if entry.written)
+        directories, absent = self.files.directories(logged)
         self.began = True
         if (
             self.request.completeness

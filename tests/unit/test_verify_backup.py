@@ -235,6 +235,22 @@ def test_a_disk_without_the_directory_says_what_is_there(scene: Scene) -> None:
     assert "--target-directory" in absent.value.next_step
 
 
+@pytest.mark.parametrize("root", ["bkt/", "elsewhere/"])
+def test_recovered_files_do_not_stand_for_a_directory_that_is_not_there(
+    scene: Scene, root: str
+) -> None:
+    """Unless all that the log knows of was recovered."""
+    place = "EXPORT-RECOVERY/0000/0000"
+    scene.store.put("bkt", "odd//key", b"odd")
+    scene.tree.replace(TreePath(place.encode()), b"odd")
+    recovered = ("odd//key", place, 200, "Recovered", b"odd")
+    assert scene.verify(log=log_of(recovered)).verdict is Verdict.VERIFIED
+    scene.store.put("bkt", "a", b"x")
+
+    with pytest.raises(errors.RootAbsent, match=r"no directory /bkt;.*/EXPORT-REC"):
+        scene.verify(log=log_of(recovered, ("a", f"{root}a", 200, "OK", b"x")))
+
+
 def test_a_disk_with_a_container_says_so(scene: Scene) -> None:
     """Without a password it is locked, with a wrong one refused; not called empty."""
     scene.tree.replace(TreePath(b"53TX4.tc"), b"?")
