@@ -41,6 +41,9 @@ _LARGEST_LOG_BYTES = 1 << 28
 _LARGEST_SELECTION_BYTES = 1 << 24
 _CHUNK_BYTES = 1 << 20
 
+UNFINISHED = "the load of this disk has not ended"
+GO_ON_LOADING = "run load-device again before you rely on the disk"
+
 
 @dataclass(frozen=True)
 class Basis:
@@ -52,6 +55,7 @@ class Basis:
         log_origin: Where it was found; ``None`` without one.
         selection: What the disk says was loaded, where that was used.
         warnings: What of the disk's word was not taken, or should be known.
+        unfinished: The disk says that its load has not ended.
 
     """
 
@@ -60,6 +64,7 @@ class Basis:
     log_origin: LogOrigin | None = None
     selection: SelectionOrigin | None = None
     warnings: tuple[str, ...] = ()
+    unfinished: bool = False
 
     @property
     def own_log(self) -> bool:
@@ -142,8 +147,25 @@ def basis(request: VerifyRequest, tree: FileTree) -> Basis:
         log, log_origin = _log(tree, warnings)
     # A log from elsewhere may speak of other disks, too.
     own = log.entries if log and request.log is None else ()
-    layout, selection = _selected(request, tree, own, warnings)
-    return Basis(layout, log, log_origin, selection, tuple(warnings))
+    unfinished = _is_unfinished(tree)
+    try:
+        layout, selection = _selected(request, tree, own, warnings)
+    except NothingToCompareWith as error:
+        if not unfinished:
+            raise
+        raise NothingToCompareWith(
+            f"{error.message}: {UNFINISHED}", next_step=GO_ON_LOADING
+        ) from None
+    return Basis(layout, log, log_origin, selection, tuple(warnings), unfinished)
+
+
+def _is_unfinished(tree: FileTree) -> bool:
+    """Say whether there is a journal, and not the log, which is written last."""
+    try:
+        names = tree.names(LOAD_DIRECTORY)
+    except DeviceUnreadable:
+        return False
+    return _JOURNAL in names and not any(n.startswith(LOG_PREFIX) for n in names)
 
 
 # --- the log ----------------------------------------------------------------------
@@ -161,11 +183,6 @@ def _log(
         warnings.append(f"{directory} cannot be read: {error.message}; {choose}")
         return None, None
     logs = [name for name in names if name.startswith(LOG_PREFIX)]
-    if not logs and _JOURNAL in names:
-        warnings.append(
-            "the load of this disk has not ended: run load-device again before you "
-            "rely on the disk"
-        )
     if len(logs) > 1:
         warnings.append(
             f"{directory} holds {len(logs)} export logs, and none was read: {choose}"

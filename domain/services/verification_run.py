@@ -19,7 +19,7 @@ from s3export.domain.completeness import Inventory, Listed
 from s3export.domain.confidence import Bound, sample_size, upper_bound
 from s3export.domain.containers import ContainerFacts
 from s3export.domain.counting import counted
-from s3export.domain.errors import PermissionMissing
+from s3export.domain.errors import PermissionMissing, RootAbsent
 from s3export.domain.export_log import LogEntry
 from s3export.domain.grouping import grouped
 from s3export.domain.ports import (
@@ -39,7 +39,7 @@ from s3export.domain.services.absences import Absences
 from s3export.domain.services.ask_s3 import AskS3, Case
 from s3export.domain.services.backup_files import BackupFiles
 from s3export.domain.services.compare_file import Compared, CompareFile
-from s3export.domain.services.disk_notes import Basis
+from s3export.domain.services.disk_notes import GO_ON_LOADING, UNFINISHED, Basis
 from s3export.domain.services.fetch_object import selected_in_no_order
 from s3export.domain.services.file_digests import ReadDigests
 from s3export.domain.services.file_spool import FileSpool
@@ -157,12 +157,20 @@ class Run:
         self.completeness: Completeness | None = None
         self.cut_short = ""
         self.doubts: list[str] = []
+        if basis.unfinished:
+            self.doubts.append(f"{UNFINISHED}: {GO_ON_LOADING}")
         self.warnings: list[str] = disbelieved
 
     def verify(self) -> None:
         """Run to the end; what is found is kept, however it ends."""
         logged = (entry.file for entry in self.basis.entries if entry.written)
-        directories, absent = self.files.directories(logged)
+        try:
+            directories, absent = self.files.directories(logged)
+        except RootAbsent as error:
+            if not self.basis.unfinished:
+                raise
+            message = f"{error.message}; {UNFINISHED}"
+            raise RootAbsent(message, next_step=GO_ON_LOADING) from None
         self.began = True
         if (
             self.request.completeness

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from s3export.domain.services.disk_notes import GO_ON_LOADING, UNFINISHED
 from s3export.domain.verification import Outcome, Report, Verdict
 
 
@@ -11,6 +12,8 @@ def next_step(report: Report, reports: Sequence[str] = ()) -> str:
     Args:
         reports: The files that the report was written to.
     """
+    if any(doubt.startswith(UNFINISHED) for doubt in report.doubts):
+        return GO_ON_LOADING
     match report.verdict:
         case Verdict.VERIFIED:
             return ""
@@ -24,7 +27,7 @@ def _after_differences(report: Report) -> str:
     if not report.sample.population:
         return "see whether the disk is mounted there (findmnt), and what it holds"
     where = " to another disk" if report.tally[Outcome.UNREADABLE] else ""
-    again = f"copy what is named above from S3 again{where}"
+    again = f"copy what differs or is missing from S3 again{where}"
     if report.sample.drawn < report.sample.population:
         return f"see all that differs with --sample-size all, then {again}"
     return f"{again}, then run the same command"

@@ -377,7 +377,11 @@ def test_the_seed_is_told_where_it_drew_something(run: Run, backup: Path) -> Non
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        ([], 1, "next: copy what is named above from S3 again, then run the same"),
+        (
+            [],
+            1,
+            "next: copy what differs or is missing from S3 again, then run the same",
+        ),
         (["--sample-size=2"], 1, "next: see all that differs with --sample-size all"),
         (["--quiet"], 1, ""),
     ],

@@ -118,13 +118,28 @@ def test_the_log_within_a_container_is_found(scene: Loaded) -> None:
 
 
 def test_a_load_that_has_not_ended_is_told(scene: Loaded) -> None:
-    """It has a journal, and its log is the last that is written."""
+    """It has a journal, and its log comes last; until then nothing is verified."""
     scene.both("a", b"x")
     scene.tree.replace(TreePath(b"S3EXPORT/journal"), b"{}\n")
 
-    assert "load-device again" in scene.verify().warnings[0]
+    report = scene.verify()
+
+    assert "load-device again" in report.doubts[0]
+    assert report.verdict is Verdict.INCONCLUSIVE
     scene.logged(("a", "bkt/a", 200, "OK", b"x"))
-    assert scene.verify().warnings == ()
+    assert scene.verify().verdict is Verdict.VERIFIED
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_load_that_has_hardly_begun_is_told(scene: Loaded, named: bool) -> None:
+    """Where no file is there yet, and where the disk does not say what it is of."""
+    scene.store.put("bkt", "a", b"x")
+    scene.tree.replace(TreePath(b"S3EXPORT/journal"), b"{}\n")
+
+    with pytest.raises(errors.S3ExportError, match="has not ended") as told:
+        scene.verify() if named else scene.verify(layout=None)
+
+    assert "run load-device again" in told.value.next_step
 
 
 def test_of_several_logs_none_is_read(scene: Loaded) -> None:

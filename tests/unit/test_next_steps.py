@@ -23,7 +23,7 @@ def came_to(*outcomes: Outcome, drawn: int = 9, doubts: tuple[str, ...] = ()) ->
     ("verified", "said"),
     [
         (came_to(Outcome.MATCH), ""),
-        (came_to(Outcome.MATCH, Outcome.MISMATCH), "copy what is named above from S3"),
+        (came_to(Outcome.MATCH, Outcome.MISMATCH), "copy what differs or is missing"),
         (came_to(Outcome.UNREADABLE), "from S3 again to another disk"),
         (came_to(Outcome.MISMATCH, drawn=3), "see all that differs with --sample-size"),
         (
@@ -31,6 +31,13 @@ def came_to(*outcomes: Outcome, drawn: int = 9, doubts: tuple[str, ...] = ()) ->
             "batch-checksum-manifest r.json",
         ),
         (came_to(Outcome.MATCH, doubts=("a clock",)), "settle what is in doubt above"),
+        (
+            came_to(
+                Outcome.MISSING_FROM_BACKUP,
+                doubts=("the load of this disk has not ended: go on",),
+            ),
+            "run load-device again",
+        ),
         (came_to(Outcome.MISSING_FROM_SOURCE), "check that --bucket"),
     ],
 )
