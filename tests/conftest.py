@@ -13,6 +13,7 @@ settings.register_profile(
 
 pytest_plugins = [
     "fixtures.backups",
+    "fixtures.botocore_models",
     "fixtures.uml",
     "fixtures.command_line",
     "fixtures.aws_cli",
