@@ -21,6 +21,7 @@ from s3export.domain.errors import (
     DeviceError,
     InputRefused,
     Problem,
+    S3ExportError,
     Severity,
 )
 from s3export.domain.job_states import Situation, situation_of
@@ -61,11 +62,13 @@ class Call:
 
     Attributes:
         arguments: As parsed; an option that was not given is not there.
+        left: What killed runs left, and nobody wanted released.
     """
 
     arguments: argparse.Namespace
     terminal: Terminal
     interruption: Interruption = field(default_factory=Interruption)
+    left: Sequence[Leftover] = ()
 
     @cached_property
     def application(self) -> "Application":
@@ -117,6 +120,19 @@ class Call:
             )
         if leftovers and self.terminal.agrees("Release what was left?"):
             self._release(leftovers)
+        else:
+            self.left = leftovers
+
+    def advised(self, error: S3ExportError) -> S3ExportError:
+        """Return an error with the right advice, if what was left is in the way.
+
+        One thing lies on the other: what is in the way is seldom the first to go.
+        """
+        if any(each.command in error.next_step for each in self.left):
+            error.next_step = (
+                "release what the killed run left, in the order of the warnings above"
+            )
+        return error
 
     def release_what_was_left(self) -> None:
         """Release what killed runs left mounted or attached, without asking."""

@@ -116,7 +116,7 @@ def _run(
         if verbose:
             logging.getLogger(__name__).debug("the trace", exc_info=True)
         with contextlib.suppress(S3ExportError):  # nobody can be told
-            terminal.fail(error)
+            terminal.fail(call.advised(error))
         return of_error(error)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone: nothing left to say

@@ -376,6 +376,7 @@ def test_what_a_killed_verification_leaves_is_named_and_can_be_cleaned(
 
     assert f"umount /run/s3export/{started.pid}-" in err
     assert "losetup -d /dev/loop" in err
+    assert "  next: release what the killed run left, in the order of the" in err
     assert len(leftovers) == 2
     for leftover in leftovers:
         devices.clean(leftover)
