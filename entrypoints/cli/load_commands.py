@@ -40,7 +40,8 @@ def load_device(call: Call) -> int:
         )
     loaded = library.load_device(plan, application=call.application)
     if arguments.read_back or arguments.then_verify:
-        terminal.tell("Loaded. Reading it again now.")
+        done = "" if loaded.result.nothing_left else "Loaded. "
+        terminal.tell(f"{done}Reading it again now.")
     if loaded.result.log_error:
         terminal.warn(f"the log did not reach its bucket: {loaded.result.log_error}")
     back = _read_back(call, plan) if arguments.read_back else None
@@ -101,7 +102,7 @@ def _code(
     verdict = of_verdict(report.verdict) if report else ExitCode.DONE
     result = loaded.result
     wrong = back is not None and (back.wrong or back.files != result.written)
-    if wrong or verdict is ExitCode.DIFFERS:
+    if wrong or result.lost or verdict is ExitCode.DIFFERS:
         return ExitCode.DIFFERS
     if result.errors or result.next_disk or result.log_error:
         return ExitCode.INCONCLUSIVE

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from s3export.domain.counting import counted
 from s3export.domain.devices import describe
+from s3export.domain.services.load_device import LoadResult
 from s3export.domain.services.load_disk import Encryption, LoadedDisk, LoadPlan
 from s3export.domain.services.load_survey import LoadSurvey
 from s3export.domain.services.read_back import ReadBackResult
@@ -83,15 +84,20 @@ def loaded_lines(
     """Say what is on the disk now, and how the next one begins, if it is full."""
     plan, result = loaded.plan, loaded.result
     disk = harmless(plan.facts.path)
-    yield (
-        f"Loaded {counted(result.written, 'object')}, {size(result.size_bytes)}, "
-        f"onto {disk}, as job {plan.request.job_id}"
-    )
-    if result.taken_over:
-        yield f"  {result.taken_over:>9,}  of them settled by earlier runs"
+    all_of_them = f"{counted(result.written, 'object')}, {size(result.size_bytes)}"
+    if result.nothing_left:
+        yield (
+            f"Nothing was left to load: job {plan.request.job_id} was loaded onto "
+            f"{disk} before, {all_of_them}"
+        )
+    else:
+        yield f"Loaded {all_of_them}, onto {disk}, as job {plan.request.job_id}"
+    yield from _taken_over_lines(result, was_read=bool(back))
+    then = bool(result.nothing_left or result.lost or (back and back.wrong))
     for kind, many in sorted(result.evidence.items()):
         said = "equal to S3 by" if kind != "none" else "written; S3 offers no proof:"
-        yield f"  {many:>9,}  {said} {kind}"
+        when = " when they were written" if then and kind != "none" else ""
+        yield f"  {many:>9,}  {'were ' if when else ''}{said} {kind}{when}"
     if result.recovered:
         yield (
             f"  {result.recovered:>9,}  of them in the recovery directory; the log "
@@ -131,6 +137,24 @@ def loaded_lines(
         )
 
 
+def _taken_over_lines(result: LoadResult, *, was_read: bool) -> Iterator[str]:
+    """Say what is known of the files of earlier runs."""
+    if result.taken_over and not result.nothing_left:
+        yield f"  {result.taken_over:>9,}  of them settled by earlier runs"
+    if result.restored:
+        yield (
+            f"  {result.restored:>9,}  of them missing, or of another size than was "
+            "written: loaded again"
+        )
+    if result.lost:
+        yield (
+            f"  {result.lost:>9,}  of them NOT as written, and not to be had again "
+            "(--start-over loads all anew)"
+        )
+    if result.nothing_left and not was_read:
+        yield "  their sizes were looked at; the files were NOT read again"
+
+
 def verify_line(plan: LoadPlan, manifest: str, key_words: Sequence[str]) -> str:
     """Name the command that verifies the disk.
 
@@ -150,11 +174,20 @@ def _read_back_lines(back: ReadBackResult, written: int) -> Iterator[str]:
         yield f"Read back {files} of the {written:,} written: NOT all is there"
         yield _FAULTY
         return
+    if back.wrong and back.wrong == back.absent:
+        yield f"Read back {files}: {back.wrong:,} are NOT there as regular files"
+        yield "  who removed or replaced them? --start-over loads all anew"
+        yield from _wrong_lines(back)
+        return
     if not back.wrong:
         yield f"Read back {files}, {size(back.size_bytes)}: all are as written"
         return
     yield f"Read back {files}: {back.wrong:,} are NOT as written"
     yield _FAULTY
+    yield from _wrong_lines(back)
+
+
+def _wrong_lines(back: ReadBackResult) -> Iterator[str]:
     for entry, wrong in back.named:
         yield f"  /{harmless(entry.file.decode('utf-8', 'replace'))}: {harmless(wrong)}"
 

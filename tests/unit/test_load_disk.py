@@ -4,18 +4,13 @@ from dataclasses import replace
 from typing import NoReturn
 
 import pytest
-from loads import FaultyStore
-from samples import DISK, disk_facts
+from load_scene import PASSWORD, SIZE, Scene
+from samples import DISK
 
 from s3export.adapters.hash_functions import InstalledHashes
 from s3export.adapters.keys import GivenKeys
 from s3export.adapters.memory import (
-    FixedClock,
-    FixedRandomness,
     InlineWorkers,
-    MemoryBlockDevices,
-    MemoryContainers,
-    MemoryDisk,
     MemoryWritableTree,
     SilentProgress,
 )
@@ -33,65 +28,15 @@ from s3export.domain.errors import (
 from s3export.domain.export_log import parse_export_log
 from s3export.domain.jobs import JobId
 from s3export.domain.load_marker import MARKER
-from s3export.domain.manifests import Address, Manifest, Operation
+from s3export.domain.manifests import Operation
 from s3export.domain.secret import Secret
 from s3export.domain.services.create_job import DiskWishes
-from s3export.domain.services.load_device import LoadDevice, Place, place_after
+from s3export.domain.services.load_device import Place, place_after
 from s3export.domain.services.load_disk import (
-    LOADED_AS_USUAL,
     Encryption,
-    LoadDisk,
-    LoadPlan,
     LoadWishes,
 )
-from s3export.domain.services.load_survey import SurveyLoad
 from s3export.domain.services.read_back import ReadBack
-
-PASSWORD = Secret("unlikely pony")
-NOBODY = Address("", "", "", "", "", "")
-SIZE = 64 << 20
-
-
-class Scene:
-    """A bucket, a disk, and the use case over them."""
-
-    def __init__(self) -> None:
-        self.store = FaultyStore("b", "logs")
-        for number in range(300):
-            self.store.put("b", f"{number:03}", b"x" * number)
-        self.disk = MemoryDisk(disk_facts(size_bytes=SIZE))
-        self.devices = MemoryBlockDevices(self.disk)
-        self.containers = MemoryContainers()
-        clock, workers = FixedClock(), InlineWorkers()
-        progress, hashes = SilentProgress(), InstalledHashes()
-        self.load = LoadDisk(
-            self.devices,
-            self.containers,
-            LoadDevice(self.store, hashes, workers, clock, progress),
-            SurveyLoad(self.store, workers, clock, progress),
-            FixedRandomness(),
-        )
-        self.manifest = Manifest((Operation("b"),), NOBODY, log_bucket="logs")
-
-    def plan(
-        self,
-        encryption: Encryption = Encryption.NONE,
-        password: Secret | None = PASSWORD,
-        wishes: LoadWishes = LOADED_AS_USUAL,
-    ) -> LoadPlan:
-        """Plan a load of the disk."""
-        asked = replace(wishes, encryption=encryption)
-        return self.load.plan(self.manifest, DISK, GivenKeys(password), asked)
-
-    def untouched(self) -> bool:
-        """Say whether nothing on the disk was changed."""
-        return self.disk.history == [] and self.disk.tree is None
-
-    @property
-    def tree(self) -> MemoryWritableTree:
-        """The file system of the disk."""
-        assert self.disk.tree is not None
-        return self.disk.tree
 
 
 @pytest.fixture
@@ -405,7 +350,7 @@ def test_reading_back_finds_what_is_not_as_written(scene: Scene) -> None:
     del scene.tree.files[b"b/103"]
     found = read(scene.tree, **sizes)
 
-    assert (found.files, found.wrong) == (300, 4)
+    assert (found.files, found.wrong, found.absent) == (300, 4, 1)
     assert [entry.key for entry, _ in found.named] == ["100", "101", "102", "103"]
 
 

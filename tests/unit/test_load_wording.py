@@ -1,0 +1,69 @@
+"""What load-device says of a plan and of a loaded disk."""
+
+import pytest
+from load_scene import Scene
+
+from s3export.adapters.hash_functions import InstalledHashes
+from s3export.adapters.memory import InlineWorkers, SilentProgress
+from s3export.domain.services.load_disk import LoadedDisk
+from s3export.domain.services.read_back import ReadBack, ReadBackResult
+from s3export.entrypoints.cli import load_wording
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def told(loaded: LoadedDisk, back: ReadBackResult | None = None) -> str:
+    """Return what is said of a load."""
+    return "\n".join(load_wording.loaded_lines(loaded, back, "m.yml"))
+
+
+def read_back(scene: Scene) -> ReadBackResult:
+    """Read the disk again."""
+    read = ReadBack(InstalledHashes(), InlineWorkers(), SilentProgress())
+    return read(scene.tree, total=300, total_bytes=1, at_once=1)
+
+
+def test_a_load_with_nothing_left_does_not_claim_to_have_loaded(scene: Scene) -> None:
+    """Nor that anything is equal to S3 now."""
+    first = told(scene.load.carry_out(scene.plan()))
+    again = told(scene.load.carry_out(scene.plan()))
+
+    assert "Loaded 300 objects" in first
+    assert "300  equal to S3 by etag-md5" in first
+    assert "Loaded" not in again
+    assert "Nothing was left to load: job" in again
+    assert "NOT read again" in again
+    assert "were equal to S3 by etag-md5 when they were written" in again
+
+
+def test_files_that_were_loaded_again_and_those_lost_are_counted(scene: Scene) -> None:
+    """With what helps."""
+    scene.load.carry_out(scene.plan())
+    del scene.tree.files[b"b/010"], scene.tree.files[b"b/020"]
+    scene.store.put("b", "020", b"another")
+
+    text = told(scene.load.carry_out(scene.plan()))
+
+    assert "1  of them missing, or of another size than was written" in text
+    assert "1  of them NOT as written, and not to be had again (--start-over" in text
+    assert "s3://b/020: Lost: S3 holds other bytes now than were written" in text
+
+
+def test_a_disk_is_not_called_faulty_for_files_that_are_missing(scene: Scene) -> None:
+    """But for those that are not as written."""
+    loaded = scene.load.carry_out(scene.plan())
+    del scene.tree.files[b"b/010"]
+    missing = told(loaded, read_back(scene))
+    scene.tree.files[b"b/011"] = b"y" * 11
+    wrong = told(loaded, read_back(scene))
+
+    assert "1 are NOT there as regular files" in missing
+    assert "/b/010: there is no such file" in missing
+    assert "faulty" not in missing
+    assert "2 are NOT as written" in wrong
+    assert "faulty" in wrong
+    for text in (missing, wrong):
+        assert "were equal to S3 by etag-md5 when they were written" in text
