@@ -124,12 +124,12 @@ class LoadPlan:
     def steps(self) -> tuple[str, ...]:
         """Return the steps in order, one line each."""
         disk, job = self.facts.path, self.request.job_id
-        load = f"load {self.survey.first.objects:,} objects, as job {job}"
+        load = f"load {self._objects()}, as job {job}"
         log = "write the export log onto the disk"
         if self.request.log_bucket:
             log += f" and to s3://{self.request.log_bucket}/{self.request.log_key}"
         if self.resumes:
-            rest = f"load what is left of {self.survey.first.objects:,} objects"
+            rest = f"load what is left of {self._objects()}"
             return (f"go on with job {job} on {disk}; nothing is erased", rest, log)
         what = "the partition" if self.facts.kind is DeviceKind.PARTITION else "it"
         if self.encryption is Encryption.LUKS2:
@@ -144,6 +144,12 @@ class LoadPlan:
             load,
             log,
         )
+
+    def _objects(self) -> str:
+        first, all_of_them = self.survey.first.objects, self.survey.objects
+        if first == all_of_them:
+            return f"{first:,} objects"
+        return f"{first:,} of the {all_of_them:,} objects"
 
     def cautions(self) -> tuple[str, ...]:
         """Return what to consider before anything is lost."""

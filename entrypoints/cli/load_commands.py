@@ -21,6 +21,8 @@ def load_device(call: Call) -> int:
     plan = _planned(call)
     of_aws = call.application.settings().endpoint_url is None
     planned = list(load_wording.plan_lines(plan, list_prices=of_aws))
+    for warning in load_wording.warnings(plan):
+        terminal.warn(warning)
     if arguments.dry_run:
         lines = [*planned, "Dry run: nothing was changed."]
         if not plan.resumes and not arguments.job_id:
@@ -30,8 +32,6 @@ def load_device(call: Call) -> int:
         return ExitCode.DONE
     for line in planned:
         terminal.tell(line)
-    for warning in load_wording.warnings(plan):
-        terminal.warn(warning)
     if not plan.resumes:
         terminal.confirm(
             "Everything on the disk will be lost.",

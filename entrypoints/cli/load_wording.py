@@ -31,12 +31,23 @@ def plan_lines(plan: LoadPlan, *, list_prices: bool) -> Iterator[str]:
 
 def _survey_lines(survey: LoadSurvey, *, list_prices: bool) -> Iterator[str]:
     yield (f"Selected: {counted(survey.objects, 'object')}, {size(survey.size_bytes)}")
-    disks = len(survey.shares)
-    if disks > 1:
-        first = survey.first
+    disks, first = len(survey.shares), survey.first
+    taken = f"{counted(first.objects, 'object')}, {size(first.size_bytes)}"
+    if survey.too_large:
+        large = survey.too_large[0]
+        fitting = sum(share.objects for share in survey.shares)
+        on = f" on {disks} disks of this size" if disks > 1 else ""
+        yield (
+            f"  they do NOT fit, as far as reckoned: the load ends after "
+            f"{counted(fitting, 'object')}{on}, before {large.key!r} of "
+            f"{size(large.size_bytes)}, which needs a larger disk"
+        )
+        if disks > 1:
+            yield f"  the first disk takes {taken}"
+    elif disks > 1:
         yield (
             f"  {disks} disks of this size are needed, as far as reckoned; the first "
-            f"takes {counted(first.objects, 'object')}, {size(first.size_bytes)}"
+            f"takes {taken}"
         )
     elif disks:
         yield "  they fit on the disk, as far as reckoned"
@@ -48,20 +59,16 @@ def _survey_lines(survey: LoadSurvey, *, list_prices: bool) -> Iterator[str]:
             "second that the first objects came with"
         )
     if list_prices:
+        part = "" if first.objects == survey.objects else f" of {taken},"
         yield (
-            f"  requests and transfer cost about {survey.usd:,.2f} USD at the list "
-            "prices of AWS's us-east-1"
+            f"  requests and transfer{part} cost about {survey.usd:,.2f} USD at the "
+            "list prices of AWS's us-east-1"
         )
 
 
 def warnings(plan: LoadPlan) -> Iterator[str]:
     """Say what will not be on the disk."""
     survey = plan.survey
-    for large in survey.too_large:
-        yield (
-            f"the object {large.key!r} of {large.size_bytes:,} bytes fits on no disk "
-            "of this size; the load will end before it, and goes on with a larger disk"
-        )
     if survey.log_refused:
         yield (
             f"the log will be on the disk alone: {harmless(survey.log_refused)}; allow "

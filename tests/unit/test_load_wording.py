@@ -1,7 +1,7 @@
 """What load-device says of a plan and of a loaded disk."""
 
 import pytest
-from load_scene import Scene
+from load_scene import SIZE, Scene
 
 from s3export.adapters.hash_functions import InstalledHashes
 from s3export.adapters.memory import InlineWorkers, SilentProgress
@@ -18,6 +18,11 @@ def scene() -> Scene:
 def told(loaded: LoadedDisk, back: ReadBackResult | None = None) -> str:
     """Return what is said of a load."""
     return "\n".join(load_wording.loaded_lines(loaded, back, "m.yml"))
+
+
+def planned(scene: Scene) -> str:
+    """Return what is said of a plan."""
+    return "\n".join(load_wording.plan_lines(scene.plan(), list_prices=True))
 
 
 def read_back(scene: Scene) -> ReadBackResult:
@@ -67,3 +72,35 @@ def test_a_disk_is_not_called_faulty_for_files_that_are_missing(scene: Scene) ->
     assert "faulty" in wrong
     for text in (missing, wrong):
         assert "were equal to S3 by etag-md5 when they were written" in text
+
+
+def test_a_plan_says_where_the_load_ends_before_an_object_that_is_too_large(
+    scene: Scene,
+) -> None:
+    """It is reckoned for what comes before it, and says so."""
+    assert "they fit on the disk" in planned(scene)
+    scene.store.put("b", "100-huge", bytes(SIZE))
+
+    text = planned(scene)
+
+    assert "they fit on the disk" not in text
+    assert (
+        "they do NOT fit, as far as reckoned: the load ends after 101 objects, before "
+        "'100-huge' of 67.1 MB, which needs a larger disk"
+    ) in text
+    assert "requests and transfer of 101 objects, 5.0 kB, cost about" in text
+    assert "load 101 of the 301 objects, as job" in text
+
+
+def test_a_plan_counts_the_disks_before_an_object_that_is_too_large(
+    scene: Scene,
+) -> None:
+    """The first one's share is told."""
+    for number in range(3):
+        scene.store.put("b", f"large{number}", bytes(30 << 20))
+    scene.store.put("b", "z-huge", bytes(SIZE))
+
+    text = planned(scene)
+
+    assert "ends after 303 objects on 3 disks of this size, before 'z-huge'" in text
+    assert "the first disk takes 301 objects" in text
