@@ -406,7 +406,7 @@ def plan_load(
         ManifestRejected: It names nothing to load.
         DeviceRefused: Writing to the device would be unsafe.
         InputRefused: Nothing is selected, or there is no password that fits.
-        AwsError: S3 cannot be asked.
+        AwsError: S3 cannot be asked, or no object that was tried can be read.
     """
     app = application or open_application()
     manifest = app.adapters.manifests().read(manifest_path).selection()

@@ -415,6 +415,7 @@ def load_plan_document(plan: LoadPlan) -> Document:
         ],
         "too_large": [large.key for large in survey.too_large],
         "archived": survey.archived,
+        "probed": {"objects": survey.probe.objects, "unread": survey.probe.unread},
         "bytes_a_second": survey.bytes_a_second,
         "seconds": survey.seconds,
         "usd": round(survey.usd, 2),

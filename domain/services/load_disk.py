@@ -200,7 +200,7 @@ class LoadDisk:
             InputRefused: There is no password that such a container takes, and no
                 encryption was not asked for.
             KernelLacks: This system cannot make such a container.
-            AwsError: S3 cannot be asked.
+            AwsError: S3 cannot be asked, or no object that was tried can be read.
 
         """
         facts = self.devices.inspect(device)
@@ -237,6 +237,8 @@ class LoadDisk:
         in_container = encryption is Encryption.TRUECRYPT
         room = room_for_files(facts.size_bytes, in_container=in_container)
         survey = self.survey(request, room)
+        if not resumes:
+            survey.probe.refuse_if_nothing_came()
         request = replace(
             request,
             total=survey.first.objects,

@@ -69,6 +69,12 @@ def _survey_lines(survey: LoadSurvey, *, list_prices: bool) -> Iterator[str]:
 def warnings(plan: LoadPlan) -> Iterator[str]:
     """Say what will not be on the disk."""
     survey = plan.survey
+    probe = survey.probe
+    if probe.trouble:
+        yield (
+            f"{probe.unread:,} of the {counted(probe.objects, 'object')} tried could "
+            f"not be read: {harmless(probe.trouble.message)}"
+        )
     if survey.log_refused:
         yield (
             f"the log will be on the disk alone: {harmless(survey.log_refused)}; allow "

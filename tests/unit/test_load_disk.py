@@ -17,12 +17,14 @@ from s3export.adapters.memory import (
 from s3export.domain.backup_layout import TreePath
 from s3export.domain.devices import DeviceFacts
 from s3export.domain.errors import (
+    BodyBroken,
     DeviceChanged,
     DeviceRefused,
     DeviceUnreadable,
     InputRefused,
     KernelLacks,
     NoSuchBucket,
+    PermissionMissing,
     Unreachable,
 )
 from s3export.domain.export_log import parse_export_log
@@ -228,6 +230,36 @@ def test_a_bucket_for_the_log_that_is_not_there_is_told_too(scene: Scene) -> Non
     assert scene.plan().survey.log_refused == ""
     scene.store.read_only.add("logs")
     assert "Access Denied" in scene.plan().survey.log_refused
+
+
+def test_where_no_object_can_be_read_nothing_is_erased(scene: Scene) -> None:
+    """What the way to S3 breaks is told with what helps; a load may go on."""
+    keys = [f"{number:03}" for number in range(300)]
+    scene.store.faults = {key: ["breaks"] * 9 for key in keys}
+    with pytest.raises(BodyBroken, match="none of the 3 objects tried could") as told:
+        scene.plan()
+    assert "the connection broke" in told.value.message
+    assert "nothing was changed" in told.value.next_step
+    assert scene.untouched()
+
+    scene.store.faults = {}
+    scene.load.carry_out(scene.plan())
+    scene.store.faults = {key: ["breaks"] * 9 for key in keys}
+    assert scene.plan().resumes
+
+
+def test_what_could_not_be_read_is_counted(scene: Scene) -> None:
+    """One that breaks off is tried again."""
+    scene.store.faults = {
+        "001": [PermissionMissing("no")],
+        "002": ["breaks", "breaks"],
+        "003": ["breaks"] * 3,
+    }
+
+    probe = scene.plan().survey.probe
+
+    assert (probe.objects, probe.unread, str(probe.trouble)) == (3, 2, "no")
+    assert probe.bytes_a_second
 
 
 def test_a_load_is_begun_anew_when_that_is_said(scene: Scene) -> None:

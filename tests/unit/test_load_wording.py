@@ -5,6 +5,7 @@ from load_scene import SIZE, Scene
 
 from s3export.adapters.hash_functions import InstalledHashes
 from s3export.adapters.memory import InlineWorkers, SilentProgress
+from s3export.domain.errors import PermissionMissing
 from s3export.domain.services.load_disk import LoadedDisk
 from s3export.domain.services.read_back import ReadBack, ReadBackResult
 from s3export.entrypoints.cli import load_wording
@@ -104,3 +105,12 @@ def test_a_plan_counts_the_disks_before_an_object_that_is_too_large(
 
     assert "ends after 303 objects on 3 disks of this size, before 'z-huge'" in text
     assert "the first disk takes 301 objects" in text
+
+
+def test_objects_that_could_not_be_read_are_warned_of(scene: Scene) -> None:
+    """With the reason of the first."""
+    scene.store.faults = {"001": [PermissionMissing("no GetObject")]}
+
+    (warning,) = load_wording.warnings(scene.plan())
+
+    assert warning == "1 of the 3 objects tried could not be read: no GetObject"
