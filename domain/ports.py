@@ -991,6 +991,14 @@ class KeyRing(Protocol):
 
         """
 
+    @abstractmethod
+    def key_for_new(self, what: str) -> ContainerKey | None:
+        """Return what a container shall be made with: as `key_for`, if it was given.
+
+        What somebody typed is asked for again, until it was typed the same twice; once
+        it was, it is asked for no more. So it may be another one than before.
+        """
+
 
 @dataclass(frozen=True)
 class Leftover:

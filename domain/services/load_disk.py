@@ -193,7 +193,7 @@ class LoadDisk:
         """Look at the device, judge it, and ask S3 what is to be loaded.
 
         Args:
-            keys: Asked for the container's password.
+            keys: Asked for the container's password; twice for a new one.
 
         Raises:
             DeviceRefused: Writing to the device would be unsafe; every reason is named.
@@ -205,24 +205,28 @@ class LoadDisk:
         """
         facts = self.devices.inspect(device)
         encryption = wishes.encryption or Encryption.TRUECRYPT
-        key = self._key(facts, encryption, keys)
+        self._key(facts, encryption, keys)
         refuse_unsafe(facts)
         layout = BackupLayout(
             manifest.sources(), directory_of(manifest.recovery_directory)
         )
-        found = self._marker(facts, encryption, key)
         fingerprint = fingerprint_of(layout, wishes.begin.operation, wishes.begin.key)
-        resumes = (
-            found is not None
-            and not wishes.start_over
-            and found.fingerprint == fingerprint
-            and found.encryption == encryption.value
-            and wishes.job_id in (None, found.job_id)
-        )
-        if not resumes:
-            disk = wishes.disk
-            refuse_unsafe(facts, allow_fixed=disk.allow_fixed)
+        while True:
+            key = self._key(facts, encryption, keys)
+            found = self._marker(facts, encryption, key)
+            resumes = (
+                found is not None
+                and not wishes.start_over
+                and found.fingerprint == fingerprint
+                and found.encryption == encryption.value
+                and wishes.job_id in (None, found.job_id)
+            )
+            if resumes:
+                break
+            refuse_unsafe(facts, allow_fixed=wishes.disk.allow_fixed)
             self._refuse_what_lacks(encryption)
+            if key is None or keys.key_for_new(_container_on(facts)) == key:
+                break  # otherwise another one was typed, which may open what is there
         signed = "" if found else self._job_signed(facts)
         new = wishes.job_id or (JobId(signed) if signed else self._new_job())
         name = found.job_id if found and resumes else new
@@ -283,7 +287,7 @@ class LoadDisk:
     ) -> ContainerKey | None:
         if encryption is Encryption.NONE:
             return None
-        key = keys.key_for(f"the container on {facts.path}")
+        key = keys.key_for(_container_on(facts))
         if key is None or not key.passphrase.reveal():
             raise InputRefused(
                 "the manifest names no trueCryptPassword, and no other is given",
@@ -424,6 +428,10 @@ class LoadDisk:
                 tree, plan.container, plan.key
             ) as inside:
                 yield inside
+
+
+def _container_on(facts: DeviceFacts) -> str:
+    return f"the container on {facts.path}"
 
 
 @contextmanager

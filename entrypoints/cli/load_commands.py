@@ -1,6 +1,7 @@
 """Plan a load, have it confirmed, carry it out, and say what is on the disk."""
 
 from s3export.adapters.reports import documents
+from s3export.domain.ports import KeyRing
 from s3export.domain.services.create_job import DiskWishes
 from s3export.domain.services.load_disk import Encryption, LoadedDisk, LoadPlan
 from s3export.domain.services.read_back import ReadBackResult
@@ -18,7 +19,8 @@ def load_device(call: Call) -> int:
         call.offer_cleaning()
     else:
         call.release_what_was_left()
-    plan = _planned(call)
+    keys = keys_of(call)
+    plan = _planned(call, keys)
     of_aws = call.application.settings().endpoint_url is None
     planned = list(load_wording.plan_lines(plan, list_prices=of_aws))
     for warning in load_wording.warnings(plan):
@@ -44,8 +46,8 @@ def load_device(call: Call) -> int:
         terminal.tell(f"{done}Reading it again now.")
     if loaded.result.log_error:
         terminal.warn(f"the log did not reach its bucket: {loaded.result.log_error}")
-    back = _read_back(call, plan) if arguments.read_back else None
-    report = _verified(call, plan) if arguments.then_verify else None
+    back = _read_back(call, plan, keys) if arguments.read_back else None
+    report = _verified(call, plan, keys) if arguments.then_verify else None
     lines = [*load_wording.loaded_lines(loaded, back, arguments.manifest)]
     if report:
         lines += wording.summary_lines(report)
@@ -57,7 +59,7 @@ def load_device(call: Call) -> int:
     return _code(loaded, back, report)
 
 
-def _planned(call: Call) -> LoadPlan:
+def _planned(call: Call, keys: KeyRing) -> LoadPlan:
     arguments = call.arguments
     return library.plan_load(
         arguments.manifest,
@@ -71,24 +73,22 @@ def _planned(call: Call) -> LoadPlan:
         job_id=arguments.job_id,
         start_over=arguments.start_over,
         continue_from=arguments.continue_from,
-        keys=keys_of(call),
+        keys=keys,
         application=call.application,
     )
 
 
-def _read_back(call: Call, plan: LoadPlan) -> ReadBackResult:
-    return library.read_back(
-        plan.facts.path, keys=keys_of(call), application=call.application
-    )
+def _read_back(call: Call, plan: LoadPlan, keys: KeyRing) -> ReadBackResult:
+    return library.read_back(plan.facts.path, keys=keys, application=call.application)
 
 
-def _verified(call: Call, plan: LoadPlan) -> Report:
+def _verified(call: Call, plan: LoadPlan, keys: KeyRing) -> Report:
     terminal = call.terminal
     report = library.verify_backup(
         plan.facts.path,
         manifest_path=call.arguments.manifest,
         sample_size=library.ALL_FILES,
-        keys=keys_of(call),
+        keys=keys,
         application=call.application,
     )
     for warning in report.warnings:

@@ -36,6 +36,7 @@ from s3export.domain.services.create_job import DiskWishes
 from s3export.domain.services.load_device import Place, place_after
 from s3export.domain.services.load_disk import (
     Encryption,
+    LoadPlan,
     LoadWishes,
 )
 from s3export.domain.services.read_back import ReadBack
@@ -165,6 +166,54 @@ def test_without_a_password_nothing_is_loaded_in_the_clear(scene: Scene) -> None
             scene.manifest, DISK, GivenKeys(PASSWORD, keyfiles=("k",)), LoadWishes()
         )
     assert scene.untouched()
+
+
+class Typist:
+    """Answers what is asked for, in order."""
+
+    def __init__(self, *passwords: str) -> None:
+        self.passwords = list(passwords)
+        self.asked: list[str] = []
+        self.told: list[str] = []
+        self.keys = GivenKeys(ask=self.ask, tell=self.told.append)
+
+    def ask(self, what: str) -> Secret:
+        """Type the next one."""
+        self.asked.append(what)
+        return Secret(self.passwords.pop(0))
+
+
+def typed(scene: Scene, typist: Typist, encryption: Encryption) -> LoadPlan:
+    """Plan with a password that is typed."""
+    wishes = LoadWishes(encryption=encryption)
+    return scene.load.plan(scene.manifest, DISK, typist.keys, wishes)
+
+
+def test_the_password_of_a_new_container_is_typed_twice(scene: Scene) -> None:
+    """Until it is the same twice; of a load that goes on once."""
+    typist = Typist("one", "other", "two", "two")
+
+    plan = typed(scene, typist, Encryption.TRUECRYPT)
+
+    assert plan.key is not None and plan.key.passphrase == Secret("two")
+    what = f"the container on {DISK}"
+    assert typist.asked == [what, f"{what}, again"] * 2
+    assert typist.told == ["the two are not the same"]
+    scene.load.carry_out(plan)
+    once = Typist("two")
+    assert typed(scene, once, Encryption.TRUECRYPT).resumes
+    assert once.asked == [what]
+
+
+def test_a_load_is_found_with_the_password_that_was_typed_last(scene: Scene) -> None:
+    """A mistyped one opens no LUKS disk; the right one must not erase it."""
+    scene.load.carry_out(scene.plan(Encryption.LUKS2))
+    right = PASSWORD.reveal()
+
+    typist = Typist("mistyped", right, right, right)
+
+    assert typed(scene, typist, Encryption.LUKS2).resumes
+    assert len(typist.asked) == 4
 
 
 def test_what_this_system_cannot_make_is_refused_before_anything_is_erased(
