@@ -189,10 +189,13 @@ class LoadDisk:
         device: str,
         keys: KeyRing,
         wishes: LoadWishes = LOADED_AS_USUAL,
+        *,
+        misspelt: str = "",
     ) -> LoadPlan:
         """Look at the device, judge it, and ask S3 what is to be loaded.
 
         Args:
+            misspelt: The manifest's field that may be trueCryptPassword.
             keys: Asked for the container's password; twice for a new one.
 
         Raises:
@@ -205,7 +208,7 @@ class LoadDisk:
         """
         facts = self.devices.inspect(device)
         encryption = wishes.encryption or Encryption.TRUECRYPT
-        self._key(facts, encryption, keys)
+        self._key(facts, encryption, keys, misspelt)
         refuse_unsafe(facts)
         layout = BackupLayout(
             manifest.sources(), directory_of(manifest.recovery_directory)
@@ -283,14 +286,16 @@ class LoadDisk:
 
     @staticmethod
     def _key(
-        facts: DeviceFacts, encryption: Encryption, keys: KeyRing
+        facts: DeviceFacts, encryption: Encryption, keys: KeyRing, misspelt: str = ""
     ) -> ContainerKey | None:
         if encryption is Encryption.NONE:
             return None
         key = keys.key_for(_container_on(facts))
         if key is None or not key.passphrase.reveal():
+            meant = f" (is {misspelt} meant to be it?)" if misspelt else ""
             raise InputRefused(
-                "the manifest names no trueCryptPassword, and no other is given",
+                f"the manifest names no trueCryptPassword{meant}, and no other is "
+                "given",
                 next_step="give one (--password-file FILE), or say --encrypt none",
             )
         if key.keyfiles or key.pim:

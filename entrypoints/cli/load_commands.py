@@ -20,6 +20,9 @@ def load_device(call: Call) -> int:
     else:
         call.release_what_was_left()
     keys = keys_of(call)
+    manifest = arguments.manifest
+    for problem in library.remarks_on_load(manifest, application=call.application):
+        terminal.warn(f"{manifest}: {problem} [{problem.rule}]")
     plan = _planned(call, keys)
     of_aws = call.application.settings().endpoint_url is None
     planned = list(load_wording.plan_lines(plan, list_prices=of_aws))

@@ -168,6 +168,15 @@ def test_without_a_password_nothing_is_loaded_in_the_clear(scene: Scene) -> None
     assert scene.untouched()
 
 
+def test_a_field_that_may_be_the_password_is_named(scene: Scene) -> None:
+    """Where there is no password."""
+    with pytest.raises(InputRefused) as told:
+        scene.load.plan(
+            scene.manifest, DISK, GivenKeys(), LoadWishes(), misspelt="trueCryptPasword"
+        )
+    assert "is trueCryptPasword meant to be it?" in told.value.message
+
+
 class Typist:
     """Answers what is asked for, in order."""
 
