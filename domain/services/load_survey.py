@@ -94,6 +94,11 @@ class LoadSurvey:
         return self.shares[0] if self.shares else DiskShare(0, "")
 
     @property
+    def fitting(self) -> int:
+        """Return how many objects disks of this size take, before what is too large."""
+        return sum(share.objects for share in self.shares)
+
+    @property
     def seconds(self) -> float | None:
         """Return how long the first disk takes at the measured rate."""
         if not self.bytes_a_second:

@@ -51,13 +51,13 @@ def load_device(call: Call) -> int:
         terminal.warn(f"the log did not reach its bucket: {loaded.result.log_error}")
     back = _read_back(call, plan, keys) if arguments.read_back else None
     report = _verified(call, plan, keys) if arguments.then_verify else None
-    lines = [*load_wording.loaded_lines(loaded, back, arguments.manifest)]
+    file = arguments.password_file
+    key_words = ["--password-file", file] if file else []
+    lines = [*load_wording.loaded_lines(loaded, back, manifest, key_words)]
     if report:
         lines += wording.summary_lines(report)
     else:
-        file = arguments.password_file
-        key_words = ["--password-file", file] if file else []
-        lines.append(load_wording.verify_line(plan, arguments.manifest, key_words))
+        lines.append(load_wording.verify_line(plan, manifest, key_words))
     terminal.result(lines, documents.loaded_document(loaded, back, report))
     return _code(loaded, back, report)
 

@@ -35,11 +35,10 @@ def _survey_lines(survey: LoadSurvey, *, list_prices: bool) -> Iterator[str]:
     taken = f"{counted(first.objects, 'object')}, {size(first.size_bytes)}"
     if survey.too_large:
         large = survey.too_large[0]
-        fitting = sum(share.objects for share in survey.shares)
         on = f" on {disks} disks of this size" if disks > 1 else ""
         yield (
             f"  they do NOT fit, as far as reckoned: the load ends after "
-            f"{counted(fitting, 'object')}{on}, before {large.key!r} of "
+            f"{counted(survey.fitting, 'object')}{on}, before {large.key!r} of "
             f"{size(large.size_bytes)}, which needs a larger disk"
         )
         if disks > 1:
@@ -93,8 +92,13 @@ def loaded_lines(
     loaded: LoadedDisk,
     back: ReadBackResult | None,
     manifest: str,
+    key_words: Sequence[str] = (),
 ) -> Iterator[str]:
-    """Say what is on the disk now, and how the next one begins, if it is full."""
+    """Say what is on the disk now, and how the next one begins, if it is full.
+
+    Args:
+        key_words: The options that the password comes by.
+    """
     plan, result = loaded.plan, loaded.result
     disk = harmless(plan.facts.path)
     all_of_them = f"{counted(result.written, 'object')}, {size(result.size_bytes)}"
@@ -138,7 +142,14 @@ def loaded_lines(
         log = plan.facts.path
         if _in_bucket(loaded):
             log = f"s3://{plan.request.log_bucket}/{plan.request.log_key}"
-        words = ["load-device", manifest, "DEVICE", "--continue-from", log]
+        large = plan.survey.too_large
+        if large and result.settled == plan.survey.fitting:
+            yield (
+                f"  it begins with {large[0].key!r} of {size(large[0].size_bytes)}, "
+                "which fits on no disk of this size: a LARGER one is needed"
+            )
+        words = ["load-device", manifest, "DEVICE", *_disk_words(plan), *key_words]
+        words += ["--continue-from", log]
         yield f"  next: {harmless(shlex.join(['s3export', *words]))}"
     if result.errors:
         lacks = counted(result.errors, "object")
@@ -148,6 +159,16 @@ def loaded_lines(
             f"The log did not reach s3://{plan.request.log_bucket}: "
             f"{harmless(result.log_error)}; the same command sends it again"
         )
+
+
+def _disk_words(plan: LoadPlan) -> Iterator[str]:
+    """Return the options that make another disk one like this."""
+    if plan.encryption is not Encryption.TRUECRYPT:
+        yield from ("--encrypt", plan.encryption.value)
+    if plan.wishes.disk.whole_disk:
+        yield "--whole-disk"
+    if plan.wishes.disk.full_format:
+        yield "--full-format"
 
 
 def _taken_over_lines(result: LoadResult, *, was_read: bool) -> Iterator[str]:

@@ -6,7 +6,10 @@ from load_scene import SIZE, Scene
 from s3export.adapters.hash_functions import InstalledHashes
 from s3export.adapters.memory import InlineWorkers, SilentProgress
 from s3export.domain.errors import PermissionMissing
-from s3export.domain.services.load_disk import LoadedDisk
+from s3export.domain.load_journal import NextDisk
+from s3export.domain.services.create_job import AS_USUAL, DiskWishes
+from s3export.domain.services.load_device import LoadResult
+from s3export.domain.services.load_disk import Encryption, LoadedDisk, LoadWishes
 from s3export.domain.services.read_back import ReadBack, ReadBackResult
 from s3export.entrypoints.cli import load_wording
 
@@ -114,3 +117,43 @@ def test_objects_that_could_not_be_read_are_warned_of(scene: Scene) -> None:
     (warning,) = load_wording.warnings(scene.plan())
 
     assert warning == "1 of the 3 objects tried could not be read: no GetObject"
+
+
+@pytest.mark.parametrize(
+    ("encryption", "disk", "words"),
+    [
+        (Encryption.NONE, AS_USUAL, "--encrypt none "),
+        (Encryption.LUKS2, AS_USUAL, "--encrypt luks2 "),
+        (Encryption.TRUECRYPT, AS_USUAL, ""),
+        (
+            Encryption.TRUECRYPT,
+            DiskWishes(whole_disk=True, full_format=True),
+            "--whole-disk --full-format ",
+        ),
+    ],
+)
+def test_the_next_disk_is_made_like_this_one(
+    scene: Scene, encryption: Encryption, disk: DiskWishes, words: str
+) -> None:
+    """The command that goes on has the options that decide it."""
+    plan = scene.plan(encryption, wishes=LoadWishes(disk))
+    full = LoadedDisk(plan, LoadResult(next_disk=NextDisk(0, "100")))
+
+    lines = load_wording.loaded_lines(full, None, "m.yml", ["--password-file", "p"])
+
+    command = f"m.yml DEVICE {words}--password-file p --continue-from s3://logs/export-"
+    assert command in "\n".join(lines)
+    assert "LARGER" not in "\n".join(lines)
+
+
+def test_where_an_object_is_too_large_a_larger_disk_is_asked_for(scene: Scene) -> None:
+    """It is named, where the load ended before it."""
+    scene.store.put("b", "100-huge", bytes(SIZE))
+    result = LoadResult(written=101, next_disk=NextDisk(0, "100"))
+
+    text = told(LoadedDisk(scene.plan(), result))
+
+    assert (
+        "it begins with '100-huge' of 67.1 MB, which fits on no disk of this size: a "
+        "LARGER one is needed"
+    ) in text
