@@ -270,16 +270,27 @@ class LoadDisk:
                 next step says that the same call goes on.
 
         """
-        saved = ""
-        with self.devices.hold(plan.facts) as facts:
+        saved, path = "", plan.facts.path
+        standing = _Standing(f"nothing on {path} was changed", _AGAIN)
+        with standing.told(), self.devices.hold(plan.facts) as facts:
             disk = plan.wishes.disk
             allowed = plan.resumes or disk.allow_fixed
             refuse_unsafe(facts, allow_fixed=allowed)
             if not plan.resumes:
                 saved = self.devices.back_up(facts)
+                standing.is_now(
+                    f"{path} is erased, or in part, and holds no load yet (its old "
+                    f"partition table and headers are in {saved})",
+                    f"{_AGAIN}: it begins anew",
+                )
                 self._prepare(plan, facts)
-            with _going_on(plan), self._opened(plan, facts) as tree:
+                standing.is_now(f"{path} is erased, and holds no object yet", _WAY_ON)
+            else:
+                standing.is_now(f"{path} holds what was loaded before", _WAY_ON)
+            with _going_on(), self._opened(plan, facts) as tree:
+                standing.is_now(f"{path} holds a part of the load", _WAY_ON)
                 result = self.load(plan.request, tree)
+                standing.is_now(f"{path} is loaded", _AGAIN)
         return LoadedDisk(plan, result, saved)
 
     # --- looking --------------------------------------------------------------------
@@ -439,12 +450,36 @@ def _container_on(facts: DeviceFacts) -> str:
     return f"the container on {facts.path}"
 
 
+_AGAIN = "run the same command again"
+_WAY_ON = f"{_AGAIN}: it goes on after the last object that is complete"
+
+
+@dataclass
+class _Standing:
+    """What is known of a disk just now, for whoever interrupts the work on it."""
+
+    what: str
+    next_step: str
+
+    def is_now(self, what: str, next_step: str) -> None:
+        self.what, self.next_step = what, next_step
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Say it with what is no error of ours; those say themselves what is next."""
+        try:
+            yield
+        except S3ExportError:
+            raise
+        except BaseException as interruption:
+            interruption.add_note(self.what)
+            interruption.add_note(self.next_step)
+            raise
+
+
 @contextmanager
-def _going_on(plan: LoadPlan) -> Iterator[None]:
+def _going_on() -> Iterator[None]:
     """Say with every error how to go on."""
-    way_on = (
-        "run the same command again: it goes on after the last object that is complete"
-    )
     try:
         yield
     except DeviceUnreadable as error:
@@ -454,13 +489,9 @@ def _going_on(plan: LoadPlan) -> Iterator[None]:
         )
         raise
     except PasswordRefused as error:
-        error.next_step = f"check the password; then {way_on}"
+        error.next_step = f"check the password; then {_WAY_ON}"
         raise
     except S3ExportError as error:
         first = f"{error.next_step}; then " if error.next_step else ""
-        error.next_step = f"{first}{way_on}"
-        raise
-    except BaseException as interruption:
-        interruption.add_note(f"{plan.facts.path} holds a part of the load")
-        interruption.add_note(way_on)
+        error.next_step = f"{first}{_WAY_ON}"
         raise

@@ -1,6 +1,10 @@
 """Plan a load, have it confirmed, carry it out, and say what is on the disk."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from s3export.adapters.reports import documents
+from s3export.domain.errors import S3ExportError
 from s3export.domain.ports import KeyRing
 from s3export.domain.services.create_job import DiskWishes
 from s3export.domain.services.load_disk import Encryption, LoadedDisk, LoadPlan
@@ -14,12 +18,24 @@ from s3export.entrypoints.cli.exit_codes import ExitCode, of_verdict
 
 def load_device(call: Call) -> int:
     """Plan, show, confirm, load; then read back and verify, if that is wanted."""
+    device = call.arguments.device
+    with _when_interrupted(f"nothing on {device} was changed"):
+        keys = keys_of(call)
+        plan = _agreed(call, keys)
+    if plan is None:
+        return ExitCode.DONE
+    loaded = library.load_device(plan, application=call.application)
+    with _when_interrupted(f"{device} is loaded; it was not read again to its end"):
+        return _ended(call, loaded, keys)
+
+
+def _agreed(call: Call, keys: KeyRing) -> LoadPlan | None:
+    """Plan and show; have it confirmed. ``None`` where that is all."""
     arguments, terminal = call.arguments, call.terminal
     if arguments.dry_run:
         call.offer_cleaning()
     else:
         call.release_what_was_left()
-    keys = keys_of(call)
     manifest = arguments.manifest
     for problem in library.remarks_on_load(manifest, application=call.application):
         terminal.warn(f"{manifest}: {problem} [{problem.rule}]")
@@ -34,7 +50,7 @@ def load_device(call: Call) -> int:
             job = plan.request.job_id
             lines.append(f"The next run draws another job id; --job-id {job} keeps it")
         terminal.result(lines, documents.load_plan_document(plan))
-        return ExitCode.DONE
+        return None
     for line in planned:
         terminal.tell(line)
     if not plan.resumes:
@@ -43,7 +59,13 @@ def load_device(call: Call) -> int:
             plan.facts.name_to_confirm,
             arguments.confirm_device,
         )
-    loaded = library.load_device(plan, application=call.application)
+    return plan
+
+
+def _ended(call: Call, loaded: LoadedDisk, keys: KeyRing) -> int:
+    """Read again if that is wanted, and say what is on the disk."""
+    arguments, terminal = call.arguments, call.terminal
+    plan, manifest = loaded.plan, arguments.manifest
     if arguments.read_back or arguments.then_verify:
         done = "" if loaded.result.nothing_left else "Loaded. "
         terminal.tell(f"{done}Reading it again now.")
@@ -60,6 +82,19 @@ def load_device(call: Call) -> int:
         lines.append(load_wording.verify_line(plan, manifest, key_words))
     terminal.result(lines, documents.loaded_document(loaded, back, report))
     return _code(loaded, back, report)
+
+
+@contextmanager
+def _when_interrupted(standing: str) -> Iterator[None]:
+    """Say what is known of the disk, unless that was said where it is known better."""
+    try:
+        yield
+    except BaseException as interruption:
+        known = getattr(interruption, "__notes__", [])
+        if not known and not isinstance(interruption, S3ExportError):
+            interruption.add_note(standing)
+            interruption.add_note("run the same command again")
+        raise
 
 
 def _planned(call: Call, keys: KeyRing) -> LoadPlan:

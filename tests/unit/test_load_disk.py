@@ -359,6 +359,62 @@ def test_a_container_that_was_begun_leaves_its_room_to_the_next_one(
     assert loaded.result.written == 300
 
 
+class Stopped(BaseException):
+    """Somebody has pressed Ctrl-C."""
+
+
+@pytest.mark.parametrize(
+    ("where", "method", "said", "next_step"),
+    [
+        ("devices", "back_up", "nothing on /dev/sdz was changed", "again"),
+        ("devices", "prepare", "is erased, or in part, and holds no load", "anew"),
+        ("containers", "create", "is erased, and holds no object yet", "goes on"),
+        ("store", "open", "/dev/sdz holds a part of the load", "goes on"),
+        ("store", "write", "/dev/sdz holds a part of the load", "goes on"),
+    ],
+)
+def test_whoever_interrupts_a_load_is_told_how_the_disk_is(
+    scene: Scene,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    method: str,
+    said: str,
+    next_step: str,
+) -> None:
+    """And what the same command will do."""
+    plan = scene.plan(Encryption.TRUECRYPT)
+
+    def stopped(*_: object, **__: object) -> NoReturn:
+        raise Stopped
+
+    monkeypatch.setattr(getattr(scene, where), method, stopped)
+    if method == "open":
+        monkeypatch.setattr(scene.store, "ask_ahead", stopped)
+    with pytest.raises(Stopped) as caught:
+        scene.load.carry_out(plan)
+
+    standing, way_on = caught.value.__notes__
+    assert said in standing
+    assert way_on.startswith("run the same command again")
+    assert next_step in way_on
+
+
+def test_whoever_interrupts_a_load_that_goes_on_hears_that_it_will(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is loaded, what is there is what was there."""
+    scene.load.carry_out(scene.plan())
+    plan = scene.plan()
+
+    def stopped(*_: object) -> NoReturn:
+        raise Stopped
+
+    monkeypatch.setattr(scene.devices, "open_for_writing", stopped)
+    with pytest.raises(Stopped) as caught:
+        scene.load.carry_out(plan)
+    assert caught.value.__notes__[0] == f"{DISK} holds what was loaded before"
+
+
 def test_a_damaged_disk_is_not_gone_on_with_for_ever(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
