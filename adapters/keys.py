@@ -20,6 +20,7 @@ class GivenKeys(KeyRing):
         password: ``None`` to ask for it, once, when it is needed.
         keyfiles: Paths of key files.
         pim: VeraCrypt's; 0 for its default.
+        tell: Told that two passwords were not the same.
     """
 
     def __init__(
@@ -29,17 +30,33 @@ class GivenKeys(KeyRing):
         keyfiles: tuple[str, ...] = (),
         pim: int = 0,
         ask: Ask = lambda what: None,
+        tell: Callable[[str], object] = lambda text: None,
     ) -> None:
         self._password = password
         self._keyfiles = keyfiles
         self._pim = pim
         self._ask = ask
+        self._tell = tell
+        self._typed_once = False
 
     def key_for(self, what: str) -> ContainerKey | None:
         """Return the key, asking for what is missing of it."""
         if self._password is None:
             self._password = self._ask(what)
+            self._typed_once = self._password is not None
         if self._password is None and not self._keyfiles:
             return None
         password = self._password or Secret("")
         return ContainerKey(password, self._keyfiles, self._pim)
+
+    def key_for_new(self, what: str) -> ContainerKey | None:
+        """Return the key; have a password that was typed typed again."""
+        key = self.key_for(what)
+        while self._typed_once:
+            if self._password == self._ask(f"{what}, again"):
+                self._typed_once = False
+            else:
+                self._tell("the two are not the same")
+                self._password = None
+                key = self.key_for(what)
+        return key

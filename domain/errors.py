@@ -235,6 +235,10 @@ class FileUnreadable(DeviceError):
     """One file of the backup cannot be read; the others may still be."""
 
 
+class FileAbsent(FileUnreadable):
+    """There is no file of this name, or something else than a regular file."""
+
+
 # --- AWS ---------------------------------------------------------------------
 
 

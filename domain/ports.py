@@ -497,8 +497,8 @@ class FileTree(Protocol):
                 none.
 
         Raises:
-            errors.FileUnreadable: It is not there, not a regular file, or the disk
-                gives an error.
+            errors.FileAbsent: It is not there, or not a regular file.
+            errors.FileUnreadable: The disk gives an error.
 
         """
 
@@ -589,6 +589,10 @@ class WritableTree(FileTree, Protocol):
     @abstractmethod
     def truncate(self, path: TreePath, size_bytes: int) -> None:
         """Cut a file to its first bytes."""
+
+    @abstractmethod
+    def size_of(self, path: TreePath) -> int | None:
+        """Return a regular file's length in bytes; ``None`` where there is none."""
 
     @abstractmethod
     def remove(self, path: TreePath) -> None:
@@ -985,6 +989,14 @@ class KeyRing(Protocol):
         Returns:
             ``None`` where nothing was given and nobody can be asked.
 
+        """
+
+    @abstractmethod
+    def key_for_new(self, what: str) -> ContainerKey | None:
+        """Return what a container shall be made with: as `key_for`, if it was given.
+
+        What somebody typed is asked for again, until it was typed the same twice; once
+        it was, it is asked for no more. So it may be another one than before.
         """
 
 

@@ -55,6 +55,8 @@ from s3export.domain.manifests import (
     CheckedManifest,
     Manifest,
     for_load,
+    misspelt_password,
+    remarks_for_load,
 )
 from s3export.domain.manifests.lints import other_serial
 from s3export.domain.manifests.writing import Draft, write
@@ -372,6 +374,20 @@ def create_job(
     return service.carry_out(plan)
 
 
+def remarks_on_load(
+    manifest_path: str, *, application: "AnyApplication | None" = None
+) -> tuple[Problem, ...]:
+    """Return what `load_device` would pass over in a manifest, in its order.
+
+    Raises:
+        ManifestRejected: It names nothing to load.
+    """
+    app = application or open_application()
+    checked: CheckedManifest = app.adapters.manifests().read(manifest_path)
+    checked.selection()
+    return remarks_for_load(_quieted(app, checked, ()))
+
+
 def plan_load(
     manifest_path: str,
     device: str,
@@ -406,10 +422,11 @@ def plan_load(
         ManifestRejected: It names nothing to load.
         DeviceRefused: Writing to the device would be unsafe.
         InputRefused: Nothing is selected, or there is no password that fits.
-        AwsError: S3 cannot be asked.
+        AwsError: S3 cannot be asked, or no object that was tried can be read.
     """
     app = application or open_application()
-    manifest = app.adapters.manifests().read(manifest_path).selection()
+    checked: CheckedManifest = app.adapters.manifests().read(manifest_path)
+    manifest = checked.selection()
     service: LoadDisk = app.use_cases.load_disk()
     begin = Place()
     keys = keys or GivenKeys(manifest.truecrypt_password)
@@ -430,6 +447,7 @@ def plan_load(
             forks or app.settings().forks or DEFAULT_AT_ONCE,
             start_over,
         ),
+        misspelt=misspelt_password(checked),
     )
     if not plan.resumes and not plan.survey.objects and continue_from is not None:
         raise InputRefused(

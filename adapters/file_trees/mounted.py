@@ -26,6 +26,7 @@ from s3export.domain.errors import (
     DeviceFailed,
     DeviceUnreadable,
     DiskFull,
+    FileAbsent,
     FileUnreadable,
     PathUnusable,
 )
@@ -133,11 +134,14 @@ class MountedTree(FileTree):
             with self._directory(TreePath(directory)) as parent:
                 fd = os.open(name, _FILE, dir_fd=parent)
         except OSError as error:
-            raise FileUnreadable(error.strerror or str(error)) from error
+            reason = error.strerror or str(error)
+            if error.errno in _NOT_A_DIRECTORY:
+                raise FileAbsent(reason) from error
+            raise FileUnreadable(reason) from error
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
             os.close(fd)
-            raise FileUnreadable("not a regular file")
+            raise FileAbsent("not a regular file")
         with io.FileIO(fd) as raw:
             raw.seek(start)
             if found.st_size - start < LARGE_BYTES:
@@ -417,6 +421,16 @@ class MountedWritableTree(MountedTree, WritableTree):
             finally:
                 os.close(fd)
 
+    def size_of(self, path: TreePath) -> int | None:
+        """Look at a file, following no link."""
+        try:
+            found = self._stat(path)
+        except OSError as error:
+            if error.errno in _NOT_A_DIRECTORY:
+                return None
+            raise _failed(error, "looking at a file on") from error
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
+
     def remove(self, path: TreePath) -> None:
         """Unlink a file."""
         directory, _, name = path.rpartition(b"/")
@@ -547,9 +561,9 @@ def _write_all(file: io.FileIO, chunk: bytes | memoryview) -> int:
     return len(chunk)
 
 
-def _failed(error: OSError) -> DeviceFailed:
+def _failed(error: OSError, what: str = "writing to") -> DeviceFailed:
     return DeviceFailed(
-        f"writing to the disk failed: {error.strerror or error}",
+        f"{what} the disk failed: {error.strerror or error}",
         next_step="the disk, or its cable, is probably faulty",
     )
 

@@ -24,7 +24,7 @@ from s3export.adapters.file_trees.volumes import (
     Volume,
 )
 from s3export.domain.backup_layout import TreePath, join, shown
-from s3export.domain.errors import DeviceUnreadable, FileUnreadable
+from s3export.domain.errors import DeviceUnreadable, FileAbsent, FileUnreadable
 from s3export.domain.ports import (
     Damaged,
     FileTree,
@@ -120,10 +120,10 @@ class UserspaceTree(FileTree):
         try:
             inode = self._inode(path)
             if inode is None:
-                raise FileUnreadable("there is no such file")
+                raise FileAbsent("there is no such file")
             facts = self._volume.facts(inode)
             if facts.kind != REGULAR:
-                raise FileUnreadable("not a regular file")
+                raise FileAbsent("not a regular file")
             content = self._volume.content(inode)
         except Broken as error:
             raise FileUnreadable(str(error)) from error

@@ -11,7 +11,12 @@ from s3export.domain.backup_layout import (
     below,
     join,
 )
-from s3export.domain.errors import DiskFull, FileUnreadable, PathUnusable
+from s3export.domain.errors import (
+    DiskFull,
+    FileAbsent,
+    FileUnreadable,
+    PathUnusable,
+)
 from s3export.domain.ports import (
     Damaged,
     FileTree,
@@ -82,7 +87,7 @@ class MemoryFileTree(FileTree):
     def open(self, path: TreePath, *, start: int = 0) -> Iterator[Readable]:
         """Open a file."""
         if path not in self.files or path in self.links:
-            raise FileUnreadable("there is no such file")
+            raise FileAbsent("there is no such file")
         yield _MemoryFile(self.files[path][start:], broken=path in self.damaged)
 
     def reading_order(self, files: Sequence[TreeFile]) -> Sequence[TreeFile]:
@@ -134,6 +139,12 @@ class MemoryWritableTree(MemoryFileTree, WritableTree):
     def truncate(self, path: TreePath, size_bytes: int) -> None:
         """Cut a file."""
         self.files[path] = self.files[path][:size_bytes]
+
+    def size_of(self, path: TreePath) -> int | None:
+        """Look at a file."""
+        if path not in self.files or path in self.links:
+            return None
+        return len(self.files[path])
 
     def remove(self, path: TreePath) -> None:
         """Remove a file."""

@@ -415,6 +415,7 @@ def load_plan_document(plan: LoadPlan) -> Document:
         ],
         "too_large": [large.key for large in survey.too_large],
         "archived": survey.archived,
+        "probed": {"objects": survey.probe.objects, "unread": survey.probe.unread},
         "bytes_a_second": survey.bytes_a_second,
         "seconds": survey.seconds,
         "usd": round(survey.usd, 2),
@@ -434,6 +435,9 @@ def loaded_document(
         "written": result.written,
         "size_bytes": result.size_bytes,
         "taken_over": result.taken_over,
+        "nothing_left": result.nothing_left,
+        "restored": result.restored,
+        "lost": result.lost,
         "recovered": result.recovered,
         "evidence": dict(sorted(result.evidence.items())),
         "errors": dict(sorted(result.failed.items())),
@@ -454,7 +458,13 @@ def loaded_document(
         else None,
         "log_error": result.log_error,
         "saved": loaded.saved,
-        "read_back": {"files": back.files, "wrong": back.wrong} if back else None,
+        "read_back": {
+            "files": back.files,
+            "wrong": back.wrong,
+            "absent": back.absent,
+        }
+        if back
+        else None,
         "verification": report_document(report) if report else None,
     }
 

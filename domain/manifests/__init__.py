@@ -3,7 +3,11 @@
 from s3export.domain.backup_layout import Substitution
 from s3export.domain.manifests.checked import CheckedManifest
 from s3export.domain.manifests.checking import check
-from s3export.domain.manifests.loading import for_load
+from s3export.domain.manifests.loading import (
+    for_load,
+    misspelt_password,
+    remarks_for_load,
+)
 from s3export.domain.manifests.model import (
     DEFAULT_RECOVERY_DIRECTORY,
     Address,
@@ -27,4 +31,6 @@ __all__ = [
     "Substitution",
     "check",
     "for_load",
+    "misspelt_password",
+    "remarks_for_load",
 ]

@@ -10,6 +10,8 @@ from s3export.domain.manifests.checked import SELECTION, CheckedManifest
 
 _LOG = ("logBucket", "logPrefix")
 _PASSWORD = "trueCryptPassword"
+_USED = (*SELECTION, *_LOG, _PASSWORD)
+"""The fields at the top that a load uses."""
 
 _NO_PASSWORD = "no trueCryptPassword is given"
 _ELSEWHERE = "give load-device one (--password-file FILE), or say --encrypt none"
@@ -29,13 +31,44 @@ def for_load(checked: CheckedManifest) -> CheckedManifest:
     return replace(checked, problems=tuple(sorted(found)))
 
 
+def remarks_for_load(checked: CheckedManifest) -> tuple[Problem, ...]:
+    """Return what is to be said of a manifest that a load is about to follow.
+
+    Hints are not, nor a missing password: that is asked for, or refused.
+    """
+    return tuple(
+        problem
+        for problem in for_load(checked).problems
+        if problem.severity is not Severity.HINT
+        and problem.rule != rules.PASSWORD_ELSEWHERE.name
+    )
+
+
+def misspelt_password(checked: CheckedManifest) -> str:
+    """Return the field that may be trueCryptPassword misspelt; empty for none."""
+    return next(
+        (
+            problem.field
+            for problem in checked.problems
+            if problem.rule == rules.MISSPELT.name and _is_for(problem, _PASSWORD)
+        ),
+        "",
+    )
+
+
+def _is_for(problem: Problem, name: str) -> bool:
+    return problem.advice == rules.nearly(name)
+
+
 def _of_load(problem: Problem) -> Iterator[Problem]:
     section = re.split(r"[.\[]", problem.field)[0]
     match problem.rule:
         case rules.REGIONS.name | rules.NOT_ENCRYPTED.name:
             return
         case rules.MISSPELT.name if section == problem.field:
-            yield replace(problem, severity=Severity.WARNING)  # it is passed over
+            if not any(_is_for(problem, name) for name in _USED):
+                problem = replace(problem, severity=Severity.WARNING)  # passed over
+            yield problem
         case rules.PERMISSION.name if section in _LOG:
             yield replace(problem, severity=Severity.WARNING)  # the disk has the log
         case rules.MISSING.name if section in (*_LOG, _PASSWORD):
@@ -43,5 +76,5 @@ def _of_load(problem: Problem) -> Iterator[Problem]:
         case rules.SPACE.name:
             advice = "load the next one with --continue-from and the disk before it"
             yield replace(problem, advice=advice)
-        case _ if section in ("", *SELECTION, *_LOG, _PASSWORD):
+        case _ if section in ("", *_USED):
             yield problem

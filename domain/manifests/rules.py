@@ -113,7 +113,10 @@ PLACEHOLDER = _rule(
     "A value is still the template's: [...], ***...***, @...@, <...>.",
 )
 MISSPELT = _rule(
-    "misspelt-field", _ERROR, "A field's name is nearly that of a known one."
+    "misspelt-field",
+    _ERROR,
+    "A field's name is nearly that of a known one; for load-device a warning where "
+    "that is for AWS's jobs alone.",
 )
 MISPLACED = _rule(
     "misplaced-field", _ERROR, "A field stands in a section that it does not belong in."
@@ -277,3 +280,8 @@ def why_not_ignored(name: str) -> str:
     if rule.severity is Severity.ERROR:
         return f"the rule {name} cannot be ignored: {rule.about}"
     return ""
+
+
+def nearly(name: str) -> str:
+    """Return the advice for a field whose name is nearly another's."""
+    return f"did you mean {name}?"

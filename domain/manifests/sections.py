@@ -143,7 +143,7 @@ def _check_name(
         note(rules.IMPORT_ONLY, key, path, message, IMPORT_ONLY[key.text])
     elif near:
         message = "is not a field of an export manifest"
-        note(rules.MISSPELT, key, path, message, f"did you mean {near}?")
+        note(rules.MISSPELT, key, path, message, rules.nearly(near))
         yield near
     else:
         message = "is a field that AWS's documentation does not name"

@@ -59,6 +59,7 @@ from s3export.domain.services.fetch_object import (
     items_from,
 )
 from s3export.domain.services.fetch_objects import FetchObjects
+from s3export.domain.services.restore_files import LOST, RestoreFiles
 
 RECOVERED = "Recovered"
 
@@ -170,6 +171,11 @@ class LoadResult:
         size_bytes: Their content.
         recovered: How many of them are in the recovery directory.
         taken_over: How many were settled before this run.
+        nothing_left: It had ended before this run: nothing was left to load.
+        restored: How many files were missing, or had another size than was written,
+            and were loaded again.
+        lost: How many of such files could not be; ``troubles`` has some of them. They
+            are counted in ``written`` all the same: the journal says so.
         evidence: How many were found equal to what, by the kind of evidence; ``none``
             where S3 offers nothing to compare with.
         failed: How many objects could not be written, by their code in the log.
@@ -184,6 +190,9 @@ class LoadResult:
     size_bytes: int = 0
     recovered: int = 0
     taken_over: int = 0
+    nothing_left: bool = False
+    restored: int = 0
+    lost: int = 0
     evidence: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     troubles: list[Trouble] = field(default_factory=list)
@@ -232,7 +241,9 @@ class LoadDevice:
         """Write what the sources select into a tree, and sync it.
 
         A tree that an earlier run with the same request was writing to is gone on
-        with; one that is complete is left as it is.
+        with. Of what that run settled each file is looked at, not read: what is
+        missing or has another size is loaded again. One that is complete is left as it
+        is but for that.
 
         Raises:
             AwsError: S3 cannot be asked (any more). What was settled until then
@@ -249,6 +260,7 @@ class LoadDevice:
         ) as stage:
             run = _Run(self, request, tree, stage)
             run.take_over()
+            run.restore()
             run.load()
         self._log(request, tree, run.result)
         return run.result
@@ -308,7 +320,6 @@ class _Run:
         self._stage = stage
         self._journal_bytes = 0
         self._files = NewFiles(tree)
-        self._ended = False
         self.result = LoadResult()
 
     # --- going on -------------------------------------------------------------------
@@ -323,7 +334,7 @@ class _Run:
         if last is None:
             self._tree.remove(JOURNAL)  # its first line was not whole
         elif last.ended:
-            self._ended = True
+            self.result.nothing_left = True
             self.result.next_disk = last.next_disk
         else:
             for entry in last.entries:
@@ -344,11 +355,28 @@ class _Run:
         self.result.add(entry, recovered=below(entry.file, directory) is not None)
         self._stage.advance(size_bytes=entry.size_bytes)
 
+    def restore(self) -> None:
+        """Load again what was settled and is not there as it was written."""
+        result = self.result
+        restore = RestoreFiles(self._tree, self._layout.sources, self._fetching())
+        try:
+            for found in restore():
+                result.restored += not found.lost
+                result.lost += bool(found.lost)
+                if found.lost and len(result.troubles) < _MOST_NAMED:
+                    entry = found.entry
+                    trouble = Trouble(entry.bucket, entry.key, LOST, found.lost)
+                    result.troubles.append(trouble)
+        finally:
+            self._files.close_all()
+        if result.restored:
+            self._tree.sync()
+
     # --- loading --------------------------------------------------------------------
 
     def load(self) -> None:
         """Load as much as there is, or as fits; an ended load has nothing left."""
-        if self._ended:
+        if self.result.nothing_left:
             return
         for path in _PLACES:
             self._tree.append(path, b"")

@@ -124,12 +124,12 @@ class LoadPlan:
     def steps(self) -> tuple[str, ...]:
         """Return the steps in order, one line each."""
         disk, job = self.facts.path, self.request.job_id
-        load = f"load {self.survey.first.objects:,} objects, as job {job}"
+        load = f"load {self._objects()}, as job {job}"
         log = "write the export log onto the disk"
         if self.request.log_bucket:
             log += f" and to s3://{self.request.log_bucket}/{self.request.log_key}"
         if self.resumes:
-            rest = f"load what is left of {self.survey.first.objects:,} objects"
+            rest = f"load what is left of {self._objects()}"
             return (f"go on with job {job} on {disk}; nothing is erased", rest, log)
         what = "the partition" if self.facts.kind is DeviceKind.PARTITION else "it"
         if self.encryption is Encryption.LUKS2:
@@ -144,6 +144,12 @@ class LoadPlan:
             load,
             log,
         )
+
+    def _objects(self) -> str:
+        first, all_of_them = self.survey.first.objects, self.survey.objects
+        if first == all_of_them:
+            return f"{first:,} objects"
+        return f"{first:,} of the {all_of_them:,} objects"
 
     def cautions(self) -> tuple[str, ...]:
         """Return what to consider before anything is lost."""
@@ -183,40 +189,47 @@ class LoadDisk:
         device: str,
         keys: KeyRing,
         wishes: LoadWishes = LOADED_AS_USUAL,
+        *,
+        misspelt: str = "",
     ) -> LoadPlan:
         """Look at the device, judge it, and ask S3 what is to be loaded.
 
         Args:
-            keys: Asked for the container's password.
+            misspelt: The manifest's field that may be trueCryptPassword.
+            keys: Asked for the container's password; twice for a new one.
 
         Raises:
             DeviceRefused: Writing to the device would be unsafe; every reason is named.
             InputRefused: There is no password that such a container takes, and no
                 encryption was not asked for.
             KernelLacks: This system cannot make such a container.
-            AwsError: S3 cannot be asked.
+            AwsError: S3 cannot be asked, or no object that was tried can be read.
 
         """
         facts = self.devices.inspect(device)
         encryption = wishes.encryption or Encryption.TRUECRYPT
-        key = self._key(facts, encryption, keys)
+        self._key(facts, encryption, keys, misspelt)
         refuse_unsafe(facts)
         layout = BackupLayout(
             manifest.sources(), directory_of(manifest.recovery_directory)
         )
-        found = self._marker(facts, encryption, key)
         fingerprint = fingerprint_of(layout, wishes.begin.operation, wishes.begin.key)
-        resumes = (
-            found is not None
-            and not wishes.start_over
-            and found.fingerprint == fingerprint
-            and found.encryption == encryption.value
-            and wishes.job_id in (None, found.job_id)
-        )
-        if not resumes:
-            disk = wishes.disk
-            refuse_unsafe(facts, allow_fixed=disk.allow_fixed)
+        while True:
+            key = self._key(facts, encryption, keys)
+            found = self._marker(facts, encryption, key)
+            resumes = (
+                found is not None
+                and not wishes.start_over
+                and found.fingerprint == fingerprint
+                and found.encryption == encryption.value
+                and wishes.job_id in (None, found.job_id)
+            )
+            if resumes:
+                break
+            refuse_unsafe(facts, allow_fixed=wishes.disk.allow_fixed)
             self._refuse_what_lacks(encryption)
+            if key is None or keys.key_for_new(_container_on(facts)) == key:
+                break  # otherwise another one was typed, which may open what is there
         signed = "" if found else self._job_signed(facts)
         new = wishes.job_id or (JobId(signed) if signed else self._new_job())
         name = found.job_id if found and resumes else new
@@ -231,6 +244,8 @@ class LoadDisk:
         in_container = encryption is Encryption.TRUECRYPT
         room = room_for_files(facts.size_bytes, in_container=in_container)
         survey = self.survey(request, room)
+        if not resumes:
+            survey.probe.refuse_if_nothing_came()
         request = replace(
             request,
             total=survey.first.objects,
@@ -255,30 +270,43 @@ class LoadDisk:
                 next step says that the same call goes on.
 
         """
-        saved = ""
-        with self.devices.hold(plan.facts) as facts:
+        saved, path = "", plan.facts.path
+        standing = _Standing(f"nothing on {path} was changed", _AGAIN)
+        with standing.told(), self.devices.hold(plan.facts) as facts:
             disk = plan.wishes.disk
             allowed = plan.resumes or disk.allow_fixed
             refuse_unsafe(facts, allow_fixed=allowed)
             if not plan.resumes:
                 saved = self.devices.back_up(facts)
+                standing.is_now(
+                    f"{path} is erased, or in part, and holds no load yet (its old "
+                    f"partition table and headers are in {saved})",
+                    f"{_AGAIN}: it begins anew",
+                )
                 self._prepare(plan, facts)
-            with _going_on(plan), self._opened(plan, facts) as tree:
+                standing.is_now(f"{path} is erased, and holds no object yet", _WAY_ON)
+            else:
+                standing.is_now(f"{path} holds what was loaded before", _WAY_ON)
+            with _going_on(), self._opened(plan, facts) as tree:
+                standing.is_now(f"{path} holds a part of the load", _WAY_ON)
                 result = self.load(plan.request, tree)
+                standing.is_now(f"{path} is loaded", _AGAIN)
         return LoadedDisk(plan, result, saved)
 
     # --- looking --------------------------------------------------------------------
 
     @staticmethod
     def _key(
-        facts: DeviceFacts, encryption: Encryption, keys: KeyRing
+        facts: DeviceFacts, encryption: Encryption, keys: KeyRing, misspelt: str = ""
     ) -> ContainerKey | None:
         if encryption is Encryption.NONE:
             return None
-        key = keys.key_for(f"the container on {facts.path}")
+        key = keys.key_for(_container_on(facts))
         if key is None or not key.passphrase.reveal():
+            meant = f" (is {misspelt} meant to be it?)" if misspelt else ""
             raise InputRefused(
-                "the manifest names no trueCryptPassword, and no other is given",
+                f"the manifest names no trueCryptPassword{meant}, and no other is "
+                "given",
                 next_step="give one (--password-file FILE), or say --encrypt none",
             )
         if key.keyfiles or key.pim:
@@ -418,12 +446,40 @@ class LoadDisk:
                 yield inside
 
 
+def _container_on(facts: DeviceFacts) -> str:
+    return f"the container on {facts.path}"
+
+
+_AGAIN = "run the same command again"
+_WAY_ON = f"{_AGAIN}: it goes on after the last object that is complete"
+
+
+@dataclass
+class _Standing:
+    """What is known of a disk just now, for whoever interrupts the work on it."""
+
+    what: str
+    next_step: str
+
+    def is_now(self, what: str, next_step: str) -> None:
+        self.what, self.next_step = what, next_step
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Say it with what is no error of ours; those say themselves what is next."""
+        try:
+            yield
+        except S3ExportError:
+            raise
+        except BaseException as interruption:
+            interruption.add_note(self.what)
+            interruption.add_note(self.next_step)
+            raise
+
+
 @contextmanager
-def _going_on(plan: LoadPlan) -> Iterator[None]:
+def _going_on() -> Iterator[None]:
     """Say with every error how to go on."""
-    way_on = (
-        "run the same command again: it goes on after the last object that is complete"
-    )
     try:
         yield
     except DeviceUnreadable as error:
@@ -433,13 +489,9 @@ def _going_on(plan: LoadPlan) -> Iterator[None]:
         )
         raise
     except PasswordRefused as error:
-        error.next_step = f"check the password; then {way_on}"
+        error.next_step = f"check the password; then {_WAY_ON}"
         raise
     except S3ExportError as error:
         first = f"{error.next_step}; then " if error.next_step else ""
-        error.next_step = f"{first}{way_on}"
-        raise
-    except BaseException as interruption:
-        interruption.add_note(f"{plan.facts.path} holds a part of the load")
-        interruption.add_note(way_on)
+        error.next_step = f"{first}{_WAY_ON}"
         raise

@@ -5,8 +5,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 
+from s3export.domain.counting import counted
 from s3export.domain.disk_filling import DiskFilling, DiskShare, TooLarge
-from s3export.domain.errors import AwsError, NoSuchBucket, PermissionMissing
+from s3export.domain.errors import AwsError, BodyBroken, NoSuchBucket, PermissionMissing
 from s3export.domain.ports import Clock, ObjectStore, Progress, Stop, Workers
 from s3export.domain.services.fetch_object import Item, items_from
 from s3export.domain.services.load_device import LoadRequest
@@ -25,7 +26,38 @@ _RANGE_BYTES = 4 << 20
 _PROBES = 24  # objects that are read to measure
 _PROBE_BYTES = 4 << 20  # of each
 _PROBE_SECONDS = 3.0
+_PROBE_TRIES = 3  # of a body that breaks off
 _MOST_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What came of reading a few objects, to measure the way to S3.
+
+    Attributes:
+        objects: How many were tried.
+        unread: How many of them could not be read.
+        trouble: Why the first of these could not; ``None`` if all could.
+        bytes_a_second: ``None`` where nothing was read.
+
+    """
+
+    objects: int = 0
+    unread: int = 0
+    trouble: AwsError | None = None
+    bytes_a_second: float | None = None
+
+    def refuse_if_nothing_came(self) -> None:
+        """Raise what was wrong with the first object, if none could be read."""
+        if self.trouble is None or self.unread < self.objects:
+            return
+        error = self.trouble
+        tried = counted(self.objects, "object")
+        first = f"{error.next_step}; " if error.next_step else ""
+        raise type(error)(
+            f"none of the {tried} tried could be read: {error.message}",
+            next_step=f"{first}nothing was changed",
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -37,7 +69,7 @@ class LoadSurvey:
         too_large: The first object that fits on no such disk: the load ends before it.
         archived: How many objects must be restored before they can be read.
         archived_names: Some of them, as ``s3://bucket/key``.
-        bytes_a_second: Measured on a few objects; ``None`` where nothing was read.
+        probe: What reading a few objects came to.
         log_refused: Why the log may not be written to its bucket; empty if it may.
 
     """
@@ -48,13 +80,23 @@ class LoadSurvey:
     too_large: tuple[TooLarge, ...] = ()
     archived: int = 0
     archived_names: tuple[str, ...] = ()
-    bytes_a_second: float | None = None
+    probe: Probe = Probe()
     log_refused: str = ""
+
+    @property
+    def bytes_a_second(self) -> float | None:
+        """Return the measured rate; ``None`` where nothing was read."""
+        return self.probe.bytes_a_second
 
     @property
     def first(self) -> DiskShare:
         """Return what goes to the first disk."""
         return self.shares[0] if self.shares else DiskShare(0, "")
+
+    @property
+    def fitting(self) -> int:
+        """Return how many objects disks of this size take, before what is too large."""
+        return sum(share.objects for share in self.shares)
 
     @property
     def seconds(self) -> float | None:
@@ -120,7 +162,7 @@ class SurveyLoad:
             tuple(filling.too_large[:_MOST_NAMED]),
             cold,
             tuple(archived),
-            self._rate(probes, request.at_once),
+            self._probed(probes, request.at_once),
             log_refused,
         )
 
@@ -147,28 +189,55 @@ class SurveyLoad:
             self.store, request.layout.sources, begin.operation, begin.key
         )
 
-    def _rate(self, probes: Iterable[Item], at_once: int) -> float | None:
+    def _probed(self, probes: Iterable[Item], at_once: int) -> Probe:
         """Read some objects, or their beginnings, for a few seconds at most."""
         begun = self.clock.now()
 
-        def read(item: Item, stop: Stop) -> int:
+        def read(item: Item, stop: Stop) -> _Read:
             if (self.clock.now() - begun).total_seconds() > _PROBE_SECONDS:
-                return 0
-            length = min(item.listed.size_bytes, _PROBE_BYTES)
-            buffer = bytearray(1 << 18)
+                return _Read(0, tried=False)
             got = 0
             try:
-                with self.store.open(
-                    item.listed.bucket, item.listed.key, start=0, length=length
-                ) as body:
-                    while more := body.readinto(buffer):
-                        got += more
-            except AwsError:
-                return got  # the load itself will say what is wrong with it
-            return got
+                for tried in range(1, _PROBE_TRIES + 1):
+                    try:
+                        for more in self._beginning(item):
+                            got += more
+                        break
+                    except BodyBroken:
+                        if tried == _PROBE_TRIES or stop():
+                            raise
+            except AwsError as error:
+                return _Read(got, trouble=error)
+            return _Read(got)
 
         results = self.workers.map(read, islice(probes, _PROBES), at_once=at_once)
         with closing(results):
-            total = sum(results)
+            found = [each for each in results if each.tried]
         seconds = (self.clock.now() - begun).total_seconds()
-        return total / seconds if total and seconds > 0 else None
+        total = sum(each.size_bytes for each in found)
+        troubles = [each.trouble for each in found if each.trouble]
+        return Probe(
+            len(found),
+            len(troubles),
+            troubles[0] if troubles else None,
+            total / seconds if total and seconds > 0 else None,
+        )
+
+    def _beginning(self, item: Item) -> Iterator[int]:
+        """Read an object's first bytes; yield how many came at a time."""
+        listed = item.listed
+        length = min(listed.size_bytes, _PROBE_BYTES)
+        buffer = bytearray(1 << 18)
+        opened = self.store.open(listed.bucket, listed.key, start=0, length=length)
+        with opened as body:
+            while more := body.readinto(buffer):
+                yield more
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What came of one object that was tried, or not even that."""
+
+    size_bytes: int
+    tried: bool = True
+    trouble: AwsError | None = None

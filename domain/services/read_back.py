@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from s3export.domain.errors import FileUnreadable
+from s3export.domain.errors import FileAbsent, FileUnreadable
 from s3export.domain.export_log import LogEntry
 from s3export.domain.load_journal import entries_of
 from s3export.domain.ports import FileTree, HashFunctions, Progress, Stop, Workers
@@ -23,6 +23,7 @@ class ReadBackResult:
     Attributes:
         files: How many files were read.
         wrong: How many are not what was written.
+        absent: How many of them are not there, or no regular files.
         named: Some of them, with what is wrong.
 
     """
@@ -30,6 +31,7 @@ class ReadBackResult:
     files: int = 0
     size_bytes: int = 0
     wrong: int = 0
+    absent: int = 0
     named: list[tuple[LogEntry, str]] = field(default_factory=list)
 
 
@@ -47,7 +49,7 @@ class ReadBack:
         """Read every file that the journal of a tree says was written."""
         found = ReadBackResult()
 
-        def examine(entry: LogEntry, stop: Stop) -> tuple[LogEntry, int, str]:
+        def examine(entry: LogEntry, stop: Stop) -> tuple[LogEntry, int, str, bool]:
             return entry, *self._examined(tree, entry, stop)
 
         read = self.workers.map(examine, _written(tree), at_once=at_once)
@@ -55,9 +57,10 @@ class ReadBack:
             "reading back", total=total, total_bytes=total_bytes
         )
         with stages as stage, closing(read):
-            for entry, size, wrong in read:
+            for entry, size, wrong, absent in read:
                 found.files += 1
                 found.size_bytes += size
+                found.absent += absent
                 if wrong:
                     found.wrong += 1
                     if len(found.named) < _MOST_NAMED:
@@ -65,7 +68,9 @@ class ReadBack:
                 stage.advance(size_bytes=size)
         return found
 
-    def _examined(self, tree: FileTree, entry: LogEntry, stop: Stop) -> tuple[int, str]:
+    def _examined(
+        self, tree: FileTree, entry: LogEntry, stop: Stop
+    ) -> tuple[int, str, bool]:
         digest = self.hashes.new("MD5")
         size = 0
         try:
@@ -75,13 +80,16 @@ class ReadBack:
                     size += len(chunk)
                     if stop():
                         break
+        except FileAbsent as error:
+            return size, error.message, True
         except FileUnreadable as error:
-            return size, error.message
+            return size, error.message, False
         if size != entry.size_bytes:
-            return size, f"it has {size:,} bytes, and {entry.size_bytes:,} were written"
+            written = f"{entry.size_bytes:,} were written"
+            return size, f"it has {size:,} bytes, and {written}", False
         if digest.digest().hex() != entry.md5:
-            return size, "it has other bytes than were written"
-        return size, ""
+            return size, "it has other bytes than were written", False
+        return size, "", False
 
 
 def _written(tree: FileTree) -> Iterator[LogEntry]:

@@ -483,6 +483,7 @@ def keys_of(call: Call) -> KeyRing:
         keyfiles=tuple(arguments.keyfile),
         pim=arguments.pim,
         ask=terminal.password,
+        tell=terminal.warn,
     )
 
 

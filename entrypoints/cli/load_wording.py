@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from s3export.domain.counting import counted
 from s3export.domain.devices import describe
+from s3export.domain.services.load_device import LoadResult
 from s3export.domain.services.load_disk import Encryption, LoadedDisk, LoadPlan
 from s3export.domain.services.load_survey import LoadSurvey
 from s3export.domain.services.read_back import ReadBackResult
@@ -30,12 +31,22 @@ def plan_lines(plan: LoadPlan, *, list_prices: bool) -> Iterator[str]:
 
 def _survey_lines(survey: LoadSurvey, *, list_prices: bool) -> Iterator[str]:
     yield (f"Selected: {counted(survey.objects, 'object')}, {size(survey.size_bytes)}")
-    disks = len(survey.shares)
-    if disks > 1:
-        first = survey.first
+    disks, first = len(survey.shares), survey.first
+    taken = f"{counted(first.objects, 'object')}, {size(first.size_bytes)}"
+    if survey.too_large:
+        large = survey.too_large[0]
+        on = f" on {disks} disks of this size" if disks > 1 else ""
+        yield (
+            f"  they do NOT fit, as far as reckoned: the load ends after "
+            f"{counted(survey.fitting, 'object')}{on}, before {large.key!r} of "
+            f"{size(large.size_bytes)}, which needs a larger disk"
+        )
+        if disks > 1:
+            yield f"  the first disk takes {taken}"
+    elif disks > 1:
         yield (
             f"  {disks} disks of this size are needed, as far as reckoned; the first "
-            f"takes {counted(first.objects, 'object')}, {size(first.size_bytes)}"
+            f"takes {taken}"
         )
     elif disks:
         yield "  they fit on the disk, as far as reckoned"
@@ -47,19 +58,21 @@ def _survey_lines(survey: LoadSurvey, *, list_prices: bool) -> Iterator[str]:
             "second that the first objects came with"
         )
     if list_prices:
+        part = "" if first.objects == survey.objects else f" of {taken},"
         yield (
-            f"  requests and transfer cost about {survey.usd:,.2f} USD at the list "
-            "prices of AWS's us-east-1"
+            f"  requests and transfer{part} cost about {survey.usd:,.2f} USD at the "
+            "list prices of AWS's us-east-1"
         )
 
 
 def warnings(plan: LoadPlan) -> Iterator[str]:
     """Say what will not be on the disk."""
     survey = plan.survey
-    for large in survey.too_large:
+    probe = survey.probe
+    if probe.trouble:
         yield (
-            f"the object {large.key!r} of {large.size_bytes:,} bytes fits on no disk "
-            "of this size; the load will end before it, and goes on with a larger disk"
+            f"{probe.unread:,} of the {counted(probe.objects, 'object')} tried could "
+            f"not be read: {harmless(probe.trouble.message)}"
         )
     if survey.log_refused:
         yield (
@@ -79,19 +92,29 @@ def loaded_lines(
     loaded: LoadedDisk,
     back: ReadBackResult | None,
     manifest: str,
+    key_words: Sequence[str] = (),
 ) -> Iterator[str]:
-    """Say what is on the disk now, and how the next one begins, if it is full."""
+    """Say what is on the disk now, and how the next one begins, if it is full.
+
+    Args:
+        key_words: The options that the password comes by.
+    """
     plan, result = loaded.plan, loaded.result
     disk = harmless(plan.facts.path)
-    yield (
-        f"Loaded {counted(result.written, 'object')}, {size(result.size_bytes)}, "
-        f"onto {disk}, as job {plan.request.job_id}"
-    )
-    if result.taken_over:
-        yield f"  {result.taken_over:>9,}  of them settled by earlier runs"
+    all_of_them = f"{counted(result.written, 'object')}, {size(result.size_bytes)}"
+    if result.nothing_left:
+        yield (
+            f"Nothing was left to load: job {plan.request.job_id} was loaded onto "
+            f"{disk} before, {all_of_them}"
+        )
+    else:
+        yield f"Loaded {all_of_them}, onto {disk}, as job {plan.request.job_id}"
+    yield from _taken_over_lines(result, was_read=bool(back))
+    then = bool(result.nothing_left or result.lost or (back and back.wrong))
     for kind, many in sorted(result.evidence.items()):
         said = "equal to S3 by" if kind != "none" else "written; S3 offers no proof:"
-        yield f"  {many:>9,}  {said} {kind}"
+        when = " when they were written" if then and kind != "none" else ""
+        yield f"  {many:>9,}  {'were ' if when else ''}{said} {kind}{when}"
     if result.recovered:
         yield (
             f"  {result.recovered:>9,}  of them in the recovery directory; the log "
@@ -119,7 +142,14 @@ def loaded_lines(
         log = plan.facts.path
         if _in_bucket(loaded):
             log = f"s3://{plan.request.log_bucket}/{plan.request.log_key}"
-        words = ["load-device", manifest, "DEVICE", "--continue-from", log]
+        large = plan.survey.too_large
+        if large and result.settled == plan.survey.fitting:
+            yield (
+                f"  it begins with {large[0].key!r} of {size(large[0].size_bytes)}, "
+                "which fits on no disk of this size: a LARGER one is needed"
+            )
+        words = ["load-device", manifest, "DEVICE", *_disk_words(plan), *key_words]
+        words += ["--continue-from", log]
         yield f"  next: {harmless(shlex.join(['s3export', *words]))}"
     if result.errors:
         lacks = counted(result.errors, "object")
@@ -129,6 +159,34 @@ def loaded_lines(
             f"The log did not reach s3://{plan.request.log_bucket}: "
             f"{harmless(result.log_error)}; the same command sends it again"
         )
+
+
+def _disk_words(plan: LoadPlan) -> Iterator[str]:
+    """Return the options that make another disk one like this."""
+    if plan.encryption is not Encryption.TRUECRYPT:
+        yield from ("--encrypt", plan.encryption.value)
+    if plan.wishes.disk.whole_disk:
+        yield "--whole-disk"
+    if plan.wishes.disk.full_format:
+        yield "--full-format"
+
+
+def _taken_over_lines(result: LoadResult, *, was_read: bool) -> Iterator[str]:
+    """Say what is known of the files of earlier runs."""
+    if result.taken_over and not result.nothing_left:
+        yield f"  {result.taken_over:>9,}  of them settled by earlier runs"
+    if result.restored:
+        yield (
+            f"  {result.restored:>9,}  of them missing, or of another size than was "
+            "written: loaded again"
+        )
+    if result.lost:
+        yield (
+            f"  {result.lost:>9,}  of them NOT as written, and not to be had again "
+            "(--start-over loads all anew)"
+        )
+    if result.nothing_left and not was_read:
+        yield "  their sizes were looked at; the files were NOT read again"
 
 
 def verify_line(plan: LoadPlan, manifest: str, key_words: Sequence[str]) -> str:
@@ -150,11 +208,20 @@ def _read_back_lines(back: ReadBackResult, written: int) -> Iterator[str]:
         yield f"Read back {files} of the {written:,} written: NOT all is there"
         yield _FAULTY
         return
+    if back.wrong and back.wrong == back.absent:
+        yield f"Read back {files}: {back.wrong:,} are NOT there as regular files"
+        yield "  who removed or replaced them? --start-over loads all anew"
+        yield from _wrong_lines(back)
+        return
     if not back.wrong:
         yield f"Read back {files}, {size(back.size_bytes)}: all are as written"
         return
     yield f"Read back {files}: {back.wrong:,} are NOT as written"
     yield _FAULTY
+    yield from _wrong_lines(back)
+
+
+def _wrong_lines(back: ReadBackResult) -> Iterator[str]:
     for entry, wrong in back.named:
         yield f"  /{harmless(entry.file.decode('utf-8', 'replace'))}: {harmless(wrong)}"
 

@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with interruption.installed(), _logging(verbose=verbose):
             return _run(arguments, terminal, interruption, verbose=verbose)
     except Interrupted as interrupted:
-        return _interrupted(interrupted, terminal)
+        return _interrupted(interrupted, terminal, wishes["command"])
 
 
 def _open_standard_streams() -> None:
@@ -133,15 +133,16 @@ def _run(
         return ExitCode.BUG
 
 
-def _interrupted(interrupted: Interrupted, terminal: Terminal) -> int:
+def _interrupted(interrupted: Interrupted, terminal: Terminal, command: str) -> int:
     said = [
         f"s3export: interrupted ({interrupted}); everything mounted or attached was "
         "released"
     ]
     notes = getattr(interrupted, "__notes__", [])
     said += [f"  {harmless(note)}" for note in notes[:-1]]
-    way_on = "run the same command again; a verification with --report FILE.json goes "
-    way_on += "on with --resume FILE.json"
+    way_on = "run the same command again"
+    if command == "verify-backup":
+        way_on += "; one with --report FILE.json goes on with --resume FILE.json"
     said.append(f"  next: {harmless(notes[-1]) if notes else way_on}")
     _print(said, terminal)
     return of_signal(interrupted.signum)

@@ -184,6 +184,9 @@ def test_a_manifest_for_loading_alone_is_held_against_what_a_load_needs(
         (LOAD + "targetDirectory: ../up\n", "targetDirectory"),
         (LOAD.replace("a long", "a long" * 20), "[password-too-long]"),
         ("manifestVersion: 2.0\n", "operations"),
+        (LOAD + "logBuckt: logs\n", "[misspelt-field]"),
+        (LOAD + "targetDirectry: x\n", "[misspelt-field]"),
+        (LOAD.replace("CryptP", "CryptoP"), "(did you mean trueCryptPassword?)"),
         ("- a list\n", "[malformed]"),
     ],
 )
@@ -205,7 +208,7 @@ def test_what_a_load_cannot_do_with_is_an_error(
     [
         (LOAD.replace("trueCryptPassword", "pinCode"), "password-elsewhere"),
         ("operations:\n  - exportBucket: b-1-c\n", "password-elsewhere"),
-        (LOAD + "logBuckt: logs\n", "misspelt-field"),
+        (LOAD + "fileSystm: EXT4\n", "misspelt-field"),
     ],
 )
 def test_what_a_load_passes_over_is_a_warning(
@@ -218,6 +221,19 @@ def test_what_a_load_passes_over_is_a_warning(
 
     assert ran.code == 0
     assert f"[{rule}]" in ran.out
+
+
+def test_a_load_warns_of_what_it_passes_over_in_the_manifest(
+    run: Run, path: Path
+) -> None:
+    """Before anything else; not of what AWS's jobs alone need."""
+    path.write_text(LOAD + "logBuckt: logs\nserviceLevel: fast\n")
+
+    ran = run("load-device", str(path), str(path.with_name("none")), "--dry-run")
+
+    assert f"warning: {path}: line 5, column 1: logBuckt: is not a field" in ran.err
+    assert "(did you mean logBucket?) [misspelt-field]" in ran.err
+    assert "serviceLevel" not in ran.err
 
 
 def test_a_load_onto_several_disks_is_told_how_it_goes_on(

@@ -6,7 +6,7 @@ from typing import Protocol
 import pytest
 
 from s3export.domain.backup_layout import TreePath
-from s3export.domain.errors import DiskFull, FileUnreadable, PathUnusable
+from s3export.domain.errors import DiskFull, FileAbsent, FileUnreadable, PathUnusable
 from s3export.domain.ports import FileTree, NotAFile, TreeFile, WritableTree
 
 ROOT = TreePath(b"")
@@ -89,7 +89,7 @@ class FileTreeContract:
         self, arranged: ArrangedTree, path: bytes
     ) -> None:
         """A directory, and paths that are not there."""
-        with pytest.raises(FileUnreadable), arranged.tree.open(TreePath(path)):
+        with pytest.raises(FileAbsent), arranged.tree.open(TreePath(path)):
             pass
 
     def test_directories_are_known(self, arranged: ArrangedTree) -> None:
@@ -258,10 +258,14 @@ class WritableTreeContract:
         tree.append(path, b"one,")
         tree.append(path, b"two,")
         grown = content(tree, path)
+        assert tree.size_of(path) == 8
+        assert tree.size_of(TreePath(b"S3EXPORT")) is None
+        assert tree.size_of(TreePath(b"S3EXPORT/journal/below")) is None
         tree.truncate(path, 4)
         cut = content(tree, path)
         for _ in range(2):
             tree.remove(path)
+        assert tree.size_of(path) is None
         tree.remove(TreePath(b"no/directory"))
 
         assert (grown, cut) == (b"one,two,", b"one,")

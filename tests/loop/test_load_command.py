@@ -106,7 +106,7 @@ def test_a_loaded_disk_is_what_s3_holds(
     assert (ran.code, told["written"], told["errors"]) == (0, OBJECTS + 9, {})
     assert told["evidence"] == {"etag-md5": OBJECTS + 8, "etag-multipart": 1}
     assert told["recovered"] == 6
-    assert told["read_back"] == {"files": OBJECTS + 9, "wrong": 0}
+    assert told["read_back"] == {"files": OBJECTS + 9, "wrong": 0, "absent": 0}
     verified = run(
         *("verify-backup", image, "--manifest", manifest, "--sample-size", "all"),
         "--json",

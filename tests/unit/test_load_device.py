@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -32,7 +33,7 @@ from s3export.domain.errors import (
 )
 from s3export.domain.evidence import Checksum, ObjectFacts
 from s3export.domain.export_log import LogEntry
-from s3export.domain.load_journal import NextDisk
+from s3export.domain.load_journal import JOURNAL, NextDisk, end_line, line_of
 from s3export.domain.ports import AskedAhead, ObjectBody
 from s3export.domain.services.knowledge import Knowledge
 from s3export.domain.services.load_device import Place
@@ -359,6 +360,71 @@ def test_a_load_that_is_complete_is_left_as_it_is() -> None:
 
     assert tree.files == before
     assert (result.written, result.taken_over) == (1, 1)
+
+
+def test_settled_files_that_are_not_as_written_are_loaded_again() -> None:
+    """Missing ones, and those of another size; no other is touched."""
+    store, tree = store_of("cut", "gone", "same"), MemoryWritableTree()
+    load(store, tree)
+    whole, log = backup_of(tree), log_of(tree)
+    tree.files[b"b/cut"] = b"x"
+    del tree.files[b"b/gone"]
+
+    result = load(store, tree)
+
+    assert (result.nothing_left, result.restored, result.lost) == (True, 2, 0)
+    assert (backup_of(tree), log_of(tree)) == (whole, log)
+    assert load(store, tree).restored == 0
+
+
+def test_what_was_written_anew_since_is_not_loaded_into_the_same_log() -> None:
+    """Nor what is gone from S3, nor where something else has the name."""
+    store, tree = store_of("anew", "gone", "taken", "z"), MemoryWritableTree()
+    load(store, tree)
+    store.put("b", "anew", b"new")
+    store.faults["gone"] = [NoSuchObject("no such object")]
+    for key in (b"b/anew", b"b/gone", b"b/taken"):
+        del tree.files[key]
+    tree.files[b"b/taken/below"] = b""
+    tree._add_parents(b"b/taken/below")
+
+    result = load(store, tree)
+
+    assert (result.restored, result.lost) == (0, 3)
+    assert {trouble.key: trouble.detail for trouble in result.troubles} == {
+        "anew": "S3 holds other bytes now than were written",
+        "gone": "no such object",
+        "taken": "something else has this name",
+    }
+    assert set(backup_of(tree)) == {b"b/taken/below", b"b/z"}
+
+
+def test_a_load_that_goes_on_looks_at_what_it_had_settled() -> None:
+    """Before it loads the rest."""
+    keys = [f"{number:03}" for number in range(300)]
+    store, tree = store_of(*keys), MemoryWritableTree()
+    store.faults = {"200": [Unreachable("no network")]}
+    with pytest.raises(Unreachable):
+        load(store, tree)
+    del tree.files[b"b/000"]
+
+    result = load(store, tree)
+
+    assert (result.nothing_left, result.restored) == (False, 1)
+    assert len(backup_of(tree)) == 300
+
+
+def test_a_journal_that_names_places_outside_restores_none_of_them() -> None:
+    """A disk may say anything."""
+    tree = MemoryWritableTree()
+    load(store_of("a"), tree)
+    entry = replace(log_of(tree)[0], file=TreePath(b"b/../../x"))
+    tree.files[JOURNAL] = line_of([entry]) + end_line(None)
+
+    result = load(store_of("a"), tree)
+
+    assert (result.restored, result.lost) == (0, 0)
+    assert set(backup_of(tree)) == {b"b/a"}
 
 
 def test_the_log_goes_to_its_bucket_too() -> None:

@@ -4,94 +4,42 @@ from dataclasses import replace
 from typing import NoReturn
 
 import pytest
-from loads import FaultyStore
-from samples import DISK, disk_facts
+from load_scene import PASSWORD, SIZE, Scene
+from samples import DISK
 
 from s3export.adapters.hash_functions import InstalledHashes
 from s3export.adapters.keys import GivenKeys
 from s3export.adapters.memory import (
-    FixedClock,
-    FixedRandomness,
     InlineWorkers,
-    MemoryBlockDevices,
-    MemoryContainers,
-    MemoryDisk,
     MemoryWritableTree,
     SilentProgress,
 )
 from s3export.domain.backup_layout import TreePath
 from s3export.domain.devices import DeviceFacts
 from s3export.domain.errors import (
+    BodyBroken,
     DeviceChanged,
     DeviceRefused,
     DeviceUnreadable,
     InputRefused,
     KernelLacks,
     NoSuchBucket,
+    PermissionMissing,
     Unreachable,
 )
 from s3export.domain.export_log import parse_export_log
 from s3export.domain.jobs import JobId
 from s3export.domain.load_marker import MARKER
-from s3export.domain.manifests import Address, Manifest, Operation
+from s3export.domain.manifests import Operation
 from s3export.domain.secret import Secret
 from s3export.domain.services.create_job import DiskWishes
-from s3export.domain.services.load_device import LoadDevice, Place, place_after
+from s3export.domain.services.load_device import Place, place_after
 from s3export.domain.services.load_disk import (
-    LOADED_AS_USUAL,
     Encryption,
-    LoadDisk,
     LoadPlan,
     LoadWishes,
 )
-from s3export.domain.services.load_survey import SurveyLoad
 from s3export.domain.services.read_back import ReadBack
-
-PASSWORD = Secret("unlikely pony")
-NOBODY = Address("", "", "", "", "", "")
-SIZE = 64 << 20
-
-
-class Scene:
-    """A bucket, a disk, and the use case over them."""
-
-    def __init__(self) -> None:
-        self.store = FaultyStore("b", "logs")
-        for number in range(300):
-            self.store.put("b", f"{number:03}", b"x" * number)
-        self.disk = MemoryDisk(disk_facts(size_bytes=SIZE))
-        self.devices = MemoryBlockDevices(self.disk)
-        self.containers = MemoryContainers()
-        clock, workers = FixedClock(), InlineWorkers()
-        progress, hashes = SilentProgress(), InstalledHashes()
-        self.load = LoadDisk(
-            self.devices,
-            self.containers,
-            LoadDevice(self.store, hashes, workers, clock, progress),
-            SurveyLoad(self.store, workers, clock, progress),
-            FixedRandomness(),
-        )
-        self.manifest = Manifest((Operation("b"),), NOBODY, log_bucket="logs")
-
-    def plan(
-        self,
-        encryption: Encryption = Encryption.NONE,
-        password: Secret | None = PASSWORD,
-        wishes: LoadWishes = LOADED_AS_USUAL,
-    ) -> LoadPlan:
-        """Plan a load of the disk."""
-        asked = replace(wishes, encryption=encryption)
-        return self.load.plan(self.manifest, DISK, GivenKeys(password), asked)
-
-    def untouched(self) -> bool:
-        """Say whether nothing on the disk was changed."""
-        return self.disk.history == [] and self.disk.tree is None
-
-    @property
-    def tree(self) -> MemoryWritableTree:
-        """The file system of the disk."""
-        assert self.disk.tree is not None
-        return self.disk.tree
 
 
 @pytest.fixture
@@ -220,6 +168,63 @@ def test_without_a_password_nothing_is_loaded_in_the_clear(scene: Scene) -> None
     assert scene.untouched()
 
 
+def test_a_field_that_may_be_the_password_is_named(scene: Scene) -> None:
+    """Where there is no password."""
+    with pytest.raises(InputRefused) as told:
+        scene.load.plan(
+            scene.manifest, DISK, GivenKeys(), LoadWishes(), misspelt="trueCryptPasword"
+        )
+    assert "is trueCryptPasword meant to be it?" in told.value.message
+
+
+class Typist:
+    """Answers what is asked for, in order."""
+
+    def __init__(self, *passwords: str) -> None:
+        self.passwords = list(passwords)
+        self.asked: list[str] = []
+        self.told: list[str] = []
+        self.keys = GivenKeys(ask=self.ask, tell=self.told.append)
+
+    def ask(self, what: str) -> Secret:
+        """Type the next one."""
+        self.asked.append(what)
+        return Secret(self.passwords.pop(0))
+
+
+def typed(scene: Scene, typist: Typist, encryption: Encryption) -> LoadPlan:
+    """Plan with a password that is typed."""
+    wishes = LoadWishes(encryption=encryption)
+    return scene.load.plan(scene.manifest, DISK, typist.keys, wishes)
+
+
+def test_the_password_of_a_new_container_is_typed_twice(scene: Scene) -> None:
+    """Until it is the same twice; of a load that goes on once."""
+    typist = Typist("one", "other", "two", "two")
+
+    plan = typed(scene, typist, Encryption.TRUECRYPT)
+
+    assert plan.key is not None and plan.key.passphrase == Secret("two")
+    what = f"the container on {DISK}"
+    assert typist.asked == [what, f"{what}, again"] * 2
+    assert typist.told == ["the two are not the same"]
+    scene.load.carry_out(plan)
+    once = Typist("two")
+    assert typed(scene, once, Encryption.TRUECRYPT).resumes
+    assert once.asked == [what]
+
+
+def test_a_load_is_found_with_the_password_that_was_typed_last(scene: Scene) -> None:
+    """A mistyped one opens no LUKS disk; the right one must not erase it."""
+    scene.load.carry_out(scene.plan(Encryption.LUKS2))
+    right = PASSWORD.reveal()
+
+    typist = Typist("mistyped", right, right, right)
+
+    assert typed(scene, typist, Encryption.LUKS2).resumes
+    assert len(typist.asked) == 4
+
+
 def test_what_this_system_cannot_make_is_refused_before_anything_is_erased(
     scene: Scene,
 ) -> None:
@@ -285,6 +290,36 @@ def test_a_bucket_for_the_log_that_is_not_there_is_told_too(scene: Scene) -> Non
     assert "Access Denied" in scene.plan().survey.log_refused
 
 
+def test_where_no_object_can_be_read_nothing_is_erased(scene: Scene) -> None:
+    """What the way to S3 breaks is told with what helps; a load may go on."""
+    keys = [f"{number:03}" for number in range(300)]
+    scene.store.faults = {key: ["breaks"] * 9 for key in keys}
+    with pytest.raises(BodyBroken, match="none of the 3 objects tried could") as told:
+        scene.plan()
+    assert "the connection broke" in told.value.message
+    assert "nothing was changed" in told.value.next_step
+    assert scene.untouched()
+
+    scene.store.faults = {}
+    scene.load.carry_out(scene.plan())
+    scene.store.faults = {key: ["breaks"] * 9 for key in keys}
+    assert scene.plan().resumes
+
+
+def test_what_could_not_be_read_is_counted(scene: Scene) -> None:
+    """One that breaks off is tried again."""
+    scene.store.faults = {
+        "001": [PermissionMissing("no")],
+        "002": ["breaks", "breaks"],
+        "003": ["breaks"] * 3,
+    }
+
+    probe = scene.plan().survey.probe
+
+    assert (probe.objects, probe.unread, str(probe.trouble)) == (3, 2, "no")
+    assert probe.bytes_a_second
+
+
 def test_a_load_is_begun_anew_when_that_is_said(scene: Scene) -> None:
     """The plan says what is lost; then the disk is erased."""
     job = scene.load.carry_out(scene.plan()).plan.request.job_id
@@ -322,6 +357,62 @@ def test_a_container_that_was_begun_leaves_its_room_to_the_next_one(
 
     assert plan.resumes
     assert loaded.result.written == 300
+
+
+class Stopped(BaseException):
+    """Somebody has pressed Ctrl-C."""
+
+
+@pytest.mark.parametrize(
+    ("where", "method", "said", "next_step"),
+    [
+        ("devices", "back_up", "nothing on /dev/sdz was changed", "again"),
+        ("devices", "prepare", "is erased, or in part, and holds no load", "anew"),
+        ("containers", "create", "is erased, and holds no object yet", "goes on"),
+        ("store", "open", "/dev/sdz holds a part of the load", "goes on"),
+        ("store", "write", "/dev/sdz holds a part of the load", "goes on"),
+    ],
+)
+def test_whoever_interrupts_a_load_is_told_how_the_disk_is(
+    scene: Scene,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    method: str,
+    said: str,
+    next_step: str,
+) -> None:
+    """And what the same command will do."""
+    plan = scene.plan(Encryption.TRUECRYPT)
+
+    def stopped(*_: object, **__: object) -> NoReturn:
+        raise Stopped
+
+    monkeypatch.setattr(getattr(scene, where), method, stopped)
+    if method == "open":
+        monkeypatch.setattr(scene.store, "ask_ahead", stopped)
+    with pytest.raises(Stopped) as caught:
+        scene.load.carry_out(plan)
+
+    standing, way_on = caught.value.__notes__
+    assert said in standing
+    assert way_on.startswith("run the same command again")
+    assert next_step in way_on
+
+
+def test_whoever_interrupts_a_load_that_goes_on_hears_that_it_will(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is loaded, what is there is what was there."""
+    scene.load.carry_out(scene.plan())
+    plan = scene.plan()
+
+    def stopped(*_: object) -> NoReturn:
+        raise Stopped
+
+    monkeypatch.setattr(scene.devices, "open_for_writing", stopped)
+    with pytest.raises(Stopped) as caught:
+        scene.load.carry_out(plan)
+    assert caught.value.__notes__[0] == f"{DISK} holds what was loaded before"
 
 
 def test_a_damaged_disk_is_not_gone_on_with_for_ever(
@@ -405,7 +496,7 @@ def test_reading_back_finds_what_is_not_as_written(scene: Scene) -> None:
     del scene.tree.files[b"b/103"]
     found = read(scene.tree, **sizes)
 
-    assert (found.files, found.wrong) == (300, 4)
+    assert (found.files, found.wrong, found.absent) == (300, 4, 1)
     assert [entry.key for entry, _ in found.named] == ["100", "101", "102", "103"]
 
 
