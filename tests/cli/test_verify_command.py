@@ -399,6 +399,23 @@ def test_a_difference_is_followed_by_the_next_step(
     assert "next:" not in ran.out
 
 
+@pytest.mark.parametrize("ending", ["json", "html", "csv"])
+def test_a_report_that_is_there_is_kept(run: Run, backup: Path, ending: str) -> None:
+    """Its new name is told in one line; one that is named twice is written once."""
+    report = backup.parent / "kept" / f"r.{ending}"
+    report.parent.mkdir()
+    command = ("verify-backup", str(backup), "--bucket=my-bucket", "--report")
+    run(*command, str(report), "--seed=first")
+    first = report.read_bytes()
+
+    ran = run(*command, str(report), "--report", str(report), "--seed=second")
+    (kept,) = set(report.parent.iterdir()) - {report}
+
+    assert kept.read_bytes() == first
+    assert f"  {report} was there: it is kept as {kept}\n" in ran.err
+    assert run(*command, str(report), "--quiet").err == ""
+
+
 def test_what_could_not_be_verified_is_followed_by_how_it_can_be(
     run: Run, s3: Any, tmp_path: Path
 ) -> None:
