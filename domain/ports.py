@@ -692,10 +692,15 @@ class ReportWriter(Protocol):
         """
 
     @abstractmethod
-    def write(self, report: Report, path: str) -> None:
+    def write(self, report: Report, path: str) -> str | None:
         """Write a report, in the form that the path's ending names.
 
-        After a failure an older file of that name is still whole.
+        A file that is there keeps its content under a new name beside it. After a
+        failure it still has its own name, too.
+
+        Returns:
+            The path at which the older file is kept; ``None`` where none was, or an
+            empty one.
 
         Raises:
             errors.FileRefused: As for `check`, or the disk is full.

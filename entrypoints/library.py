@@ -6,6 +6,7 @@ subclasses of `S3ExportError`.
 """
 
 import re
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -457,7 +458,8 @@ def plan_load(
     if not plan.resumes and not plan.survey.objects:
         raise InputRefused(
             f"{manifest_path} selects nothing that is there now: nothing to load",
-            next_step="see what it selects: s3export check-manifest --online",
+            next_step="see what it selects: s3export check-manifest "
+            f"{shlex.quote(manifest_path)} --online --for load-device",
         )
     if not plan.resumes and not plan.survey.first.objects:
         large = plan.survey.too_large[0]
@@ -754,7 +756,8 @@ def verify_backup(
         download_budget: Bytes to download at most.
         resume: A report (.json) of an earlier run, to go on from.
         reports: Files to write the report to: ``.json``, ``.csv``, ``.html``. A run
-            that is cut short writes what it found until then.
+            that is cut short writes what it found until then. A file that is there is
+            kept beside it, under a name with its time.
         all_findings: Keep the matches in the report, too.
         opening: Which container, and how it and the device are to be opened.
         keys: Asked for a password if the backup is encrypted: `GivenKeys`. By default
@@ -788,7 +791,7 @@ def verify_backup(
     if exported_at and exported_at.tzinfo is None:
         raise InputRefused("the time of the export needs a time zone")
     writer: ReportWriter = app.adapters.reports()
-    reports = _each(reports)
+    reports = tuple(dict.fromkeys(_each(reports)))
     for path in reports:
         if Path(device).is_dir() and Path(path).resolve().is_relative_to(
             Path(device).resolve()
@@ -825,8 +828,9 @@ def verify_backup(
     service: VerifyBackup = app.use_cases.verify_backup()
     if keys is None:
         keys = GivenKeys(manifest.truecrypt_password if manifest else None)
-    report = service(request, keys, _Writing(writer, reports, watch))
-    failed = _written(writer, report, reports)
+    writing = _Writing(writer, reports, watch)
+    report = service(request, keys, writing)
+    failed = writing.write(report)
     if failed:
         raise ReportNotWritten(report, failed)
     return report
@@ -872,7 +876,7 @@ def batch_checksum_manifest(report_path: str) -> str:
 
 @dataclass(frozen=True)
 class _Writing(Watch):
-    """Writes the reports of a run that is cut short; passes everything on."""
+    """Writes the reports, also of a run that is cut short; passes everything on."""
 
     writer: ReportWriter
     paths: Sequence[str]
@@ -887,25 +891,25 @@ class _Writing(Watch):
             self.watch.noticed(notice)
 
     def unfinished(self, report: Report) -> None:
-        failed = _written(self.writer, report, self.paths)
+        failed = self.write(report)
         if failed:  # what cut the run short is what must be told, not this
             told = (*report.warnings, *(error.message for error in failed))
             report = replace(report, warnings=told)
         if self.watch:
             self.watch.unfinished(report)
 
-
-def _written(
-    writer: ReportWriter, report: Report, paths: Sequence[str]
-) -> list[FileRefused]:
-    """Write every report that can be written; return why the others cannot."""
-    failed = []
-    for path in paths:
-        try:
-            writer.write(report, path)
-        except FileRefused as error:
-            failed.append(error)
-    return failed
+    def write(self, report: Report) -> list[FileRefused]:
+        """Write every report that can be written; return why the others cannot."""
+        failed = []
+        for path in self.paths:
+            try:
+                older = self.writer.write(report, path)
+            except FileRefused as error:
+                failed.append(error)
+            else:
+                if older and self.watch:
+                    self.watch.kept(path, older)
+        return failed
 
 
 def _earlier(path: str | None) -> EarlierRun | None:

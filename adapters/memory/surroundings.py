@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import PurePath
 from typing import TypeVar
 
@@ -83,10 +84,20 @@ class MemoryReports(ReportWriter):
         if PurePath(path).suffix.lower() not in self.forms:
             raise FileRefused(f"{path}: no report has this ending")
 
-    def write(self, report: Report, path: str) -> None:
-        """Keep a report."""
+    def write(self, report: Report, path: str) -> str | None:
+        """Keep a report, and the one before it under a number."""
         self.check(path)
+        kept = None
+        if path in self.written:
+            kept = next(name for name in _numbered(path) if name not in self.written)
+            self.written[kept] = self.written[path]
         self.written[path] = report
+        return kept
+
+
+def _numbered(path: str) -> Iterator[str]:
+    name = PurePath(path)
+    return (str(name.with_stem(f"{name.stem}.{number}")) for number in count(1))
 
 
 class FixedRandomness(Randomness):

@@ -8,7 +8,11 @@ from pathlib import Path
 
 from s3export.adapters.reports.documents import finding_document, report_document
 from s3export.adapters.reports.html import report_html
-from s3export.adapters.whole_files import check_writable, write_whole
+from s3export.adapters.whole_files import (
+    check_can_be_kept,
+    check_writable,
+    write_keeping,
+)
 from s3export.domain.errors import FileRefused
 from s3export.domain.ports import ReportWriter
 from s3export.domain.verification import Report
@@ -33,7 +37,7 @@ Injection"); a quote before it keeps it text."""
 
 
 class ReportFiles(ReportWriter):
-    """Writes a file beside the old one first, then puts it in its place."""
+    """Writes a file beside the old one, which is kept, then puts it in its place."""
 
     def check(self, path: str) -> None:
         """Refuse an unknown ending, or a directory where no file can be made."""
@@ -41,11 +45,12 @@ class ReportFiles(ReportWriter):
         if Path(path).is_dir():
             raise FileRefused(f"{path} is a directory, not a report")
         check_writable(path)
+        check_can_be_kept(path)
 
-    def write(self, report: Report, path: str) -> None:
-        """Write a report."""
+    def write(self, report: Report, path: str) -> str | None:
+        """Write a report; an older one is named by the time of its last change."""
         text = _form_of(path)(report)
-        write_whole(path, text.encode("utf-8", "backslashreplace"))
+        return write_keeping(path, text.encode("utf-8", "backslashreplace"))
 
 
 def report_json(report: Report) -> str:

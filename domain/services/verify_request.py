@@ -27,6 +27,10 @@ class Watch(Protocol):
         """Take a warning of the report's before the findings that it explains."""
         return None  # nobody has to listen
 
+    def kept(self, path: str, older: str) -> None:
+        """Take under which name the older report of a path was kept."""
+        return None  # nobody has to listen
+
     @abstractmethod
     def unfinished(self, report: Report) -> None:
         """Take the report of a run that ends before its end, by the next exception."""

@@ -41,6 +41,10 @@ class ShownFindings(Watch):
         self.notices.append(notice)
         self.terminal.warn(notice)
 
+    def kept(self, path: str, older: str) -> None:
+        """Say where it is."""
+        self.terminal.advise(f"{path} was there: it is kept as {older}")
+
     def unfinished(self, report: Report) -> None:
         """Say what it came to."""
         self.ended(report)

@@ -160,7 +160,7 @@ def test_names_of_every_kind_are_matched_or_reported_with_a_reason(
         ("a//b", "../up", "/lead"), "missing_from_backup"
     )
     assert report["completeness"]["empty_folders"] == 1  # trailing/
-    assert "links or special files" in ran.err
+    assert "1 entry is a link or special file" in ran.err
 
 
 def test_nothing_matched_is_never_called_verified(
@@ -401,6 +401,23 @@ def test_a_difference_is_followed_by_the_next_step(
     assert said in ran.err
     assert (f"report: {path}" in ran.err) is bool(said)
     assert "next:" not in ran.out
+
+
+@pytest.mark.parametrize("ending", ["json", "html", "csv"])
+def test_a_report_that_is_there_is_kept(run: Run, backup: Path, ending: str) -> None:
+    """Its new name is told in one line; one that is named twice is written once."""
+    report = backup.parent / "kept" / f"r.{ending}"
+    report.parent.mkdir()
+    command = ("verify-backup", str(backup), "--bucket=my-bucket", "--report")
+    run(*command, str(report), "--seed=first")
+    first = report.read_bytes()
+
+    ran = run(*command, str(report), "--report", str(report), "--seed=second")
+    (kept,) = set(report.parent.iterdir()) - {report}
+
+    assert kept.read_bytes() == first
+    assert f"  {report} was there: it is kept as {kept}\n" in ran.err
+    assert run(*command, str(report), "--quiet").err == ""
 
 
 def test_what_could_not_be_verified_is_followed_by_how_it_can_be(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import PurePath
 from typing import Protocol
 
 import pytest
@@ -73,15 +74,15 @@ class ReportWriterContract:
         arranged.reports.check(arranged.path(name))
         assert arranged.names() == []
 
-        arranged.reports.write(report_of(), arranged.path(name))
+        assert arranged.reports.write(report_of(), arranged.path(name)) is None
 
         assert arranged.names() == [name]
 
     @pytest.mark.parametrize("name", FORMS)
-    def test_a_report_replaces_an_older_one(
+    def test_a_report_takes_the_name_of_an_older_one_which_is_kept(
         self, arranged: ArrangedReports, name: str
     ) -> None:
-        """A check does not; the others stay."""
+        """Each older one is kept, under the name that is told; a check moves none."""
         path = arranged.path(name)
         arranged.reports.write(report_of(), arranged.path("other.html"))
         arranged.reports.write(report_of(finding(b"one")), path)
@@ -89,11 +90,18 @@ class ReportWriterContract:
         arranged.reports.check(path)
         assert arranged.content(name) == older
 
-        arranged.reports.write(report_of(finding(b"two")), path)
+        kept = arranged.reports.write(report_of(finding(b"two")), path)
+        second = arranged.content(name)
+        again = arranged.reports.write(report_of(finding(b"three")), path)
 
-        assert arranged.content(name) != older
+        assert kept and again
+        assert arranged.content(PurePath(kept).name) == older
+        assert arranged.content(PurePath(again).name) == second != older
+        assert arranged.content(name) not in (older, second)
         assert arranged.content("other.html") == other
-        assert arranged.names() == sorted([name, "other.html"])
+        names = [name, "other.html", PurePath(kept).name, PurePath(again).name]
+        assert arranged.names() == sorted(names)
+        assert {PurePath(p).suffix for p in (kept, again)} == {PurePath(name).suffix}
 
     @pytest.mark.parametrize("name", NO_FORMS)
     def test_an_unknown_ending_is_refused(

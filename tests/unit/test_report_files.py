@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,29 @@ def test_after_a_failure_the_old_report_is_whole(
 
     assert arranged.content(name) == old
     assert arranged.names() == [name]
+
+
+def test_an_older_report_is_kept_under_the_time_of_its_last_change(
+    arranged: Folder,
+) -> None:
+    """No file that has this name already is replaced; an empty file is not kept."""
+    old, content = arranged.folder / "r.s.json", b"older"
+    for taken in ("r.s.2026-11-29T061540Z.json", "r.s.2026-11-29T061540Z-2.json"):
+        (arranged.folder / taken).write_bytes(b"taken")
+    old.write_bytes(content)
+    old.chmod(0o600)
+    os.utime(old, (1, datetime(2026, 11, 29, 6, 15, 40, tzinfo=UTC).timestamp()))
+    changed = old.stat().st_mtime
+
+    kept = arranged.reports.write(report_of(), str(old))
+
+    assert kept == arranged.path("r.s.2026-11-29T061540Z-3.json")
+    assert Path(kept).read_bytes() == content
+    assert Path(kept).stat().st_mtime == changed
+    assert Path(kept).stat().st_mode & 0o777 == 0o600
+    assert arranged.content("r.s.2026-11-29T061540Z.json") == b"taken"
+    (arranged.folder / "empty.html").touch()
+    assert arranged.reports.write(report_of(), arranged.path("empty.html")) is None
 
 
 def test_a_report_gets_its_name_when_it_is_complete(
