@@ -133,7 +133,7 @@ class LoadPlan:
         if self.request.log_bucket:
             log += f" and to s3://{self.request.log_bucket}/{self.request.log_key}"
         if self.resumes:
-            rest = f"load what is left of {self._objects()}"
+            rest = f"look for what was loaded; load what is left of {self._objects()}"
             return (f"go on with job {job} on {disk}; nothing is erased", rest, log)
         what = "the partition" if self.facts.kind is DeviceKind.PARTITION else "it"
         if self.encryption is Encryption.LUKS2:
