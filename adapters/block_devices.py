@@ -312,6 +312,16 @@ class SystemBlockDevices(BlockDevices):
                 at_once = reads_at_once(place.device)
                 yield stack.enter_context(UserspaceTree(source, at_once))
 
+    def room_beside(self, facts: DeviceFacts) -> int | None:
+        """Ask the file system that an image lies in."""
+        if facts.kind is not DeviceKind.IMAGE:
+            return None
+        try:
+            found = os.statvfs(facts.path)
+        except OSError:
+            return None
+        return found.f_bavail * found.f_frsize
+
     def check_writable(self, facts: DeviceFacts) -> None:
         """Look for the one file system that can be mounted for writing."""
         self._file_system(facts, MOUNTABLE_FILE_SYSTEMS)

@@ -793,6 +793,13 @@ class BlockDevices(Protocol):
         """
 
     @abstractmethod
+    def room_beside(self, facts: DeviceFacts) -> int | None:
+        """Return how many bytes an image can still grow by on what holds it.
+
+        ``None`` for disks, which grow by nothing, and where that is not told.
+        """
+
+    @abstractmethod
     def check_writable(self, facts: DeviceFacts) -> None:
         """Return if a device holds the one file system that can be written to.
 

@@ -59,9 +59,14 @@ class MemoryDisk:
 
 
 class MemoryBlockDevices(BlockDevices):
-    """Holds disks by path."""
+    """Holds disks by path.
+
+    Attributes:
+        room: What is free beside each of them, as if it were an image.
+    """
 
     def __init__(self, *disks: MemoryDisk) -> None:
+        self.room: int | None = None
         self.disks_by_path = {disk.facts.path: disk for disk in disks}
         self._leftovers: list[Leftover] = []
         self._backups = 0
@@ -143,6 +148,10 @@ class MemoryBlockDevices(BlockDevices):
         disk = self._disk(facts.path)
         with self._mounted(disk) as tree:
             yield tree
+
+    def room_beside(self, facts: DeviceFacts) -> int | None:
+        """Return what was said."""
+        return self.room
 
     def check_writable(self, facts: DeviceFacts) -> None:
         """Look whether there is a tree."""

@@ -16,6 +16,7 @@ from s3export.domain.devices.preparation import Preparation
 from s3export.domain.disk_filling import SPARE_BYTES, room_for_files
 from s3export.domain.errors import (
     DeviceError,
+    DeviceFailed,
     DeviceUnreadable,
     InputRefused,
     KernelLacks,
@@ -81,6 +82,9 @@ class LoadWishes:
     start_over: bool = False
 
 
+_NO_ROOM_BYTES = 1 << 20
+"""What holds an image is full from here on: its last blocks may be kept for itself."""
+
 _LONGEST_PASSWORDS = {Encryption.TRUECRYPT: 64, Encryption.LUKS2: 512}
 """Bytes: TrueCrypt's limit, and what cryptsetup reads from its standard input."""
 
@@ -129,7 +133,7 @@ class LoadPlan:
         if self.request.log_bucket:
             log += f" and to s3://{self.request.log_bucket}/{self.request.log_key}"
         if self.resumes:
-            rest = f"load what is left of {self._objects()}"
+            rest = f"look for what was loaded; load what is left of {self._objects()}"
             return (f"go on with job {job} on {disk}; nothing is erased", rest, log)
         what = "the partition" if self.facts.kind is DeviceKind.PARTITION else "it"
         if self.encryption is Encryption.LUKS2:
@@ -272,7 +276,11 @@ class LoadDisk:
         """
         saved, path = "", plan.facts.path
         standing = _Standing(f"nothing on {path} was changed", _AGAIN)
-        with standing.told(), self.devices.hold(plan.facts) as facts:
+        with (
+            standing.told(),
+            self.devices.hold(plan.facts) as facts,
+            self._full_host_told(facts),
+        ):
             disk = plan.wishes.disk
             allowed = plan.resumes or disk.allow_fixed
             refuse_unsafe(facts, allow_fixed=allowed)
@@ -391,6 +399,22 @@ class LoadDisk:
         return JobId("".join(digits))
 
     # --- writing --------------------------------------------------------------------
+
+    @contextmanager
+    def _full_host_told(self, facts: DeviceFacts) -> Iterator[None]:
+        """Blame no disk for an image that what holds it leaves no room."""
+        try:
+            yield
+        except (DeviceFailed, DeviceUnreadable) as error:
+            room = self.devices.room_beside(facts)
+            if room is None or room >= _NO_ROOM_BYTES:
+                raise
+            error.message += f"; the file system that holds {facts.path} is full"
+            error.next_step = (
+                f"free some room there, then {_AGAIN}; if the image was damaged, the "
+                "same with --start-over begins anew"
+            )
+            raise
 
     def _prepare(self, plan: LoadPlan, facts: DeviceFacts) -> None:
         wishes = plan.wishes.disk

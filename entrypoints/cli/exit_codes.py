@@ -36,7 +36,8 @@ exit codes:
   0    done; verify-backup: nothing critical was found, all drawn could be
        verified
   1    verify-backup: the backup differs from S3; load-device: what was read
-       back is not what was written; history: a run found differences
+       back is not what was written, or a file of before is gone; history: a
+       run found differences
   2    wrong usage
   3    verify-backup: nothing differs, but something drawn could not be
        verified; load-device: something that is selected is not on the disk,

@@ -210,7 +210,7 @@ def _read_back_lines(back: ReadBackResult, written: int) -> Iterator[str]:
         return
     if back.wrong and back.wrong == back.absent:
         yield f"Read back {files}: {back.wrong:,} are NOT there as regular files"
-        yield "  who removed or replaced them? --start-over loads all anew"
+        yield "  they were removed or replaced since: --start-over loads all anew"
         yield from _wrong_lines(back)
         return
     if not back.wrong:

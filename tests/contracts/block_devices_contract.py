@@ -61,6 +61,16 @@ class BlockDevicesContract:
 
         assert arranged.content() == before
 
+    def test_the_room_beside_a_device_is_a_number_or_not_told(
+        self, arranged: Arranged
+    ) -> None:
+        """Of disks it is none."""
+        facts = arranged.devices.inspect(arranged.path)
+
+        room = arranged.devices.room_beside(facts)
+
+        assert room is None or (facts.kind is DeviceKind.IMAGE and room >= 0)
+
     def test_a_prepared_device_takes_files_and_gives_them_back(
         self, arranged: Arranged
     ) -> None:

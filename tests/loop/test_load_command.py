@@ -217,6 +217,27 @@ def test_a_disk_is_verified_when_it_is_loaded(
     assert "Verify it:" not in ran.out
 
 
+def test_where_what_holds_an_image_is_full_the_disk_is_not_blamed(
+    run: Run, manifest: str, tmp_path: Path
+) -> None:
+    """The image has room, and gets no more of it."""
+    place = tmp_path / "small"
+    place.mkdir()
+    options = ["-t", "tmpfs", "-o", "size=12m", "small", str(place)]
+    subprocess.run(["mount", *options], check=True)
+    try:
+        image = new_image(place / "disk.img", 128)
+
+        ran = run(*arguments(manifest, image, tmp_path, "--encrypt", "none"))
+
+        assert ran.code == 5
+        assert f"the file system that holds {image} is full" in ran.err
+        assert "free some room there" in ran.err
+        assert "faulty" not in ran.err
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
 def test_what_cannot_be_done_is_refused_and_the_disk_is_untouched(
     run: Run, manifest: str, image: str, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ from s3export.domain.devices import DeviceFacts
 from s3export.domain.errors import (
     BodyBroken,
     DeviceChanged,
+    DeviceFailed,
     DeviceRefused,
     DeviceUnreadable,
     InputRefused,
@@ -357,6 +358,28 @@ def test_a_container_that_was_begun_leaves_its_room_to_the_next_one(
 
     assert plan.resumes
     assert loaded.result.written == 300
+
+
+@pytest.mark.parametrize("room", [None, 0, 1 << 30])
+@pytest.mark.parametrize("method", ["prepare", "open_for_writing"])
+def test_an_image_is_not_called_faulty_where_what_holds_it_is_full(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, room: int | None, method: str
+) -> None:
+    """Room helps, and after it perhaps beginning anew."""
+    plan = scene.plan()
+    scene.devices.room = room
+
+    def failed(*_: object) -> NoReturn:
+        raise DeviceFailed("No space left on device", next_step="it is faulty")
+
+    monkeypatch.setattr(scene.devices, method, failed)
+    with pytest.raises(DeviceFailed) as caught:
+        scene.load.carry_out(plan)
+
+    full = room == 0
+    assert ("faulty" in caught.value.next_step) is not full
+    assert ("--start-over" in caught.value.next_step) is full
+    assert ("that holds /dev/sdz is full" in caught.value.message) is full
 
 
 class Stopped(BaseException):
