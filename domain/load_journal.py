@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from s3export.domain.backup_layout import LOAD_DIRECTORY, TreePath, join
-from s3export.domain.errors import DeviceFailed, FileUnreadable
+from s3export.domain.errors import DeviceFailed, FileAbsent, FileUnreadable
 from s3export.domain.export_log import LogEntry
 from s3export.domain.ports import FileTree
 
 JOURNAL = join(LOAD_DIRECTORY, b"journal")
 
+_FAULTY = "the disk is probably faulty: load another one"
 _CHUNK_BYTES = 1 << 20
 _CHECKSUM_DIGITS = 8
 
@@ -87,7 +88,8 @@ def batches(tree: FileTree) -> Iterator[Batch]:
     """Yield the batches of a tree's journal, as far as it is whole.
 
     Raises:
-        DeviceFailed: A line before the last one is damaged: no crash does that.
+        DeviceFailed: A line before the last one is damaged: no crash does that. Or it
+            is there and cannot be read.
 
     """
     start = 0
@@ -96,7 +98,7 @@ def batches(tree: FileTree) -> Iterator[Batch]:
         if damaged:
             raise DeviceFailed(
                 f"the load's journal, /{JOURNAL.decode()}, is damaged",
-                next_step="the disk is probably faulty: load another one",
+                next_step=_FAULTY,
             )
         batch = _batch(line, start)
         damaged = batch is None
@@ -119,8 +121,13 @@ def _lines(tree: FileTree) -> Iterator[bytes]:
             while got := file.readinto(buffer):
                 *whole, pending = (pending + buffer[:got]).split(b"\n")
                 yield from (line + b"\n" for line in whole)
-    except FileUnreadable:
+    except FileAbsent:
         return
+    except FileUnreadable as error:
+        raise DeviceFailed(
+            f"the load's journal, /{JOURNAL.decode()}, cannot be read: {error.message}",
+            next_step=_FAULTY,
+        ) from error
 
 
 def _batch(line: bytes, start: int) -> Batch | None:

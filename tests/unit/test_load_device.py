@@ -26,6 +26,7 @@ from s3export.adapters.memory import (
 from s3export.domain.backup_layout import ObjectName, Substitution, TreePath
 from s3export.domain.errors import (
     AwsError,
+    DeviceFailed,
     DiskFull,
     NoSuchObject,
     ObjectArchived,
@@ -439,6 +440,18 @@ def test_a_load_that_goes_on_looks_at_what_it_had_settled() -> None:
 
     assert (result.nothing_left, result.restored) == (False, 1)
     assert len(backup_of(tree)) == 300
+
+
+def test_a_journal_that_cannot_be_read_is_not_taken_for_none() -> None:
+    """It stays as it is: it may be read again on another day."""
+    tree = MemoryWritableTree()
+    load(store_of("a"), tree)
+    before = dict(tree.files)
+    tree.damaged.add(JOURNAL)
+
+    with pytest.raises(DeviceFailed, match="cannot be read: Input/output error"):
+        load(store_of("a"), tree)
+    assert tree.files == before
 
 
 def test_a_journal_that_names_places_outside_restores_none_of_them() -> None:
