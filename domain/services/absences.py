@@ -49,7 +49,7 @@ class Absences:
                     return Outcome.UNREADABLE, f"{where}: {damaged.reason}"
             reason = self._why_not_there(listed, path)
         if not reason or not self.files.recovered():
-            absent = reason or "S3 has it, the disk does not"
+            absent = reason or self._what_is_there(path)
             if path is None:
                 absent = f"{reason}; {self._no_path()}"
             return Outcome.MISSING_FROM_BACKUP, absent
@@ -58,6 +58,13 @@ class Absences:
             f"{reason}; if it was exported it is in {where}, and only the export log "
             "says where"
         )
+
+    def _what_is_there(self, path: TreePath | None) -> str:
+        """Say what is on the disk in place of a file."""
+        odd = None if path is None else self.files.odd_at(path)
+        if odd is None:
+            return "S3 has it, the disk does not"
+        return f"/{shown(odd)} is a link or special file, which was not looked at"
 
     def _no_path(self) -> str:
         """Say of a key that is no path why a good copy lacks it, and what to do."""

@@ -11,11 +11,15 @@ from s3export.domain.backup_layout import (
     is_furniture,
     shown,
 )
+from s3export.domain.counting import counted
 from s3export.domain.errors import DeviceUnreadable, RootAbsent
 from s3export.domain.export_log import LogEntry
 from s3export.domain.ports import Damaged, FileTree, TreeFile
 from s3export.domain.services.knowledge import from_ns
 from s3export.domain.verification import Profile
+
+_NAMED = 5  # of the links and special files
+_REMEMBERED = 100_000
 
 
 class BackupFiles:
@@ -42,6 +46,7 @@ class BackupFiles:
         self._by_path = by_path
         self._newest_ns = 0
         self._not_files = 0
+        self._odd: dict[TreePath, None] = {}
         self._unmapped = 0
         self.count = 0
         self.profile = Profile()
@@ -99,6 +104,8 @@ class BackupFiles:
                     yield entry
                 else:
                     self._not_files += 1
+                    if len(self._odd) < _REMEMBERED:
+                        self._odd[entry.path] = None
 
     def _belongs(self, path: TreePath) -> bool:
         if self._layout.belongs(path) or path in self._by_path:
@@ -131,10 +138,23 @@ class BackupFiles:
         """Say what is there and is no file; empty for nothing."""
         if not self._not_files:
             return ""
-        return (
-            f"{self._not_files:,} entries are links or special files, "
-            "which no export makes; they were not looked at"
+        several = self._not_files > 1
+        entries = counted(
+            self._not_files,
+            "entry is a link or special file",
+            "entries are links or special files",
         )
+        named = ", ".join(f"/{shown(path)}" for path in list(self._odd)[:_NAMED])
+        if self._not_files > _NAMED:
+            named += f" and {self._not_files - _NAMED:,} more"
+        were = "they were" if several else "it was"
+        return f"{entries}, which no export makes; {were} not looked at: {named}"
+
+    def odd_at(self, path: TreePath) -> TreePath | None:
+        """Return the link or special file that is at a path, or above it."""
+        names = path.split(b"/")
+        ways = (TreePath(b"/".join(names[:n])) for n in range(1, len(names) + 1))
+        return next((way for way in ways if way in self._odd), None)
 
     def warnings(self) -> list[str]:
         """Say what of the recovery directory could not be looked at."""

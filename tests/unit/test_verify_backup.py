@@ -184,14 +184,38 @@ def test_a_file_that_cannot_be_read_is_critical_and_the_others_go_on(
 
 
 def test_links_are_not_looked_at_and_are_told(scene: Scene) -> None:
-    """A warning counts them."""
+    """A warning counts them, and names the first."""
     scene.both("a", b"x")
     scene.tree.links.add(b"bkt/link")
 
     report = scene.verify()
+    scene.tree.links |= {b"bkt/l%d" % number for number in range(6)}
+    more = scene.verify()
 
-    assert report.verdict is Verdict.VERIFIED
-    assert "1 entries are links" in report.warnings[0]
+    assert report.verdict is more.verdict is Verdict.VERIFIED
+    assert report.warnings[0] == (
+        "1 entry is a link or special file, which no export makes; "
+        "it was not looked at: /bkt/link"
+    )
+    assert more.warnings[0].startswith("7 entries are links or special files, which")
+    assert more.warnings[0].endswith("/bkt/l4 and 2 more")
+
+
+@pytest.mark.parametrize("link", [b"bkt/d", b"bkt/d/a"])
+def test_an_object_in_whose_place_a_link_is_is_missing_for_this_reason(
+    scene: Scene, link: bytes
+) -> None:
+    """At its path, or where it needs a directory."""
+    scene.both("b", b"x")
+    scene.store.put("bkt", "d/a", b"y")
+    scene.tree.links.add(link)
+
+    (finding,) = scene.verify().findings
+
+    assert finding.outcome is Outcome.MISSING_FROM_BACKUP
+    assert finding.detail == (
+        f"/{link.decode()} is a link or special file, which was not looked at"
+    )
 
 
 @pytest.mark.parametrize("key", ["up/../and-away", "a//b", "/a", "x" * 256])
@@ -1126,7 +1150,7 @@ def test_without_a_listing_a_link_or_a_lacking_directory_is_a_doubt(
     scene.tree.links.add(b"bkt/link")
     doubtful = scene.verify(completeness=False)
     assert doubtful.verdict is Verdict.INCONCLUSIVE
-    assert "links" in doubtful.doubts[0]
+    assert "/bkt/link" in doubtful.doubts[0]
     scene.tree.links.clear()
     layout = BackupLayout(
         (Source("bkt", ROOT), Source("bkt", TreePath(b"other"))),
