@@ -6,6 +6,7 @@ subclasses of `S3ExportError`.
 """
 
 import re
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -439,7 +440,8 @@ def plan_load(
     if not plan.resumes and not plan.survey.objects:
         raise InputRefused(
             f"{manifest_path} selects nothing that is there now: nothing to load",
-            next_step="see what it selects: s3export check-manifest --online",
+            next_step="see what it selects: s3export check-manifest "
+            f"{shlex.quote(manifest_path)} --online --for load-device",
         )
     if not plan.resumes and not plan.survey.first.objects:
         large = plan.survey.too_large[0]

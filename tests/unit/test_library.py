@@ -75,6 +75,26 @@ def test_one_text_in_place_of_several_is_one(
         )
 
 
+def test_where_a_load_selects_nothing_the_command_that_says_why_is_told(
+    app: MemoryApplication,
+) -> None:
+    """It can be run as it stands."""
+    store = MemoryObjectStore("foo-bucket", "export-log-bucket")
+    app.adapters.object_store.override(providers.Object(store))
+    manifests = MemoryManifests({"my m.yml": MANIFEST})
+    app.adapters.manifests.override(providers.Object(manifests))
+
+    with pytest.raises(s3export.InputRefused) as refused:
+        s3export.plan_load(
+            "my m.yml", DISK, encryption=s3export.Encryption.NONE, application=app
+        )
+
+    assert refused.value.next_step == (
+        "see what it selects: "
+        "s3export check-manifest 'my m.yml' --online --for load-device"
+    )
+
+
 def test_an_embedder_sees_how_jobs_stand(
     app: MemoryApplication, tmp_path: Path
 ) -> None:
