@@ -15,7 +15,14 @@ from s3export.domain.backup_layout import BackupLayout, Source, TreePath
 from s3export.domain.errors import AwsError, BodyBroken
 from s3export.domain.evidence import ObjectFacts
 from s3export.domain.export_log import LogEntry, parse_export_log
-from s3export.domain.ports import AskedAhead, Clock, NewFile, ObjectBody, ObjectStore
+from s3export.domain.ports import (
+    AskedAhead,
+    Clock,
+    NewFile,
+    ObjectBody,
+    ObjectStore,
+    Progress,
+)
 from s3export.domain.services.load_device import (
     LoadDevice,
     LoadRequest,
@@ -42,11 +49,12 @@ def load(
     tree: MemoryWritableTree,
     asked: LoadRequest | None = None,
     clock: Clock | None = None,
+    progress: Progress | None = None,
 ) -> LoadResult:
     """Load a tree, one object at a time."""
     clock = clock or FixedClock()
     service = LoadDevice(
-        store, InstalledHashes(), InlineWorkers(), clock, SilentProgress()
+        store, InstalledHashes(), InlineWorkers(), clock, progress or SilentProgress()
     )
     return service(asked or request(), tree)
 

@@ -309,6 +309,7 @@ class _Run:
         self._journal_bytes = 0
         self._files = NewFiles(tree)
         self._ended = False
+        self._shown = 0  # objects that the progress is ahead of what is settled
         self.result = LoadResult()
 
     # --- going on -------------------------------------------------------------------
@@ -342,7 +343,10 @@ class _Run:
     def _settle(self, entry: LogEntry) -> None:
         directory = self._layout.recovery_directory
         self.result.add(entry, recovered=below(entry.file, directory) is not None)
-        self._stage.advance(size_bytes=entry.size_bytes)
+        if self._shown:
+            self._shown -= 1
+        else:
+            self._stage.advance(size_bytes=entry.size_bytes)
 
     # --- loading --------------------------------------------------------------------
 
@@ -377,12 +381,18 @@ class _Run:
                     if found.full:
                         raise _Full
                     batch.add(found)
+                    self._show(found)
                     if batch.is_large or batch.is_old(self._service.clock):
                         self._commit(batch)
                         batch = _Batch(self._service.clock.now())
                 self._commit(batch)
         finally:
             self._files.close_all()
+
+    def _show(self, found: Fetched) -> None:
+        """Show at once that an object came: a batch may take long to be settled."""
+        self._shown += 1
+        self._stage.advance(size_bytes=found.facts.size_bytes)
 
     def _one_by_one(self) -> None:
         """Fill the rest of the disk: where one at a time does not fit, it is full."""

@@ -20,6 +20,7 @@ from s3export.adapters.memory import (
     FixedClock,
     MemoryObjectStore,
     MemoryWritableTree,
+    RecordedProgress,
 )
 from s3export.domain.backup_layout import ObjectName, Substitution, TreePath
 from s3export.domain.errors import (
@@ -187,6 +188,32 @@ def test_a_full_disk_stops_in_order_and_the_next_one_goes_on_there() -> None:
     rest = load(store, second, request(begin=Place(0, "b")))
     assert rest.next_disk is None
     assert set(backup_of(second)) == {b"b/c", b"b/d"}
+
+
+def test_progress_moves_before_a_batch_is_settled_and_counts_each_object_once() -> None:
+    """Also where a disk is full, and the last objects are fetched again; or gone on."""
+    keys = [f"{number:02}" for number in range(20)]
+    store, seen = store_of(*keys, size=16 << 10), []
+    progress, full = RecordedProgress(), RecordedProgress()
+    ask = store.ask_ahead
+
+    def asked(bucket: str, key: str) -> AskedAhead | None:
+        seen.append(progress.stages[0].done)
+        return ask(bucket, key)
+
+    store.ask_ahead = asked  # type: ignore[method-assign]
+    load(store, MemoryWritableTree(), progress=progress)
+    store.ask_ahead = ask  # type: ignore[method-assign]
+    tree = MemoryWritableTree(room_bytes=ROOM)
+    result = load(store, tree, progress=full)
+
+    assert seen[0] == 0 < seen[-1] < 20
+    assert (progress.stages[0].done, progress.stages[0].done_bytes) == (20, 320 << 10)
+    assert result.next_disk
+    assert result.written <= full.stages[0].done <= 20
+    again = RecordedProgress()
+    load(store, tree, progress=again)
+    assert again.stages[0].done == result.written
 
 
 def test_an_object_larger_than_the_disk_is_an_error_at_once() -> None:
