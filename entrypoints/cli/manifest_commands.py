@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from s3export.adapters.input_files import content_of
 from s3export.adapters.output_files import write_private
 from s3export.adapters.reports import documents
+from s3export.domain.bucket_names import refuse_misnamed
 from s3export.domain.errors import InputRefused, Problem, Severity
 from s3export.domain.manifests.fields import ADDRESS, CUSTOMS, TOP, Field, Kind
 from s3export.domain.manifests.rules import RULES
@@ -173,6 +174,11 @@ def _draft(arguments: argparse.Namespace) -> Draft:
             sections["customs"] = customs
         sections[section][field_name] = value
     operations = [_operation(text) for text in arguments.bucket]
+    named = [operation["exportBucket"] for operation in operations]
+    if arguments.log_bucket is not None:
+        named.append(arguments.log_bucket)
+    for bucket in named:
+        refuse_misnamed(bucket)
     return Draft(
         top={name: text for name, text in top.items() if text},
         operations=operations,
