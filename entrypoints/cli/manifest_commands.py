@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from s3export.adapters.input_files import content_of
 from s3export.adapters.output_files import write_private
 from s3export.adapters.reports import documents
 from s3export.domain.bucket_names import refuse_misnamed
@@ -17,7 +16,7 @@ from s3export.domain.manifests.writing import Draft
 from s3export.domain.secret import Secret
 from s3export.entrypoints import library
 from s3export.entrypoints.cli import manifest_wording as wording
-from s3export.entrypoints.cli.commands import Call
+from s3export.entrypoints.cli.commands import Call, first_line_given
 from s3export.entrypoints.cli.exit_codes import ExitCode
 from s3export.entrypoints.cli.terminal import Terminal, columns
 
@@ -123,19 +122,8 @@ def _password(call: Call, draft: Draft) -> Secret | None:
     if arguments.generate_password:
         randomness = call.application.adapters.randomness()
         return Secret(randomness.password())
-    if arguments.password_file is not None:
-        content = content_of(arguments.password_file, "a file with the password")
-        line = os.fsdecode(content.partition(b"\n")[0].rstrip(b"\r"))
-    elif arguments.password_stdin:
-        line = call.terminal.source.readline().rstrip("\r\n")
-    else:
-        return None
-    if not line:
-        raise InputRefused(
-            "the password that was given is empty",
-            next_step="the first line of the file, or of the input, is the password",
-        )
-    return Secret(line)
+    line = first_line_given(call)
+    return None if line is None else Secret(line)
 
 
 # --- from options ----------------------------------------------------------------
