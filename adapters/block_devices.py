@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import shlex
 import stat
 import sys
 import time
@@ -23,7 +24,11 @@ from s3export.adapters.device_facts import (
 )
 from s3export.adapters.file_trees.device_walk import DeviceWalkedTree
 from s3export.adapters.file_trees.mounted import MountedTree, MountedWritableTree
-from s3export.adapters.file_trees.userspace import UserspaceTree
+from s3export.adapters.file_trees.userspace import (
+    WHERE_CUT_OFF,
+    UserspaceTree,
+    cut_off,
+)
 from s3export.adapters.gpt import primary_partitions
 from s3export.adapters.loop_devices import LoopDevices, Shield
 from s3export.adapters.privileges import may_administer
@@ -300,7 +305,7 @@ class SystemBlockDevices(BlockDevices):
             if mounting and mountable:
                 device = stack.enter_context(self._attached(place, read_only=True))
                 mount_point = stack.enter_context(
-                    self._mounted(facts, device, place.kind, read_only=True)
+                    self._mounted(facts, device, place, read_only=True)
                 )
                 yield DeviceWalkedTree(
                     mount_point, stack.enter_context(FileSource(device))
@@ -335,7 +340,7 @@ class SystemBlockDevices(BlockDevices):
             device = stack.enter_context(self._device_of(place, read_only=False))
             stack.callback(self._flush, facts, device)
             mount_point = stack.enter_context(
-                self._mounted(facts, device, place.kind, read_only=False)
+                self._mounted(facts, device, place, read_only=False)
             )
             tree = MountedWritableTree(mount_point)
             stack.callback(tree.close)
@@ -482,7 +487,7 @@ class SystemBlockDevices(BlockDevices):
 
     @contextmanager
     def _mounted(
-        self, facts: DeviceFacts, device: str, kind: str, *, read_only: bool
+        self, facts: DeviceFacts, device: str, place: Place, *, read_only: bool
     ) -> Iterator[str]:
         make = (
             command_lines.mount_read_only
@@ -495,17 +500,13 @@ class SystemBlockDevices(BlockDevices):
                 stack.callback(self._session.close)
                 stack.callback(_remove_unless_mounted, mount_point)
                 try:
-                    self._commands.run(make(device, str(mount_point), kind))
+                    self._commands.run(make(device, str(mount_point), place.kind))
                 except DeviceFailed as error:
                     if mounts.is_mounted(
                         str(mount_point)
                     ):  # it failed when that was done
                         self._unmount(str(mount_point))
-                    raise DeviceUnreadable(
-                        f"the {kind} file system on {facts.path} cannot be mounted: "
-                        f"{error.message}",
-                        next_step="look at it with: e2fsck -n",
-                    ) from error
+                    raise _not_mounted(facts, device, place, error) from error
                 stack.callback(self._unmount, str(mount_point))
             yield str(mount_point)
 
@@ -590,6 +591,22 @@ def _step(name: str) -> Iterator[None]:
         raise DeviceFailed(
             f"{name}: {error.message}", next_step=error.next_step
         ) from error
+
+
+def _not_mounted(
+    facts: DeviceFacts, device: str, place: Place, error: DeviceFailed
+) -> DeviceUnreadable:
+    """Return what is told: that its end is missing, or else what mount said."""
+    missing = ""
+    with contextlib.suppress(DeviceUnreadable), FileSource(device) as source:
+        missing = cut_off(source)
+    part = f"?offset={place.offset}" if place.offset else ""
+    look = f"look at it with: e2fsck -n {shlex.quote(f'{place.device}{part}')}"
+    return DeviceUnreadable(
+        f"the {place.kind} file system on {facts.path} cannot be mounted: "
+        f"{missing or error.message}",
+        next_step=WHERE_CUT_OFF if missing else look,
+    )
 
 
 def _remove_unless_mounted(mount_point: Path) -> None:

@@ -82,7 +82,7 @@ class Commands:
         output = Output(_text(stdout), _text(stderr), status)
         if status not in line.good:
             _log.debug("status %s: %s%s", status, output.stdout, output.stderr)
-            said = (output.stderr or output.stdout).strip().splitlines()
+            said = _lines_that_say_something(output.stderr or output.stdout)
             reason = said[-1] if said else "it said nothing"
             raise DeviceFailed(
                 f"{line.program} failed (status {status}): {reason}",
@@ -267,6 +267,11 @@ def _piped(secret: bytes) -> Iterator[int]:
         yield read_end
     finally:
         os.close(read_end)
+
+
+def _lines_that_say_something(text: str) -> list[str]:
+    lines = [line.strip() for line in text.splitlines()]
+    return [line for line in lines if line and not line.startswith("dmesg(1) may have")]
 
 
 def _text(output: str | bytes) -> str:

@@ -46,7 +46,8 @@ class YamlManifests(ManifestReader):
         if len(raw) > LARGEST_MANIFEST_BYTES:
             raise FileRefused(
                 f"{path} is larger than {LARGEST_MANIFEST_BYTES:,} bytes: "
-                "is it a manifest?"
+                "is it a manifest?",
+                next_step="name a YAML file; s3export new-manifest writes one",
             )
         try:
             text = raw.decode("utf-8")

@@ -5,7 +5,6 @@ default the real parts, wired from the settings file and the environment) and ra
 subclasses of `S3ExportError`.
 """
 
-import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from s3export.domain.backup_layout import (
     TreePath,
     directory_of,
 )
+from s3export.domain.bucket_names import refuse_misnamed
 from s3export.domain.capabilities import Diagnosis, diagnose
 from s3export.domain.checksum_report import (
     Computed,
@@ -113,9 +113,6 @@ if TYPE_CHECKING:  # the container imports boto3 and more: only where it is need
     from s3export.entrypoints.settings import Settings
 
     AnyApplication = Application | MemoryApplication
-
-_BUCKET = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,253}[A-Za-z0-9])?")
-"""Names that some S3 has allowed: AWS's before 2018, and other servers' short ones."""
 
 READERS = 2
 """Files read back at once."""
@@ -981,23 +978,6 @@ def _following(app: "AnyApplication") -> FollowJobs:
     return service
 
 
-def _refuse_misnamed(bucket: str) -> None:
-    """Refuse what no bucket can be called, before anybody is asked for it."""
-    if _BUCKET.fullmatch(bucket):
-        return
-    name, _, prefix = bucket.removeprefix("s3://").partition("/")
-    if not _BUCKET.fullmatch(name):
-        advice = "a name is 3 to 63 of a-z, 0-9, - and ."
-    elif prefix:
-        advice = (
-            "a part of a bucket goes through a manifest: s3export new-manifest "
-            f"FILE.yml --bucket {name}/{prefix}, then --manifest FILE.yml"
-        )
-    else:
-        advice = f"write the name alone: {name}"
-    raise InputRefused(f"{bucket!r} is not a bucket's name", next_step=advice)
-
-
 def _layout(
     app: "AnyApplication",
     bucket: str | None,
@@ -1006,7 +986,7 @@ def _layout(
 ) -> BackupLayout | None:
     """Return what is named; ``None`` leaves it to the disk."""
     if bucket is not None:
-        _refuse_misnamed(bucket)
+        refuse_misnamed(bucket)
     if bucket and manifest:
         raise InputRefused(
             "a bucket and a manifest are both named",
@@ -1022,7 +1002,7 @@ def _layout(
             return None
         if not name:
             raise NothingToCompareWith("it is not said what the backup should equal")
-        _refuse_misnamed(name)
+        refuse_misnamed(name)
         sources = (Source(name, TreePath(directory_of(name))),)
     if target_directory is not None:
         directory = directory_of(target_directory)

@@ -25,9 +25,9 @@ from s3export.adapters.file_trees.volumes import (
     STALE,
     Broken,
     Content,
+    CutOff,
     Facts,
     Volume,
-    too_short,
 )
 from s3export.domain.errors import DeviceUnreadable
 
@@ -107,7 +107,7 @@ class ExtLayout:
         blocks = number(0x4) | (number(0x150) << 32 if self._wide else 0)
         self.size_bytes = blocks * self.block_size
         if self.size_bytes > size_bytes:
-            raise Broken(too_short(self.size_bytes, size_bytes))
+            raise CutOff(self.size_bytes, size_bytes)
 
     def descriptor(self, group: int) -> tuple[int, int]:
         """Return where the descriptor of a group lies, and its length."""

@@ -19,10 +19,10 @@ from s3export.adapters.file_trees.volumes import (
     NO_NAME,
     STALE,
     Broken,
+    CutOff,
     Facts,
     Volume,
     can_be,
-    too_short,
 )
 from s3export.domain.errors import S3ExportError
 
@@ -99,7 +99,7 @@ class NtfsVolume(Volume):
         self._orphans = int(info.last_inum)  # a directory that TSK makes up
         length = int(info.block_count) * int(info.block_size)
         if length > image.get_size():
-            raise Broken(too_short(length, image.get_size()))
+            raise CutOff(length, image.get_size())
 
     def close(self) -> None:
         """Release it; idempotent."""

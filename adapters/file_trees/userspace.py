@@ -21,6 +21,7 @@ from s3export.adapters.file_trees.volumes import (
     REGULAR,
     Broken,
     Content,
+    CutOff,
     Volume,
 )
 from s3export.domain.backup_layout import TreePath, join, shown
@@ -299,19 +300,46 @@ class _Inodes:
         return index
 
 
-def _opened(source: ByteSource) -> Volume:
+WHERE_CUT_OFF = "its end is missing: copy the whole disk again, or name the disk itself"
+
+
+def cut_off(source: ByteSource) -> str:
+    """Say how much of a file system is there; empty if all of it, as far as is known.
+
+    Raises:
+        DeviceUnreadable: The disk gives an error.
+    """
+    try:
+        if volume := _known(source, TskImage(source)):
+            volume.close()
+    except CutOff as error:
+        return str(error)
+    except Broken:
+        return ""
+    return ""
+
+
+def _known(source: ByteSource, image: TskImage) -> Volume | None:
     sector = source.read(0, 512)
     superblock = source.read(1024, 1024)
+    if sector[3:11] == b"NTFS    ":
+        return NtfsVolume(image)
+    if len(superblock) == 1024 and superblock[0x38:0x3A] == b"\x53\xef":
+        return ExtVolume(source, ExtLayout(superblock, source.size_bytes))
+    return None
+
+
+def _opened(source: ByteSource) -> Volume:
     image = TskImage(source)
     try:
-        if sector[3:11] == b"NTFS    ":
-            return NtfsVolume(image)
-        if len(superblock) == 1024 and superblock[0x38:0x3A] == b"\x53\xef":
-            return ExtVolume(source, ExtLayout(superblock, source.size_bytes))
+        volume = _known(source, image)
     except Broken as error:
         raise DeviceUnreadable(
-            f"the file system cannot be read in userspace: {error}"
+            f"the file system cannot be read in userspace: {error}",
+            next_step=WHERE_CUT_OFF if isinstance(error, CutOff) else "",
         ) from error
+    if volume:
+        return volume
     raise DeviceUnreadable(
         f"no file system that can be read in userspace (ext2, ext3, ext4, NTFS)"
         f"{_something_else(image)}"

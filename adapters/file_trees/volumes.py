@@ -27,6 +27,13 @@ class Broken(Exception):
     """Something on the disk that cannot be read, or makes no sense."""
 
 
+class CutOff(Broken):
+    """The end of a file system is not there."""
+
+    def __init__(self, wanted: int, there: int) -> None:
+        super().__init__(f"it is {wanted:,} bytes long, but there are only {there:,}")
+
+
 class Facts(NamedTuple):
     """What is known of an inode; ``kind`` as TSK counts them."""
 
@@ -81,8 +88,3 @@ class Volume(Protocol):
 def can_be(name: bytes) -> bool:
     """Say whether a name can stand in a directory."""
     return bool(name) and b"/" not in name and b"\0" not in name
-
-
-def too_short(wanted: int, there: int) -> str:
-    """Say that a file system is cut off."""
-    return f"it is {wanted:,} bytes long, but there are only {there:,}"

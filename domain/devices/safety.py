@@ -198,12 +198,33 @@ def _held(facts: DeviceFacts) -> Iterator[Refusal]:
 
 
 def _stands_on(facts: DeviceFacts) -> Iterator[Refusal]:
-    for part in facts.tree():
-        if part is not facts and part.kind is DeviceKind.OTHER and not part.run:
-            yield Refusal(
-                f"{part.path} stands on {facts.path}",
-                "release it first (losetup -d, cryptsetup close, vgchange -an)",
-            )
+    for below in facts.tree():
+        for part in below.parts:
+            if part.kind is DeviceKind.OTHER and not part.run:
+                yield Refusal(
+                    f"{part.path} stands on {facts.path}",
+                    f"release it first: {_releasing(part.path, below.signatures)}",
+                )
+
+
+_RELEASING = {
+    "LVM2_member": "lvchange -an",
+    "linux_raid_member": "mdadm --stop",
+    "mpath_member": "multipath -f",
+}
+
+
+def _releasing(path: str, signatures: tuple[str, ...]) -> str:
+    """Return the command that takes away what stands on something with signatures."""
+    for signature in signatures:
+        if signature in _RELEASING:
+            return f"{_RELEASING[signature]} {path}"
+    directory, _, name = path.rpartition("/")
+    if name.startswith("loop"):
+        return f"losetup -d {path}"
+    if directory == "/dev/mapper":
+        return f"cryptsetup close {name}"
+    return f"lsblk {path} says what it is"
 
 
 def _member(facts: DeviceFacts) -> Iterator[Refusal]:

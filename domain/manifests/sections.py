@@ -103,7 +103,9 @@ def _report_no_text(
     if not isinstance(node, Scalar) and node.bracketed:
         advice = _to_write(row)
         if row.kind is Kind.SECRET:
-            advice = "a value that begins with [ or { must be put in quotes"
+            advice = (
+                "write the password in its place, in quotes if it begins with [ or {"
+            )
         section.note(rules.PLACEHOLDER, row.name, "is still the template's", advice)
         return
     what = "a list" if isinstance(node, Items) else "a section"

@@ -73,7 +73,12 @@ class OpenBackup:
                 key = keys.key_for(facts.path)
                 if key is None:
                     raise ContainerLocked(
-                        f"{error.message}; if it is encrypted, its password is needed"
+                        f"{error.message}: is it the right one? If it is encrypted, "
+                        "its password is needed",
+                        next_step="name the disk or image that holds the backup; or, "
+                        "if this one is encrypted, give its password with "
+                        "--password-file FILE, --password-stdin, or in "
+                        "S3EXPORT_TRUECRYPT_PASSWORD",
                     ) from error
                 opened = stack.enter_context(
                     self.containers.open_device(facts, key, opening)

@@ -456,22 +456,36 @@ def _opening(arguments: argparse.Namespace) -> Opening:
     )
 
 
+def first_line_given(call: Call) -> str | None:
+    """Return the password in the file, or the input, that is named for it, if any.
+
+    Raises:
+        InputRefused: It is empty.
+    """
+    file = call.arguments.password_file
+    if file is not None:
+        content = content_of(file, "a file with the password")
+        line, where = os.fsdecode(content.partition(b"\n")[0].rstrip(b"\r")), file
+    elif call.arguments.password_stdin:
+        line, where = call.terminal.source.readline().rstrip("\r\n"), "the input"
+    else:
+        return None
+    if not line:
+        raise InputRefused(
+            f"the password that was given is empty: so is the first line of {where}",
+            next_step=f"write the password into the first line of {where}",
+        )
+    return line
+
+
 def keys_of(call: Call) -> KeyRing:
     """Take the password from where it was given; otherwise ask when it is needed."""
     arguments, terminal = call.arguments, call.terminal
-    password = arguments.password
-    if arguments.password_file is not None:
-        content = content_of(arguments.password_file, "a file with the password")
-        password = os.fsdecode(content.partition(b"\n")[0].rstrip(b"\r"))
-    elif arguments.password_stdin:
-        password = terminal.source.readline().rstrip("\r\n")
-    elif password is None:
+    password = first_line_given(call)
+    if password is None:
+        password = arguments.password
+    if password is None:
         password = os.environ.get(PASSWORD_VARIABLE)
-    if password == "" and (arguments.password_file or arguments.password_stdin):
-        raise InputRefused(
-            "the password that was given is empty",
-            next_step="the first line of the file, or of the input, is the password",
-        )
     if password is None and arguments.manifest:
         manifests = call.application.adapters.manifests()
         manifest = manifests.read(arguments.manifest).selection()

@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from s3export.adapters.input_files import content_of
 from s3export.adapters.output_files import write_private
 from s3export.adapters.reports import documents
+from s3export.domain.bucket_names import refuse_misnamed
 from s3export.domain.errors import InputRefused, Problem, Severity
 from s3export.domain.manifests.fields import ADDRESS, CUSTOMS, TOP, Field, Kind
 from s3export.domain.manifests.rules import RULES
@@ -16,7 +16,7 @@ from s3export.domain.manifests.writing import Draft
 from s3export.domain.secret import Secret
 from s3export.entrypoints import library
 from s3export.entrypoints.cli import manifest_wording as wording
-from s3export.entrypoints.cli.commands import Call
+from s3export.entrypoints.cli.commands import Call, first_line_given
 from s3export.entrypoints.cli.exit_codes import ExitCode
 from s3export.entrypoints.cli.terminal import Terminal, columns
 
@@ -122,19 +122,8 @@ def _password(call: Call, draft: Draft) -> Secret | None:
     if arguments.generate_password:
         randomness = call.application.adapters.randomness()
         return Secret(randomness.password())
-    if arguments.password_file is not None:
-        content = content_of(arguments.password_file, "a file with the password")
-        line = os.fsdecode(content.partition(b"\n")[0].rstrip(b"\r"))
-    elif arguments.password_stdin:
-        line = call.terminal.source.readline().rstrip("\r\n")
-    else:
-        return None
-    if not line:
-        raise InputRefused(
-            "the password that was given is empty",
-            next_step="the first line of the file, or of the input, is the password",
-        )
-    return Secret(line)
+    line = first_line_given(call)
+    return None if line is None else Secret(line)
 
 
 # --- from options ----------------------------------------------------------------
@@ -173,6 +162,11 @@ def _draft(arguments: argparse.Namespace) -> Draft:
             sections["customs"] = customs
         sections[section][field_name] = value
     operations = [_operation(text) for text in arguments.bucket]
+    named = [operation["exportBucket"] for operation in operations]
+    if arguments.log_bucket is not None:
+        named.append(arguments.log_bucket)
+    for bucket in named:
+        refuse_misnamed(bucket)
     return Draft(
         top={name: text for name, text in top.items() if text},
         operations=operations,

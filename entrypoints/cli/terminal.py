@@ -1,6 +1,7 @@
 """What a person sees: lines, warnings, questions, tables; and JSON for scripts."""
 
 import json
+import shlex
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -108,7 +109,9 @@ class Terminal:
             )
         if answer != expected:
             raise ConfirmationMissing(
-                f"not confirmed: {answer!r} is not {expected!r}; nothing was changed"
+                f"not confirmed: {answer!r} is not {expected!r}; nothing was changed",
+                next_step="if this disk is meant, type the latter, or say "
+                f"--confirm-device {shlex.quote(expected)}",
             )
 
     def agrees(self, question: str) -> bool:

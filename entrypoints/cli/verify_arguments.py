@@ -33,7 +33,8 @@ def add_verification(command: Callable[..., argparse.ArgumentParser]) -> None:
         "password",
         metavar="<truecrypt-password>",
         nargs="?",
-        help="as with the original program; others can read it (ps); see below",
+        help="as with the original program; others can read it (ps): better is "
+        "--password-file",
     )
     _add_container(verify)
     verify.add_argument(

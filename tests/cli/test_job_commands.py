@@ -1,5 +1,6 @@
 """The commands on jobs, over the emulated export service and a disk image."""
 
+import io
 import os
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from samples import MANIFEST
 
 from s3export.domain import errors
 from s3export.entrypoints.cli.exit_codes import TABLE, ExitCode, of_error
+from s3export.entrypoints.cli.terminal import Terminal
 
 Run = Callable[..., Any]
 
@@ -34,6 +36,16 @@ def image(tmp_path: Path) -> str:
     with path.open("wb") as file:
         file.truncate(64 << 20)
     return str(path)
+
+
+def test_of_another_name_than_the_disks_it_is_told_how_it_is_confirmed() -> None:
+    """As a shell takes it."""
+    terminal = Terminal(io.StringIO(), io.StringIO(), io.StringIO())
+
+    with pytest.raises(errors.ConfirmationMissing, match="not confirmed") as refused:
+        terminal.confirm("All will be lost.", "a disk.img", "wrong")
+
+    assert refused.value.next_step.endswith("or say --confirm-device 'a disk.img'")
 
 
 def create(server_s3: Any, text: str) -> str:

@@ -577,3 +577,4 @@ def test_an_empty_password_is_a_mistake(run: Run, disk: Path, tmp_path: Path) ->
 
     assert ran.code == 4
     assert "is empty" in ran.err
+    assert f"next: write the password into the first line of {empty}\n" in ran.err

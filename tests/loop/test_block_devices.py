@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -265,6 +266,25 @@ def test_two_file_systems_are_one_too_many(
         tool("partx", "--delete", loop)
 
 
+@pytest.mark.parametrize("mounting", [True, False])
+@pytest.mark.parametrize("whole_disk", [True, False])
+def test_of_an_image_that_is_cut_off_it_is_told(
+    devices: SystemBlockDevices, image: str, *, mounting: bool, whole_disk: bool
+) -> None:
+    """How much there should be and is, and what to do; mounted or not."""
+    wanted = Preparation("disk", whole_disk=whole_disk)
+    devices.prepare(devices.inspect(image), wanted)
+    os.truncate(image, 32 * MIB)
+
+    with (
+        pytest.raises(DeviceUnreadable, match=r"bytes long, but there are") as refused,
+        devices.open_read_only(devices.inspect(image), mounting=mounting),
+    ):
+        pass
+
+    assert refused.value.next_step.startswith("its end is missing: copy the whole")
+
+
 def test_a_damaged_file_system_is_unreadable(
     devices: SystemBlockDevices, image: str
 ) -> None:
@@ -282,6 +302,32 @@ def test_a_damaged_file_system_is_unreadable(
         devices.open_read_only(facts),
     ):
         pass
+
+
+@pytest.mark.parametrize("whole_disk", [True, False])
+def test_of_a_file_system_that_cannot_be_mounted_it_is_told_how_to_look_at_it(
+    devices: SystemBlockDevices, image: str, *, whole_disk: bool
+) -> None:
+    """The command can be run: it names the image, and where in it that begins."""
+    wanted = Preparation("disk", whole_disk=whole_disk)
+    devices.prepare(devices.inspect(image), wanted)
+    begins = 0 if whole_disk else MIB
+    with Path(image).open("r+b") as file:
+        file.seek(begins + 1024 + 1024)  # the group descriptors, of 1 or 4 KiB blocks
+        file.write(b"\xff" * 8192)
+
+    with (
+        pytest.raises(DeviceUnreadable, match="cannot be mounted: mount fa") as refused,
+        devices.open_read_only(devices.inspect(image)),
+    ):
+        pass
+
+    assert "dmesg" not in refused.value.message
+    where = image if whole_disk else f"'{image}?offset={begins}'"
+    assert refused.value.next_step == f"look at it with: e2fsck -n {where}"
+    command = shlex.split(refused.value.next_step.partition(": ")[2])
+    looked = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "roup descriptors" in looked.stdout + looked.stderr
 
 
 def test_a_directory_stands_in_for_a_mounted_disk(

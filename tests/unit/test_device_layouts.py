@@ -7,6 +7,7 @@ from layouts import NAMES, machine
 
 from s3export.domain.devices import (
     DeviceFacts,
+    DeviceKind,
     cautions,
     refusals_to_read,
     refusals_to_write,
@@ -399,6 +400,37 @@ def test_what_will_be_lost_is_named(name: str, path: str, told: str) -> None:
 
     assert facts is not None
     assert told in "; ".join(cautions(facts))
+
+
+@pytest.mark.parametrize(
+    ("signature", "path", "command"),
+    [
+        ("LVM2_member", "/dev/mapper/vg-root", "lvchange -an /dev/mapper/vg-root"),
+        ("linux_raid_member", "/dev/md0", "mdadm --stop /dev/md0"),
+        ("mpath_member", "/dev/mapper/mpatha", "multipath -f /dev/mapper/mpatha"),
+        ("crypto_LUKS", "/dev/mapper/secret", "cryptsetup close secret"),
+        ("", "/dev/mapper/secret", "cryptsetup close secret"),
+        ("", "/dev/loop3", "losetup -d /dev/loop3"),
+        ("bcache", "/dev/bcache0", "lsblk /dev/bcache0 says what it is"),
+    ],
+)
+def test_what_stands_on_a_disk_is_released_by_a_command_that_names_it(
+    signature: str, path: str, command: str
+) -> None:
+    """As it is told, by what it stands on and how it is called."""
+    upper = DeviceFacts(path, DeviceKind.OTHER)
+    facts = DeviceFacts(
+        "/dev/sdz",
+        DeviceKind.DISK,
+        size_bytes=1 << 30,
+        removable=True,
+        signatures=(signature,) if signature else (),
+        parts=(upper,),
+    )
+
+    told = {str(r.reason): r.way_out for r in refusals_to_write(facts)}
+
+    assert told[f"{path} stands on /dev/sdz"] == f"release it first: {command}"
 
 
 def test_a_mount_elsewhere_is_left_by_ending_its_process() -> None:

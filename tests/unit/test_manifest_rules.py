@@ -256,6 +256,14 @@ def test_a_value_that_a_hash_cuts_off_is_told_as_it_is_read(
     assert problem.advice == "put it in quotes"
 
 
+def test_of_a_password_that_is_still_the_templates_it_is_told_to_write_one() -> None:
+    """One that begins with a bracket may be meant: in quotes it is."""
+    text = MANIFEST.replace("pinCode: 0123", "trueCryptPassword: [fill in]")
+    (problem,) = [p for p in checked(text).problems if p.rule == "placeholder"]
+
+    assert problem.advice.startswith("write the password in its place, in quotes if")
+
+
 @pytest.mark.parametrize(
     "value",
     ["Seattle # the city", "Seattle#5", "'Seattle #5'", "Seattle #", "Sea#ttle"],

@@ -272,8 +272,10 @@ def test_a_disk_image_given_as_manifest_is_not_read_into_memory(
     with path.open("wb") as file:
         file.truncate(1 << 40)
 
-    with pytest.raises(FileRefused, match="is it a manifest"):
+    with pytest.raises(FileRefused, match="is it a manifest") as refused:
         YamlManifests().read(str(path))
+
+    assert "new-manifest writes one" in refused.value.next_step
 
 
 @pytest.mark.parametrize(

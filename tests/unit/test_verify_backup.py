@@ -335,12 +335,14 @@ def test_a_device_without_a_file_system_may_be_a_container(scene: Scene) -> None
         raise errors.NoFileSystem("/dev/sdz holds no file system that is recognised")
 
     scene.devices.open_read_only = nothing  # type: ignore[method-assign]
-    with pytest.raises(errors.ContainerLocked, match="no file system"):
+    with pytest.raises(errors.ContainerLocked, match="no file system") as locked:
         scene.verify()
 
     scene.keys = FixedKeys("pw")
     report = scene.verify()
 
+    assert "recognised: is it the right one? If it is enc" in locked.value.message
+    assert locked.value.next_step.startswith("name the disk or image that holds")
     assert report.verdict is Verdict.VERIFIED
     assert report.container is not None
     assert report.container.path == DISK
