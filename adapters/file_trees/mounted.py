@@ -219,7 +219,7 @@ class MountedTree(FileTree):
     def _directory(self, path: bytes) -> Iterator[int]:
         fd = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            for name in path.split(b"/") if path else ():
+            for name in _names(path):
                 deeper = os.open(name, _DIRECTORY, dir_fd=fd)
                 os.close(fd)
                 fd = deeper
@@ -234,6 +234,14 @@ class MountedTree(FileTree):
 
     def _named(self, path: bytes) -> str:
         return os.fsdecode(join(os.fsencode(self._root), path))
+
+
+def _names(path: bytes) -> Sequence[bytes]:
+    """Return the names of a path; what a disk says may not lead out of it."""
+    names = path.split(b"/") if path else []
+    if b".." in names:
+        raise NotADirectoryError(errno.ENOTDIR, "a path of a disk has no ..")
+    return names
 
 
 def _by_inode(found: Iterable[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
@@ -504,7 +512,7 @@ class MountedWritableTree(MountedTree, WritableTree):
     def _opened_or_made(self, path: bytes) -> int:
         fd = os.open(".", _DIRECTORY, dir_fd=self._root_fd)
         try:
-            for name in path.split(b"/") if path else ():
+            for name in _names(path):
                 # What exists is a directory, or something that opening it will refuse.
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(name, 0o755, dir_fd=fd)
