@@ -15,7 +15,7 @@ help:  ## this list
 demo: setup  ## the whole story on this machine (root for disks; half a minute, the first time 2 min)
 	$(BIN)/s3export sandbox demo
 
-test: setup  ## all tests (root, loop devices and user-mode Linux for some; about 50 min on two processors)
+test: setup  ## all tests (root, loop devices and user-mode Linux for some; about 25 min on two processors)
 	tools/run-tests $(BIN)/python
 
 test-loop: setup  ## the disk tests alone (root and loop devices; 8 min)

@@ -530,7 +530,8 @@ class Run:
         excused = self._excused + missing
         if not (told and told.is_certain and against and excused):
             return
-        if against < excused and 2 * against < self.tally[Outcome.MATCH]:
+        most = against > 1 and 2 * against >= self.tally[Outcome.MATCH]
+        if against < excused and not most:
             return
         excuses = []
         if self._excused:
