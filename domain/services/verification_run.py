@@ -135,6 +135,7 @@ class Run:
         self._readers = request.readers or tree.reads_at_once or _READERS
         self.container: ContainerFacts | None = None
         self._inventory: Inventory | None = None
+        self._by_name: dict[TreePath, Listed | None] = {}
         self._extra: list[_Drawn] = []
         self._drawn_paths: set[TreePath] = set()
         self._undecided: list[Compared] = []
@@ -413,15 +414,22 @@ class Run:
         if entry:
             name = ObjectName(entry.bucket, entry.key)
             if self._inventory:
-                listed = self._inventory.find(file.path, name) or (
-                    self._inventory.find_key(*self._elsewhere(name))
-                )
+                listed = self._inventory.find(file.path, name)
+                listed = listed or self._found_by_name(self._inventory, file, name)
             names = tuple(dict.fromkeys((*names, name)))
         if self._inventory and not listed:
             listed = self._inventory.find(file.path)
         if not names and not self._layout.substitutes:
             reason = reason or "no operation selects it"
         return _Drawn(file, names, listed, reason)
+
+    def _found_by_name(
+        self, inventory: Inventory, file: TreeFile, name: ObjectName
+    ) -> Listed | None:
+        """Find what a file elsewhere is: one object, however often it is asked for."""
+        if file.path not in self._by_name:
+            self._by_name[file.path] = inventory.find_key(*self._elsewhere(name))
+        return self._by_name[file.path]
 
     def _elsewhere(self, name: ObjectName) -> tuple[str, str, set[bytes]]:
         """Return a name, and where the log says that the object lies as it should."""
@@ -535,8 +543,7 @@ class Run:
             return
         excuses = []
         if self._excused:
-            differ = counted(self._excused, "that differs", "that differ")
-            excuses.append(differ)
+            excuses.append(counted(self._excused, "that differs", "that differ"))
         if missing:
             excuses.append(counted(missing, "that is missing", "that are missing"))
         self.doubts.append(

@@ -7,6 +7,7 @@ be paths, are recovered. The log on the disk says so.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scenes import Scene, outcomes
@@ -169,6 +170,22 @@ def test_one_missing_file_is_found(disk: Disk, data: st.DataObject) -> None:
 
     assert found.outcome is Outcome.MISSING_FROM_BACKUP
     assert (found.bucket, found.key) == (entry.bucket, entry.key)
+
+
+@pytest.mark.parametrize("sample_size", [None, 1])
+@pytest.mark.parametrize("key", ["x//y", "f/"])
+def test_of_an_object_that_was_recovered_twice_each_file_is_missed(
+    key: str, sample_size: int | None
+) -> None:
+    """The other file, drawn or not, does not stand for both."""
+    sources = (Source("bkt", TreePath(b"")), Source("bkt", TreePath(b"dir")))
+    disk = Disk(BackupLayout(sources, RECOVERY), {"bkt": [key], "two": []})
+    del disk.tree.files[disk.entries[1].file]
+
+    (found,) = disk.found(sample_size=sample_size)
+
+    assert found.outcome is Outcome.MISSING_FROM_BACKUP
+    assert found.detail.endswith("written to /EXPORT-RECOVERY/0000/0001")
 
 
 @given(disks(), st.data())
