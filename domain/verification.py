@@ -322,6 +322,7 @@ class Report:
         warnings: What the operator should know besides the verdict.
         export_log: Which was used; ``None`` without one.
         selection: Where the disk's own word on it was used.
+        load_unfinished: The disk says that its load has not ended; one of the doubts.
 
     """
 
@@ -351,6 +352,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     export_log: LogOrigin | None = None
     selection: SelectionOrigin | None = None
+    load_unfinished: bool = False
 
     @property
     def verdict(self) -> Verdict:

@@ -8,6 +8,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from s3export.domain import bucket_names
 from s3export.domain.backup_layout import TreePath, directory_of
 from s3export.domain.errors import InputRefused, Problem
 from s3export.domain.manifests import rules
@@ -34,9 +35,6 @@ _SHORTEST_PASSWORD = 12  # below it, all passwords can be tried
 _SHORTEST_PIN = 7  # of iStorage diskAshur disks, which AWS took
 _FEWEST_CHARACTERS = 5  # different ones, in a password
 
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
-"""Amazon S3 User Guide, "Bucket naming rules", those before March 2018 included."""
-_BUCKET_TODAY = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _EMAIL = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]+")
 _ACCESS_KEY = re.compile(r"[A-Z0-9]{16,128}")
 _SELECTING = ("prefix", "beginMarker", "endMarker")
@@ -85,13 +83,13 @@ def _look_at_header(manifest: Manifest, top: Section) -> None:
 
 def _look_at_bucket(name: str, field: str, section: Section) -> None:
     quoted = section.findings.quoted(name)
-    if not _BUCKET.fullmatch(name):
-        advice = "3 to 63 of a-z, 0-9, - and ."
+    if not bucket_names.ON_AWS.fullmatch(name):
+        advice = bucket_names.FORM
         if "/" in name or ":" in name:
             advice = "write the name alone; a part of it is chosen by prefix"
         message = f"{quoted} cannot be the name of a bucket"
         section.note(rules.BUCKET_NAME, field, message, advice)
-    elif not _BUCKET_TODAY.fullmatch(name):
+    elif not bucket_names.ON_AWS_TODAY.fullmatch(name):
         message = f"{quoted} is a bucket's name of the old kind, which AWS warns about"
         section.note(rules.ODD_BUCKET, field, message)
 

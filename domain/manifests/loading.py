@@ -10,7 +10,7 @@ from s3export.domain.manifests.checked import SELECTION, CheckedManifest
 
 _LOG = ("logBucket", "logPrefix")
 _PASSWORD = "trueCryptPassword"
-_USED = (*SELECTION, *_LOG, _PASSWORD)
+USED = (*SELECTION, *_LOG, _PASSWORD)
 """The fields at the top that a load uses."""
 
 _NO_PASSWORD = "no trueCryptPassword is given"
@@ -66,7 +66,7 @@ def _of_load(problem: Problem) -> Iterator[Problem]:
         case rules.REGIONS.name | rules.NOT_ENCRYPTED.name:
             return
         case rules.MISSPELT.name if section == problem.field:
-            if not any(_is_for(problem, name) for name in _USED):
+            if not any(_is_for(problem, name) for name in USED):
                 problem = replace(problem, severity=Severity.WARNING)  # passed over
             yield problem
         case rules.PERMISSION.name if section in _LOG:
@@ -76,5 +76,5 @@ def _of_load(problem: Problem) -> Iterator[Problem]:
         case rules.SPACE.name:
             advice = "load the next one with --continue-from and the disk before it"
             yield replace(problem, advice=advice)
-        case _ if section in ("", *_USED):
+        case _ if section in ("", *USED):
             yield problem

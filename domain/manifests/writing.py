@@ -17,6 +17,7 @@ from s3export.domain.manifests.fields import (
     Field,
     Kind,
 )
+from s3export.domain.manifests.loading import USED
 from s3export.domain.manifests.model import Manifest, Operation
 
 TO_FILL_IN = "[fill in]"
@@ -27,11 +28,7 @@ _HEAD = "# Export manifest for AWS Import/Export (YAML)."
 _HEAD_TO_LOAD = "# Manifest for s3export load-device (YAML): what is loaded, and how."
 _CHECK = "# Check it with: s3export check-manifest FILE"
 
-_TO_LOAD = frozenset(
-    {"manifestVersion", "generator", "logBucket", "logPrefix", "trueCryptPassword"}
-    | {"operations", "targetDirectory", "recoveryDirectory", "substitutions"}
-)
-"""The fields that say something to a load; AWS's jobs need more."""
+_TO_LOAD = ("manifestVersion", "generator", *USED)
 
 _NOT_NEEDED_TO_LOAD = ("logBucket", "trueCryptPassword")
 """The disk has the log, and a password may come from elsewhere."""

@@ -179,6 +179,7 @@ class VerifyBackup:
             warnings=tuple(run.warnings),
             export_log=run.basis.log_origin,
             selection=run.basis.selection,
+            load_unfinished=run.basis.unfinished,
         )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from s3export.domain.services.disk_notes import GO_ON_LOADING, UNFINISHED
+from s3export.domain.services.disk_notes import GO_ON_LOADING
 from s3export.domain.verification import Outcome, Report, Verdict
 
 
@@ -12,7 +12,7 @@ def next_step(report: Report, reports: Sequence[str] = ()) -> str:
     Args:
         reports: The files that the report was written to.
     """
-    if any(doubt.startswith(UNFINISHED) for doubt in report.doubts):
+    if report.load_unfinished:
         return GO_ON_LOADING
     match report.verdict:
         case Verdict.VERIFIED:

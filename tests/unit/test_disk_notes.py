@@ -126,6 +126,7 @@ def test_a_load_that_has_not_ended_is_told(scene: Loaded) -> None:
 
     assert "load-device again" in report.doubts[0]
     assert report.verdict is Verdict.INCONCLUSIVE
+    assert report.load_unfinished
     scene.logged(("a", "bkt/a", 200, "OK", b"x"))
     assert scene.verify().verdict is Verdict.VERIFIED
 

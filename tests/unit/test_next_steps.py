@@ -32,10 +32,7 @@ def came_to(*outcomes: Outcome, drawn: int = 9, doubts: tuple[str, ...] = ()) ->
         ),
         (came_to(Outcome.MATCH, doubts=("a clock",)), "settle what is in doubt above"),
         (
-            came_to(
-                Outcome.MISSING_FROM_BACKUP,
-                doubts=("the load of this disk has not ended: go on",),
-            ),
+            replace(came_to(Outcome.MISSING_FROM_BACKUP), load_unfinished=True),
             "run load-device again",
         ),
         (came_to(Outcome.MISSING_FROM_SOURCE), "check that --bucket"),
