@@ -10,7 +10,8 @@ does not promise text; keys are text, since S3 demands UTF-8.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NewType
+from functools import cached_property
+from typing import NamedTuple, NewType
 
 from s3export.domain.errors import InputRefused
 
@@ -35,6 +36,9 @@ LOAD_DIRECTORY = TreePath(b"S3EXPORT")
 """Where `load-device` keeps its journal and the export log, in the disk's root. No
 bucket's name has capital letters, so that no bucket's directory is called so."""
 
+_PLAIN = re.compile(rb"[\w -][\w .-]{0,254}(?:/[\w -][\w .-]{0,254}){0,14}")
+"""What is a path at first sight, as nearly all keys are."""
+
 _FURNITURE: frozenset[bytes] = frozenset(
     {b"SIGNATURE", b"lost+found", bytes(LOAD_DIRECTORY)}
 )
@@ -54,6 +58,8 @@ def path_of(key: str) -> TreePath:
 
     """
     path = key.encode()
+    if _PLAIN.fullmatch(path):
+        return TreePath(path)
     if b"\0" in path:
         raise NotAPath("the key holds a NUL")
     if len(path) > LONGEST_PATH_BYTES:
@@ -115,6 +121,11 @@ def below(path: bytes, directory: bytes) -> TreePath | None:
     if path.startswith(directory) and path[len(directory) : len(directory) + 1] == b"/":
         return TreePath(path[len(directory) + 1 :])
     return None
+
+
+def _before_what_is_below(directory: bytes) -> bytes:
+    """Return how every path begins that is below a directory."""
+    return directory and directory + b"/"
 
 
 def shown(path: bytes) -> str:
@@ -211,8 +222,7 @@ class Source:
         return key > self.prefix and not key.startswith(self.prefix)
 
 
-@dataclass(frozen=True)
-class ObjectName:
+class ObjectName(NamedTuple):
     """An object's bucket and key."""
 
     bucket: str
@@ -260,9 +270,15 @@ class BackupLayout:
         What AWS or the file system puts beside the data (``SIGNATURE``,
         ``lost+found``, the recovery directory) is not.
         """
-        if below(path, self.recovery_directory) is not None or is_furniture(path):
-            return False
-        return any(below(path, source.directory) is not None for source in self.sources)
+        return (
+            path.startswith(self._inside)
+            and not path.startswith(_before_what_is_below(self.recovery_directory))
+            and not is_furniture(path)
+        )
+
+    @cached_property
+    def _inside(self) -> tuple[bytes, ...]:
+        return tuple(_before_what_is_below(each.directory) for each in self.sources)
 
     def place(self, source: Source, key: str) -> TreePath:
         """Return where an object of a source is written to.

@@ -14,8 +14,8 @@ import hashlib
 import struct
 from array import array
 from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from s3export.domain.backup_layout import NotAPath, ObjectName, Source, TreePath
 from s3export.domain.evidence import ObjectFacts
@@ -34,8 +34,7 @@ _PLACES = 1 << 16  # looked up by the first two bytes
 _BUFFER_RECORDS = 256
 
 
-@dataclass(frozen=True)
-class Listed:
+class Listed(NamedTuple):
     """An object of the listing, and where it should be on the disk.
 
     Attributes:
@@ -47,6 +46,22 @@ class Listed:
     facts: ObjectFacts
     path: TreePath | None
     reason: str = ""
+
+
+class _Found(NamedTuple):
+    """A record of the listing, and what is known of it.
+
+    Attributes:
+        number: Of the source.
+        where: Its path and why it has none, if that was worked out already.
+
+    """
+
+    number: int
+    key: str
+    ordinal: int
+    record: bytes
+    where: tuple[bytes, str] | None = None
 
 
 class Inventory:
@@ -136,7 +151,7 @@ class Inventory:
                 place = _place_of(source, key)[0]
                 found = self._found(place, bucket, key)
                 own = place not in elsewhere
-                if found and own and not self._was_seen(found[0][2]):
+                if found and own and not self._was_seen(found[0].ordinal):
                     return self._see(found)
                 seen_before = found or seen_before
         return self._see(seen_before) if seen_before else None
@@ -148,8 +163,8 @@ class Inventory:
     def has_another(self, path: TreePath, name: ObjectName) -> bool:
         """Say whether an object of another name should be at a path, too."""
         return any(
-            (self._sources[number].bucket, key) != (name.bucket, name.key.encode())
-            for number, key, _, _ in self._found(bytes(path))
+            (self._sources[one.number].bucket, one.key) != (name.bucket, name.key)
+            for one in self._found(bytes(path))
         )
 
     def unseen(self) -> Iterator[Listed]:
@@ -157,12 +172,11 @@ class Inventory:
         for ordinal in range(self.count):
             if not self._was_seen(ordinal):
                 record = self._sorted.read(ordinal * _RECORD.size, _RECORD.size)
-                yield self._listed(record)
+                number, key = self._key(record)
+                yield self._listed(_Found(number, key.decode(), ordinal, record))
 
-    def _found(
-        self, place: bytes, bucket: str = "", key: str = ""
-    ) -> list[tuple[int, bytes, int, bytes]]:
-        """Return source, key, ordinal and record of what is at a place, in order."""
+    def _found(self, place: bytes, bucket: str = "", key: str = "") -> "list[_Found]":
+        """Return what is at a place, in order."""
         fingerprint = _fingerprint(place)
         number = int.from_bytes(fingerprint[:2])
         start, end = self._starts[number], self._starts[number + 1]
@@ -177,21 +191,23 @@ class Inventory:
                 continue
             record = records[offset : offset + size]
             number, own_key = self._key(record)
+            text = own_key.decode()
             source = self._sources[number]
-            if place != _place_of(source, own_key.decode())[0]:
+            where = _place_of(source, text)
+            if place != where[0]:
                 continue
-            if not key or (source.bucket, own_key) == (bucket, key.encode()):
-                found.append((number, own_key, ordinal, record))
+            if not key or (source.bucket, text) == (bucket, key):
+                found.append(_Found(number, text, ordinal, record, where))
         return sorted(found)
 
-    def _see(self, found: list[tuple[int, bytes, int, bytes]]) -> Listed:
+    def _see(self, found: "list[_Found]") -> Listed:
         """Note that the first was seen, and the others of the same object."""
         first = found[0]
-        name = self._sources[first[0]].bucket, first[1]
-        for number, own_key, ordinal, _ in found:
-            if (self._sources[number].bucket, own_key) == name:
-                self._seen[ordinal >> 3] |= 1 << (ordinal & 7)
-        return self._listed(first[3])
+        bucket = self._sources[first.number].bucket
+        for one in found:
+            if (self._sources[one.number].bucket, one.key) == (bucket, first.key):
+                self._seen[one.ordinal >> 3] |= 1 << (one.ordinal & 7)
+        return self._listed(first)
 
     def _was_seen(self, ordinal: int) -> bool:
         return bool(self._seen[ordinal >> 3] & (1 << (ordinal & 7)))
@@ -202,18 +218,17 @@ class Inventory:
         number, length = _KEY_HEAD.unpack(self._keys.read(place, _KEY_HEAD.size))
         return number, self._keys.read(place + _KEY_HEAD.size, length)
 
-    def _listed(self, record: bytes) -> Listed:
-        number, key = self._key(record)
-        _, _, size, moment, parts, digest = _RECORD.unpack(record)
-        source = self._sources[number]
+    def _listed(self, found: "_Found") -> Listed:
+        _, _, size, moment, parts, digest = _RECORD.unpack(found.record)
+        source = self._sources[found.number]
         facts = ObjectFacts(
             bucket=source.bucket,
-            key=key.decode(),
+            key=found.key,
             size_bytes=size,
             etag=_unpacked_etag(parts, digest),
             modified_at=datetime.fromtimestamp(moment, UTC),
         )
-        where, reason = _place_of(source, facts.key)
+        where, reason = found.where or _place_of(source, facts.key)
         path = None if reason else TreePath(where)
         return Listed(source, facts, path, reason)
 

@@ -6,8 +6,7 @@ parts' digests (Amazon S3 User Guide, "Checking object integrity", composite).
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class Hash(Protocol):
@@ -26,8 +25,7 @@ NewHash = Callable[[str], Hash]
 """Begins a digest by an algorithm, named as S3 does: ``SHA256``, ``CRC64NVME``."""
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(NamedTuple):
     """How a digest is computed: over the whole, or over parts of these sizes."""
 
     algorithm: str

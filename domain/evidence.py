@@ -16,7 +16,7 @@ import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from s3export.domain.digests import Recipe
 
@@ -155,8 +155,7 @@ class PartFacts:
 # --- the ladder ------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Evidence:
+class Evidence(NamedTuple):
     """Something that is told of an object and that can be computed from a file.
 
     Attributes:
@@ -190,7 +189,7 @@ class Evidence:
 
     def of_parts(self, sizes: Sequence[int], *, decisive: bool = True) -> "Evidence":
         """Return the same with the sizes of the parts, or with a guess at them."""
-        return replace(self, part_sizes=tuple(sizes), decisive=decisive)
+        return self._replace(part_sizes=tuple(sizes), decisive=decisive)
 
     def text(self, digest: bytes) -> str:
         """Return a file's digest in the form of ``expected``."""

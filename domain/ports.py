@@ -19,7 +19,7 @@ from collections.abc import (
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from s3export.domain.backup_layout import TreePath
 from s3export.domain.capabilities import Access, Part
@@ -382,8 +382,7 @@ class ManifestReader(Protocol):
         """Check a manifest given as text; ``name`` is what the operator calls it."""
 
 
-@dataclass(frozen=True)
-class TreeFile:
+class TreeFile(NamedTuple):
     """A regular file of a tree.
 
     Attributes:

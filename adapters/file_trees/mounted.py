@@ -17,6 +17,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
 
+from s3export.adapters.file_trees.beneath import DIRECTORY, FILE, Beneath, names_of
 from s3export.adapters.file_trees.elevator import MOST_WAITING, Elevator
 from s3export.adapters.file_trees.placement import TellsNoPlaces, first_place
 from s3export.adapters.file_trees.read_ahead import LARGE_BYTES, read_ahead
@@ -42,8 +43,7 @@ from s3export.domain.ports import (
     WritableTree,
 )
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_ROOT = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _KINDS = {
     stat.S_IFLNK: "symbolic link",
     stat.S_IFIFO: "named pipe",
@@ -82,6 +82,7 @@ class MountedTree(FileTree):
         self._root = root
         self._most_waiting = most_waiting
         self._tells_places = True
+        self._beneath = Beneath()
         self.reads_at_once = reads_at_once(root)
 
     def has_directory(self, path: TreePath) -> bool:
@@ -129,10 +130,8 @@ class MountedTree(FileTree):
     @contextmanager
     def open(self, path: TreePath, *, start: int = 0) -> Iterator[Readable]:
         """Open a regular file."""
-        directory, _, name = path.rpartition(b"/")
         try:
-            with self._directory(TreePath(directory)) as parent:
-                fd = os.open(name, _FILE, dir_fd=parent)
+            fd = self._open(path, FILE)
         except OSError as error:
             reason = error.strerror or str(error)
             if error.errno in _NOT_A_DIRECTORY:
@@ -157,10 +156,8 @@ class MountedTree(FileTree):
             FileUnreadable: It is not there, or not a regular file.
 
         """
-        directory, _, name = path.rpartition(b"/")
         try:
-            with self._directory(TreePath(directory)) as parent:
-                fd = os.open(name, _FILE, dir_fd=parent)
+            fd = self._open(path, FILE)
         except OSError as error:
             raise FileUnreadable(
                 f"/{shown(path)}: {error.strerror or error}"
@@ -192,37 +189,36 @@ class MountedTree(FileTree):
     def place_of(self, path: TreePath) -> int | None:
         """Ask the file system."""
         try:
-            with self._opened(path) as fd:
-                return first_place(fd)
+            return self._first_place(path)
         except (OSError, TellsNoPlaces):
             return None
 
     def _place(self, path: TreePath) -> int:
         """Return where a file begins on the disk; 0 where that is not known."""
         try:
-            with self._opened(path) as fd:
-                return first_place(fd) or 0
+            return self._first_place(path) or 0
         except OSError:
             return 0  # whoever reads it will be told
 
-    @contextmanager
-    def _opened(self, path: TreePath) -> Iterator[int]:
-        directory, _, name = path.rpartition(b"/")
-        with self._directory(directory) as parent:
-            fd = os.open(name, _FILE, dir_fd=parent)
+    def _first_place(self, path: TreePath) -> int | None:
+        fd = self._open(path, FILE)
         try:
-            yield fd
+            return first_place(fd)
         finally:
             os.close(fd)
 
+    def _open(self, path: bytes, flags: int) -> int:
+        """Open a path; the root is not kept open, as that keeps a disk busy."""
+        root = os.open(self._root, _ROOT)
+        try:
+            return self._beneath.open(root, path, flags)
+        finally:
+            os.close(root)
+
     @contextmanager
     def _directory(self, path: bytes) -> Iterator[int]:
-        fd = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fd = self._open(path, DIRECTORY)
         try:
-            for name in _names(path):
-                deeper = os.open(name, _DIRECTORY, dir_fd=fd)
-                os.close(fd)
-                fd = deeper
             yield fd
         finally:
             os.close(fd)
@@ -234,14 +230,6 @@ class MountedTree(FileTree):
 
     def _named(self, path: bytes) -> str:
         return os.fsdecode(join(os.fsencode(self._root), path))
-
-
-def _names(path: bytes) -> Sequence[bytes]:
-    """Return the names of a path; what a disk says may not lead out of it."""
-    names = path.split(b"/") if path else []
-    if b".." in names:
-        raise NotADirectoryError(errno.ENOTDIR, "a path of a disk has no ..")
-    return names
 
 
 def _by_inode(found: Iterable[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
@@ -352,7 +340,7 @@ class MountedWritableTree(MountedTree, WritableTree):
 
     def __init__(self, root: str) -> None:
         super().__init__(root)
-        fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fd = os.open(root, _ROOT)
         self._root_fd = fd
         self._let_root_go = weakref.finalize(self, os.close, fd)
         self._unnamed: weakref.WeakSet[_UnnamedFile] = weakref.WeakSet()
@@ -510,13 +498,13 @@ class MountedWritableTree(MountedTree, WritableTree):
             yield fd
 
     def _opened_or_made(self, path: bytes) -> int:
-        fd = os.open(".", _DIRECTORY, dir_fd=self._root_fd)
+        fd = os.open(".", DIRECTORY, dir_fd=self._root_fd)
         try:
-            for name in _names(path):
+            for name in names_of(path):
                 # What exists is a directory, or something that opening it will refuse.
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(name, 0o755, dir_fd=fd)
-                deeper = os.open(name, _DIRECTORY, dir_fd=fd)
+                deeper = os.open(name, DIRECTORY, dir_fd=fd)
                 os.close(fd)
                 fd = deeper
         except BaseException:

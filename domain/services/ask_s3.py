@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from s3export.domain.backup_layout import ObjectName
 from s3export.domain.evidence import (
@@ -21,8 +22,7 @@ from s3export.domain.services.knowledge import Knowledge
 Sizes = tuple[int, ...] | NoEvidence
 
 
-@dataclass(frozen=True)
-class Way:
+class Way(NamedTuple):
     """What one version of an object is compared by, and what is left to try.
 
     Attributes:
@@ -44,8 +44,7 @@ class Way:
         return bool(self.guessed) or any(one.decisive for one in self.ready)
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(NamedTuple):
     """A file, and what it is to be compared with.
 
     Attributes:

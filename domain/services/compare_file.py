@@ -4,7 +4,8 @@
 whatever must be computed; only parts of uneven sizes can need a second pass.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from s3export.domain.backup_layout import ObjectName
 from s3export.domain.errors import (
@@ -27,8 +28,7 @@ from s3export.domain.services.file_digests import FileDigests, ReadDigests
 from s3export.domain.verification import Outcome
 
 
-@dataclass(frozen=True)
-class Compared:
+class Compared(NamedTuple):
     """What a comparison found; the first fields are those of a `Finding`.
 
     Attributes:
@@ -79,7 +79,7 @@ class CompareFile:
         except PermissionMissing as error:
             detail = f"S3 refuses to tell its metadata: {error.message}"
             result = self._result(case, Outcome.UNVERIFIABLE, detail=detail)
-        return replace(result, bytes_read=digests.bytes_read)
+        return result._replace(bytes_read=digests.bytes_read)
 
     def _judged(self, case: Case, digests: FileDigests) -> Compared:
         ways = [way for way in (case.way, case.then_way) if way]
@@ -116,8 +116,8 @@ class CompareFile:
         if now.outcome is not Outcome.MISMATCH:
             return now
         detail = f"the object is newer than the export ({_day(case.facts)})"
-        changed = replace(now, outcome=Outcome.CHANGED_SINCE_EXPORT, detail=detail)
-        return replace(changed, presumed=True)
+        changed = now._replace(outcome=Outcome.CHANGED_SINCE_EXPORT, detail=detail)
+        return changed._replace(presumed=True)
 
     def _as_it_was(
         self, case: Case, then: ObjectFacts, digests: FileDigests
@@ -127,8 +127,8 @@ class CompareFile:
         version = f"version {then.version_id} of {_day(then)}, current when exported"
         if found.outcome is Outcome.MATCH:
             detail = f"changed since; the file is equal to {version}"
-            return replace(found, outcome=Outcome.CHANGED_SINCE_EXPORT, detail=detail)
-        return replace(found, detail=f"{found.detail}; compared with {version}")
+            return found._replace(outcome=Outcome.CHANGED_SINCE_EXPORT, detail=detail)
+        return found._replace(detail=f"{found.detail}; compared with {version}")
 
     def _as_logged(
         self, case: Case, logged: Evidence, digests: FileDigests
@@ -150,7 +150,7 @@ class CompareFile:
         actual = logged.text(digests.of(logged))
         if actual == logged.expected:
             agrees = f"the file is what {logged.whose} says, which is no proof"
-            return replace(now, detail=f"{now.detail}; {agrees}")
+            return now._replace(detail=f"{now.detail}; {agrees}")
         detail = f"the file is not what {logged.whose} says was written"
         wrong = Outcome.MISMATCH
         return self._result(case, wrong, logged.kind, logged.expected, actual, detail)
@@ -248,23 +248,23 @@ class CompareFile:
         try:
             read, differs = self._differs_from(undecided, stop)
         except FileUnreadable as error:
-            return replace(undecided, outcome=Outcome.UNREADABLE, detail=error.message)
+            return undecided._replace(outcome=Outcome.UNREADABLE, detail=error.message)
         except (ObjectUnreadable, PermissionMissing, NoSuchObject) as error:
             detail = f"{undecided.detail}; it cannot be downloaded: {error.message}"
-            return replace(undecided, detail=detail)
+            return undecided._replace(detail=detail)
         told = Compared(Outcome.MATCH, file, name, DOWNLOAD, bytes_read=read)
         version = undecided.version_id
         since = f"changed since; version {version} was current when exported"
         if differs is None and version:
-            return replace(told, outcome=Outcome.CHANGED_SINCE_EXPORT, detail=since)
+            return told._replace(outcome=Outcome.CHANGED_SINCE_EXPORT, detail=since)
         if differs is None:
-            return replace(told, newer=undecided.newer)
+            return told._replace(newer=undecided.newer)
         detail = f"the content differs from byte {differs:,} on"
         if undecided.newer and not version:
             detail += "; the object is newer than the export"
-            changed = replace(told, outcome=Outcome.CHANGED_SINCE_EXPORT)
-            return replace(changed, detail=detail, newer=True, presumed=True)
-        return replace(told, outcome=Outcome.MISMATCH, detail=detail)
+            changed = told._replace(outcome=Outcome.CHANGED_SINCE_EXPORT)
+            return changed._replace(detail=detail, newer=True, presumed=True)
+        return told._replace(outcome=Outcome.MISMATCH, detail=detail)
 
     def _differs_from(self, undecided: Compared, stop: Stop) -> tuple[int, int | None]:
         """Return how much was read, and the first byte that differs, if any."""

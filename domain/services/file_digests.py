@@ -72,8 +72,10 @@ class FileDigests:
             FileUnreadable: The disk gives an error, or it was stopped.
 
         """
-        self.need(evidence)
-        return self._known[evidence.recipe]
+        recipe = evidence.recipe
+        if recipe not in self._known:
+            self.need(evidence)
+        return self._known[recipe]
 
     def need(self, *evidence: Evidence) -> None:
         """Compute in one pass what is not known yet.
@@ -85,9 +87,12 @@ class FileDigests:
         recipes = {one.recipe for one in evidence} - self._known.keys()
         if not recipes:
             return
-        sizes = common_parts(recipes, self._file.size_bytes)
-        large = self._file.size_bytes >= self._reading.worth_threads_bytes
-        if len(sizes) > 1 and large and self._reading.at_once > 1:
+        reading = self._reading
+        if (
+            reading.at_once > 1
+            and self._file.size_bytes >= reading.worth_threads_bytes
+            and len(sizes := common_parts(recipes, self._file.size_bytes)) > 1
+        ):
             self._known |= self._part_by_part(recipes, sizes)
         else:
             self._known |= self._as_a_whole(recipes)

@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain, islice
+from typing import NamedTuple
 
 from s3export.domain.backup_layout import (
     NO_OBJECT,
@@ -61,6 +62,7 @@ from s3export.domain.verification import (
 _LISTERS = 16  # pages of keys at once: more than one thread takes down
 _READERS = 2  # of a disk that nobody knows
 _SMALL_BYTES = 1 << 17  # files of up to this size are compared in groups
+_SMALL_FILES = 32  # of a group, at most
 _WINDOW_FILES = 4096  # so many are put into reading order together
 
 
@@ -76,8 +78,7 @@ class Parts:
     progress: Progress
 
 
-@dataclass(frozen=True)
-class _Drawn:
+class _Drawn(NamedTuple):
     """A drawn file, and the objects that it can be."""
 
     file: TreeFile
@@ -346,7 +347,7 @@ class Run:
         looked_up = map(self._looked_up, self._to_compare(self._ordered(files)))
         known = (self._as_listed(asking, drawn) for drawn in looked_up)
         asked = service.workers.map(
-            ask, grouped(known, _is_small), at_once=request.askers
+            ask, grouped(known, _is_small, _SMALL_FILES), at_once=request.askers
         )
         compared = service.workers.map(examine, asked, at_once=self._readers)
         stages = service.progress.stage(
@@ -487,7 +488,7 @@ class Run:
                 left = None if left is None else left - size
             else:
                 more = "not downloaded: more than is left of the budget"
-                self._conclude(replace(result, detail=f"{result.detail}; {more}"))
+                self._conclude(result._replace(detail=f"{result.detail}; {more}"))
         self._undecided = wanted
         settled = self._parts.workers.map(
             comparer.download, wanted, at_once=self._readers
@@ -521,11 +522,11 @@ class Run:
                     f"{result.detail}, but so are {self._newer_and_equal:,} whose "
                     "files are equal: say when it was with --exported-at"
                 )
-                wrong = replace(result, outcome=Outcome.MISMATCH, detail=detail)
-                self._conclude(replace(wrong, presumed=False))
+                wrong = result._replace(outcome=Outcome.MISMATCH, detail=detail)
+                self._conclude(wrong._replace(presumed=False))
             else:
                 self._excused += 1
-                self._conclude(replace(result, presumed=False))
+                self._conclude(result._replace(presumed=False))
 
     def _doubt_the_time(self) -> None:
         """Doubt the operator's time where files contradict it that excuses others.
