@@ -59,11 +59,12 @@ class Knowledge:
     def is_newer(self, facts: ObjectFacts, file: TreeFile | None = None) -> bool:
         """Say whether an object was written after it was exported.
 
-        A log that says which ETag was written knows it without looking at a clock.
+        A log that says which ETag was written knows it without looking at a clock. Not
+        the log of the disk itself: whoever changed a file can have changed that, too.
         """
         name = ObjectName(facts.bucket, facts.key)
         told, entry = self.exported_at, self.log.get(name)
-        etag = entry.etag if entry and entry.written else ""
+        etag = entry.etag if entry and entry.written and not self.own_log else ""
         if etag and etag != facts.etag and not (told and told.is_certain):
             return True
         moment = self.when(name, file)

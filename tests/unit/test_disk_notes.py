@@ -216,6 +216,23 @@ def test_a_log_of_long_ago_excuses_no_difference(scene: Loaded) -> None:
     }
 
 
+def test_a_log_with_another_etag_excuses_no_difference(scene: Loaded) -> None:
+    """Whoever changed a file can have changed what the log says was written."""
+    scene.both("fine", b"x")
+    scene.on_disk("a", b"bad")
+    scene.store.put("bkt", "a", b"new", modified_at=EXPORTED - timedelta(days=9))
+    scene.written(EXPORTED)
+    forged = replace(
+        parse_export_log(lines(("a", "bkt/a", 200, "OK", b"bad")), "").entries[0],
+        etag=hashlib.md5(b"bad", usedforsecurity=False).hexdigest(),
+    )
+    scene.tree.replace(TreePath(LOG), write_export_log([forged]))
+
+    assert outcomes(scene.verify()) == {b"a": Outcome.MISMATCH}
+    scene.store.put("bkt", "a", b"new", modified_at=EXPORTED + timedelta(days=9))
+    assert outcomes(scene.verify()) == {b"a": Outcome.CHANGED_SINCE_EXPORT}
+
+
 def test_where_no_time_of_writing_is_known_the_log_gives_none(scene: Loaded) -> None:
     """It would be the only thing that excuses."""
     scene.on_disk("a", b"bad")
