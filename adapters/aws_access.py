@@ -12,7 +12,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
 
-from s3export.adapters.aws_errors import of_client_error, translated
+from s3export.adapters.aws_errors import not_of_aws, of_client_error, translated
 from s3export.domain.capabilities import Access
 from s3export.domain.errors import (
     AwsError,
@@ -107,6 +107,8 @@ class ChainAccess(AwsAccess):
                     answer = client.list_buckets(MaxBuckets=1)
                 except aws.ClientError as error:
                     return self._refused(found, error)
+                if not {"Buckets", "Owner"} & answer.keys():
+                    raise not_of_aws("S3", "Buckets")
                 return self._answered(found, answer)
         except CredentialsMissing as error:
             return replace(found, credentials_problem=error.message)
@@ -116,6 +118,8 @@ class ChainAccess(AwsAccess):
     def _refused(self, found: Access, error: aws.ClientError) -> Access:
         """Take it for an answer; only what it says of the key is trouble."""
         kind = of_client_error("S3", error, {})
+        if error.response.get("Error", {}).get("Code", "").isdigit():
+            raise not_of_aws("S3", "code of its error")
         problem = kind.message if isinstance(kind, CredentialsRejected) else ""
         found = replace(found, credentials_problem=problem)
         return self._answered(found, error.response)

@@ -42,7 +42,17 @@ _REFUSED_UNSAID = {
 }
 """An answer to HEAD has no body that would say which of the two it is."""
 
+_UNNAMED = ("500", "502", "504")
+"""Errors that S3 itself names in words; 500 is botocore's for an answer of no XML."""
+
+_MOST_SAID = 100  # letters of what cannot be understood
+
 _LOOK_IT_UP = "look the code in brackets up in the documentation of AWS"
+
+_NOT_AWS = (
+    "see whether the endpoint's URL names the API of the service, and not a console or "
+    "a proxy before it: s3export config show"
+)
 
 _CREDENTIALS = (
     aws.NoCredentialsError,
@@ -85,10 +95,24 @@ def translated(
         raise errors.Unreachable(f"{what}: {_sentence(error)}") from error
     except aws.ParamValidationError as error:
         raise errors.AwsFailed(f"{what}: {_sentence(error)}") from error
-    except (aws.BotoCoreError, ResponseParserError, ValueError) as error:
-        # botocore raises ValueError for an endpoint that is no URL, and for an answer
-        # that is no XML an exception outside its own hierarchy
+    except ResponseParserError as error:
+        raise errors.AwsFailed(
+            f"{what}: the answer is not one of AWS: {_sentence(error)[:_MOST_SAID]}",
+            next_step=_NOT_AWS,
+        ) from error
+    except KeyError as error:  # of botocore's answers: what S3 always tells
+        raise not_of_aws(what, str(error.args[0])) from error
+    except (aws.BotoCoreError, ValueError) as error:
+        # botocore raises ValueError for an endpoint that is no URL
         raise errors.AwsFailed(f"{what}: {_sentence(error)}") from error
+
+
+def not_of_aws(what: str, lacking: str) -> errors.AwsFailed:
+    """Return the error for an answer that lacks what every answer of AWS has."""
+    return errors.AwsFailed(
+        f"{what}: the answer is not one of AWS: it tells no {lacking}",
+        next_step=_NOT_AWS,
+    )
 
 
 def of_client_error(
@@ -101,10 +125,10 @@ def of_client_error(
     code = str(answer.get("Code", ""))
     said = str(answer.get("Message", "")) or str(error)
     kind = own_codes.get(code) or CLIENT_ERRORS.get(code, errors.AwsFailed)
-    return kind(
-        f"{what}: {_one_line(said)} ({code})",
-        next_step=_REFUSED_UNSAID.get(code) or kind.default_next_step or _LOOK_IT_UP,
-    )
+    next_step = _REFUSED_UNSAID.get(code) or kind.default_next_step or _LOOK_IT_UP
+    if code in _UNNAMED and kind is errors.AwsFailed:
+        next_step = f"try again later; if it stays, {_NOT_AWS}"
+    return kind(f"{what}: {_one_line(said)} ({code})", next_step=next_step)
 
 
 def _sentence(error: Exception) -> str:

@@ -115,12 +115,17 @@ class SystemBlockDevices(BlockDevices):
 
     def inspect(self, path: str) -> DeviceFacts:
         """Return what is to be seen of a device; changes nothing."""
+        if not path:
+            raise DeviceAbsent("no device is named: its name is empty")
         try:
             mode = os.stat(path).st_mode  # noqa: PTH116 - bytes-safe, and no Path needed
         except FileNotFoundError:
             raise DeviceAbsent(
                 f"{path}: there is no such device or file", next_step=_way_on(path)
             ) from None
+        except PermissionError as error:
+            told = f"{path} may not be looked at by this user"
+            raise PrivilegeMissing(told) from error
         except OSError as error:
             raise DeviceAbsent(f"{path}: {error.strerror}") from error
         if stat.S_ISDIR(mode):

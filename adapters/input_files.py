@@ -37,5 +37,10 @@ def content_of(path: str, what: str) -> bytes:
         ) from None
     except IsADirectoryError:
         raise FileRefused(f"{path} is a directory, not {what}") from None
+    except PermissionError as error:
+        raise FileRefused(
+            f"{path}: this user may not read it",
+            next_step="run it as a user who may, or let this one read the file",
+        ) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise FileRefused(f"{path}: {error}") from error

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from botocore import exceptions as aws
 from urllib3.exceptions import HTTPError
 
-from s3export.adapters.aws_errors import translated
+from s3export.adapters.aws_errors import not_of_aws, translated
 from s3export.adapters.key_ranges import Asked, KeyRanges
 from s3export.adapters.range_listing import Page, RangeListing
 from s3export.adapters.s3_answers import (
@@ -42,6 +42,8 @@ from s3export.domain.secret import Secret
 
 _CHUNK_BYTES = 1 << 20
 _DIRECTORY_BUCKET = "--x-s3"
+_OF_A_LISTING = {"Contents", "IsTruncated", "Name"}
+"""S3 tells the last two always (API reference, ListObjectsV2)."""
 _KINDS = {
     "GetObject": "GET",
     "GetObjectAttributes": "HEAD",
@@ -161,7 +163,7 @@ class S3Store(ObjectStore):
                 if status(error) == 400:
                     return self._by_listing(bucket, key, version_id, error)
                 raise
-        facts = object_facts(answer, bucket, key, version_id)
+            facts = object_facts(answer, bucket, key, version_id)
         return replace(facts, checksums_withheld=withheld)
 
     def _told(
@@ -234,7 +236,7 @@ class S3Store(ObjectStore):
                 if status(error) in (400, 403, 404, 416, 501):
                     return None
                 raise
-        return PartFacts(answer["ContentLength"], answer.get("PartsCount"))
+            return PartFacts(answer["ContentLength"], answer.get("PartsCount"))
 
     def part_sizes(
         self, bucket: str, key: str, *, version_id: str = ""
@@ -344,6 +346,8 @@ class S3Store(ObjectStore):
         if token:
             request["ContinuationToken"] = token
         answer = self._client.list_objects_v2(**request)
+        if not _OF_A_LISTING & answer.keys():  # other XML looks like an empty bucket
+            raise not_of_aws(f"s3://{bucket}", " or ".join(sorted(_OF_A_LISTING)))
         page = [
             ObjectFacts(
                 bucket=bucket,
@@ -384,10 +388,9 @@ class S3Store(ObjectStore):
             if "ContentLength" not in answer:
                 size = self._size(answer, request)
                 answer = {**answer, "ContentLength": size}
-            facts = replace(
-                object_facts(answer, bucket, key, version_id),
-                checksums_withheld=withheld,
-            )
+            with translated(name):
+                facts = object_facts(answer, bucket, key, version_id)
+            facts = replace(facts, checksums_withheld=withheld)
             announced = facts.size_bytes
             if ranged:
                 told = answer.get("ContentRange", "")

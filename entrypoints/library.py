@@ -183,7 +183,7 @@ def verification_history(
     Args:
         reports: JSON reports of `verify_backup`, or directories of them.
         since: Runs before are shown and not counted: what they found was put right.
-        passed_over: Told the JSON files of directories that are no reports.
+        passed_over: Told which JSON files of directories are no reports, or damaged.
 
     Returns:
         One for each backup and content; those with differences first.
@@ -430,6 +430,12 @@ def plan_load(
     keys = keys or GivenKeys(manifest.truecrypt_password)
     if continue_from is not None:
         if isinstance(continue_from, str):
+            if _is_one_file(continue_from, device):
+                raise InputRefused(
+                    f"{device} is the disk to be loaded, which would be erased, and "
+                    "the disk to continue from",
+                    next_step="name the disk before this one, or its export log",
+                )
             continue_from = _log_at(app, continue_from, keys)
         log = parse_export_log(continue_from, "the log to continue from")
         begin = place_after(log.entries, manifest.sources())
@@ -959,6 +965,13 @@ def _content(app: "AnyApplication", where: str, what: str) -> bytes:
     from s3export.adapters.input_files import content_of
 
     return content_of(where, what)
+
+
+def _is_one_file(one: str, other: str) -> bool:
+    try:
+        return Path(one).samefile(other)
+    except (OSError, ValueError):
+        return False
 
 
 def _log_at(app: "AnyApplication", where: str, keys: KeyRing) -> bytes:

@@ -37,7 +37,8 @@ class Settings(BaseModel):
         profile, region, endpoint_url: For AWS, or a server in its place.
         bucket: What backups are compared with where no manifest says it.
         forks: Files hashed and requests made at once; ``None`` chooses.
-        sample_size: How many files a verification draws.
+        sample_size: How many files a verification draws; ``None``, written ``all``, for
+            every file.
         backup_directory: Where partition tables and headers of disks are saved before
             they are erased.
         ignore: Rules of manifests to be silent about; in the environment their names
@@ -54,13 +55,18 @@ class Settings(BaseModel):
     endpoint_url: str | None = Field(default=None, pattern="^https?://")
     bucket: str | None = None
     forks: int | None = Field(default=None, ge=1, le=1024)
-    sample_size: int = Field(default=100, ge=1)
+    sample_size: int | None = Field(default=100, ge=1)
     backup_directory: str = Field(
         default="/var/lib/s3export/erased-disks", min_length=1
     )
     ignore: tuple[str, ...] = ()
     request_payer: bool = False
     sse_c_key: Secret | None = None
+
+    @field_validator("sample_size", mode="before")
+    @classmethod
+    def _all(cls, value: object) -> object:
+        return None if value == "all" else value
 
     @field_validator("ignore", mode="before")
     @classmethod

@@ -123,6 +123,8 @@ def _head(report: Report) -> Iterator[str]:
     yield "<h1>Does this disk hold what S3 holds?</h1>"
     yield f'<div class="verdict {verdict.value}">'
     said = _VERDICTS[verdict]
+    if verdict is Verdict.INCONCLUSIVE and report.doubts:
+        said = "Nothing was found to differ; what is in doubt is noted below."
     if verdict is Verdict.VERIFIED and report.tally[Outcome.CHANGED_SINCE_EXPORT]:
         said = "Whatever differs from S3 has changed there since the export."
     yield f"<p><strong>{verdict.value.upper()}.</strong> {said}</p>"

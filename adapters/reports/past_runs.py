@@ -21,10 +21,12 @@ def past_runs(
     """Read reports; of a directory all files in it that end in ``.json``.
 
     Args:
-        passed_over: Told the files of directories that are other JSON documents.
+        passed_over: Told, of the files of directories, which are other documents, or
+            damaged, or cannot be read; and why.
 
     Raises:
-        FileRefused, InputRefused: One is no report, or a damaged one; or there is none.
+        FileRefused, InputRefused: One that is named is no report, or a damaged one; or
+            there is none.
     """
     for path in paths:
         named = not Path(path).is_dir()
@@ -35,7 +37,11 @@ def past_runs(
             except NoReport:
                 if named:
                     raise
-                passed_over(file)
+                passed_over(f"{file} is no report")
+            except (FileRefused, InputRefused) as error:
+                if named:
+                    raise
+                passed_over(error.message)
             else:
                 found += 1
         if not found:

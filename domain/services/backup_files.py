@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NoReturn
 
 from s3export.domain.backup_layout import (
+    ROOT,
     BackupLayout,
     TreePath,
     below,
@@ -81,6 +82,14 @@ class BackupFiles:
     def _is_recovered(self, path: TreePath) -> bool:
         return below(path, self._layout.recovery_directory) is not None
 
+    def _no_directory(self, path: TreePath) -> TreePath | None:
+        """Return what stands in the way to a directory, if anything does."""
+        names = path.split(b"/")
+        ways = (TreePath(b"/".join(names[:n])) for n in range(1, len(names) + 1))
+        first = next((way for way in ways if not self._tree.has_directory(way)), ROOT)
+        above, _, name = first.rpartition(b"/")
+        return first if name in self._tree.names(TreePath(above)) else None
+
     def _say_what_is_there(self, absent: list[str]) -> NoReturn:
         names = self._tree.names(TreePath(b""))
         there = ", ".join(f"/{shown(name)}" for name in names[:10]) or "nothing"
@@ -90,6 +99,13 @@ class BackupFiles:
             "name the backup's directory with --target-directory=DIR (/ if it begins "
             "in the root)"
         )
+        for odd in filter(None, map(self._no_directory, self._layout.directories())):
+            raise RootAbsent(
+                f"/{shown(odd)} on the disk is no directory but a link, which is not "
+                "followed, or a file",
+                next_step="name the directory in which the backup really lies, as "
+                "DEVICE and --target-directory=DIR",
+            )
         raise RootAbsent(
             f"the disk has no directory {' or '.join(absent)}; in its root: {there}",
             next_step=name_it

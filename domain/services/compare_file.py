@@ -4,6 +4,7 @@
 whatever must be computed; only parts of uneven sizes can need a second pass.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -183,7 +184,7 @@ class CompareFile:
                 return self._differs(case, evidence, actual)
         if way.guessed:
             return self._beyond_the_guess(case, way, way.guessed, digests)
-        reasons = way.reasons or ("nothing that S3 tells proves anything",)
+        reasons = (*way.reasons, *_of_unknown_extent(way.ready)) or _NO_REASON
         return self._result(case, Outcome.UNVERIFIABLE, detail="; ".join(reasons))
 
     def _beyond_the_guess(
@@ -281,6 +282,19 @@ class CompareFile:
                 if stop():
                     raise FileUnreadable("not read to its end: interrupted")
             return read, read if _exactly(source, 1) else None
+
+
+_NO_REASON = ("nothing that S3 tells proves anything",)
+
+
+def _of_unknown_extent(differs: Sequence[Evidence]) -> Iterator[str]:
+    """Say which checksums are not the file's, and may be of parts instead."""
+    told = [one for one in differs if not (one.decisive or one.parts or one.whose)]
+    for one in told:
+        yield (
+            f"the file's {one.algorithm} is another than S3's, which says not whether "
+            "it is of the whole"
+        )
 
 
 def _exactly(source: Readable, length: int) -> bytes:

@@ -36,7 +36,12 @@ from s3export.domain.jobs import job_id as checked_job_id
 from s3export.domain.manifests import Manifest
 from s3export.domain.ports import BlockDevices, Clock, ExportService
 from s3export.domain.services.new_job import NewJob
-from s3export.domain.services.ready_disk import ReadyDisk, refuse_unsafe, signature_on
+from s3export.domain.services.ready_disk import (
+    ReadyDisk,
+    backups_on,
+    refuse_unsafe,
+    signature_on,
+)
 
 FILE_SYSTEM_LABEL = "s3export"
 
@@ -74,6 +79,7 @@ class CreateJobPlan:
         remarks: What we find odd about it: warnings and hints.
         manifest_path: What the operator calls the manifest; for messages.
         disk_of: Another job that SIGNATURE on the disk names; empty for none.
+        holds: The backups that are on the disk.
 
     """
 
@@ -85,6 +91,7 @@ class CreateJobPlan:
     remarks: tuple[Problem, ...] = ()
     manifest_path: str = "MANIFEST"
     disk_of: str = ""
+    holds: tuple[str, ...] = ()
 
     @property
     def erase(self) -> bool:
@@ -109,7 +116,10 @@ class CreateJobPlan:
                 "left without its disk (how that job stands: s3export get-status "
                 f"{self.disk_of})",
             )
-        return others + (cautions(self.facts) if self.erase else ())
+        if not self.erase:
+            return others
+        held = tuple(f"it holds {one}, which would be lost" for one in self.holds)
+        return others + held + cautions(self.facts)
 
     def _saving(self) -> tuple[str, ...]:
         if not self.erase:
@@ -163,6 +173,7 @@ class CreateJob:
         """
         facts = self.devices.inspect(device)
         _judge(facts, wishes)
+        holds = backups_on(self.devices, facts)
         if resume is None:
             warning = self.export.validate(manifest.text)
             return CreateJobPlan(
@@ -171,13 +182,14 @@ class CreateJob:
                 wishes,
                 service_warning=warning,
                 disk_of=self._job_named_on(facts),
+                holds=holds,
             )
         job = self.export.status(resume)
         _refuse_other(job, manifest)
         other = self._job_named_on(facts)
         if other.lower() == resume.lower():
             other = ""
-        return CreateJobPlan(manifest, facts, wishes, job, disk_of=other)
+        return CreateJobPlan(manifest, facts, wishes, job, disk_of=other, holds=holds)
 
     def carry_out(self, plan: CreateJobPlan) -> CreatedJob:
         """Create the job, unless there is one, then prepare the disk.

@@ -239,6 +239,10 @@ def _selected(
     """Choose between what the operator names and what the disk says."""
     name = f"/{shown(SELECTION)}"
     named = request.layout
+    if named is None and request.whole:
+        raise NothingToCompareWith(
+            "--whole looks for all that is named, and nothing is named"
+        )
     try:
         found = _selection(tree, name)
     except InputRefused as error:

@@ -45,7 +45,11 @@ from s3export.domain.services.load_device import (
     Place,
 )
 from s3export.domain.services.load_survey import LoadSurvey, SurveyLoad
-from s3export.domain.services.ready_disk import refuse_unsafe, signature_on
+from s3export.domain.services.ready_disk import (
+    backups_on,
+    refuse_unsafe,
+    signature_on,
+)
 
 _JOB_DIGITS = "123456789ABCDEFGHIJKLMNPQRSTUVWXYZ"
 _JOB_LENGTH = 5
@@ -260,6 +264,8 @@ class LoadDisk:
             other = f"a load of job {found.job_id}"
         elif signed and signed != name:
             other = f"SIGNATURE of job {signed}"
+        elif held := backups_on(self.devices, facts) if not found else ():
+            other = " and ".join(held)
         elif self._stays_closed(facts, key if not found else None):
             other = "an encrypted container that this password does not open"
         return LoadPlan(facts, request, survey, encryption, wishes, resumes, key, other)

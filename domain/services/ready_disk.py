@@ -5,11 +5,18 @@ Every step leads to a named state, so that an error can say what is on the disk.
 
 from dataclasses import dataclass, field
 
-from s3export.domain.backup_layout import TreePath
+from s3export.domain.backup_layout import ROOT, TreePath, is_container, shown
 from s3export.domain.devices import DeviceFacts, refusals_to_write
 from s3export.domain.devices.preparation import DiskState, Preparation, Reached
-from s3export.domain.errors import DeviceFailed, DeviceRefused, DiskFull, FileUnreadable
+from s3export.domain.errors import (
+    DeviceError,
+    DeviceFailed,
+    DeviceRefused,
+    DiskFull,
+    FileUnreadable,
+)
 from s3export.domain.jobs import SIGNATURE_FILE_NAME
+from s3export.domain.load_marker import marker_on
 from s3export.domain.ports import BlockDevices, FileTree
 
 _FAULTY = "the disk is probably faulty: use another one"
@@ -112,6 +119,24 @@ def signature_on(
             return read_signature(tree)
         except FileUnreadable:
             return b""
+
+
+def backups_on(devices: BlockDevices, facts: DeviceFacts) -> tuple[str, ...]:
+    """Name the backups on a device, as far as they can be seen; mounts nothing.
+
+    AWS formats a disk anew before it loads it, so that a disk that has come back has
+    no SIGNATURE: its containers are what tells it.
+    """
+    try:
+        with devices.open_read_only(facts, mounting=False) as tree:
+            loaded = marker_on(tree)
+            containers = filter(is_container, map(TreePath, tree.names(ROOT)))
+            return (
+                *([f"a load of job {loaded.job_id}"] if loaded else []),
+                *(f"the container {shown(path)}" for path in containers),
+            )
+    except DeviceError:
+        return ()  # an empty disk, or one in a form that is not read
 
 
 def read_signature(tree: FileTree, *, limit: int = 65_536) -> bytes:

@@ -92,8 +92,6 @@ class Call:
         from s3export.entrypoints.settings import configuration
 
         options = {name: getattr(self.arguments, name, None) for name in _SETTINGS}
-        if options["sample_size"] == "all":
-            options["sample_size"] = None
         key_file = getattr(self.arguments, "sse_c_key_file", None)
         options["sse_c_key"] = None if key_file is None else customer_key_in(key_file)
         return configuration(options, config_file=self.config_file)
@@ -404,16 +402,18 @@ def verify_backup(call: Call) -> int:
     return of_verdict(report.verdict)
 
 
-def _sample_size(arguments: argparse.Namespace, configured: int) -> library.SampleSize:
+def _sample_size(
+    arguments: argparse.Namespace, configured: int | None
+) -> library.SampleSize:
     """Return how many files to draw; as many as before where a run is gone on with."""
-    if arguments.sample_size == "all":
-        return library.ALL_FILES
     if arguments.resume and arguments.sample_size is None:
         return library.AS_BEFORE
     return configured
 
 
-def _verified(call: Call, seed: str | None, size: int, shown: ShownFindings) -> Report:
+def _verified(
+    call: Call, seed: str | None, size: int | None, shown: ShownFindings
+) -> Report:
     arguments = call.arguments
     return library.verify_backup(
         arguments.device,

@@ -90,6 +90,8 @@ def _value(found: Configuration, name: str) -> object:
     value = getattr(found.settings, name)
     if name in SECRETS and value is not None:
         return Secret.MASK
+    if name == "sample_size" and value is None:
+        return "all"
     return list(value) if isinstance(value, tuple) else value
 
 

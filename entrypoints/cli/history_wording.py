@@ -61,6 +61,8 @@ def _row(run: PastRun) -> tuple[str, ...]:
         alone = counted(run.differences, "critical difference")
     elif run.bound is not None:
         alone = f"alone: at most {run.bound.files:,} ({run.bound.fraction:.2%})"
+    if run.extra is None:
+        alone += ", what is missing was not looked for"
     if run.other_findings:
         alone += f", {counted(run.other_findings, 'other finding')}"
     return (

@@ -1,9 +1,13 @@
 """What to do after a verification, in one line."""
 
+import errno
+import os
 from collections.abc import Sequence
 
 from s3export.domain.services.disk_notes import GO_ON_LOADING
 from s3export.domain.verification import Outcome, Report, Verdict
+
+_NOT_PERMITTED = os.strerror(errno.EACCES)
 
 
 def next_step(report: Report, reports: Sequence[str] = ()) -> str:
@@ -26,6 +30,9 @@ def next_step(report: Report, reports: Sequence[str] = ()) -> str:
 def _after_differences(report: Report) -> str:
     if not report.sample.population:
         return "see whether the disk is mounted there (findmnt), and what it holds"
+    unreadable = [f for f in report.findings if f.outcome is Outcome.UNREADABLE]
+    if unreadable and all(found.detail == _NOT_PERMITTED for found in unreadable):
+        return "run it as root, or as a user who may read all files of the backup"
     where = " to another disk" if report.tally[Outcome.UNREADABLE] else ""
     again = f"copy what differs or is missing from S3 again{where}"
     if report.sample.drawn < report.sample.population:

@@ -28,9 +28,7 @@ def history(call: Call) -> int:
         arguments.reports,
         confidence=arguments.confidence,
         since=arguments.since,
-        passed_over=lambda path: call.terminal.warn(
-            f"{path} is no report: passed over"
-        ),
+        passed_over=lambda reason: call.terminal.warn(f"passed over: {reason}"),
     )
     call.terminal.result(
         history_wording.history_lines(parts, arguments.since),

@@ -77,6 +77,8 @@ def summary_lines(report: Report) -> Iterator[str]:
         f"Assertions run: {tally.run}, succeeded: {tally.succeeded}, "
         f"failed: {tally.failed}"
     )
+    if not report.completeness:
+        yield "Whether objects are missing on the disk was not looked at."
     yield verdict_line(report)
     yield report.statement
 
@@ -90,7 +92,10 @@ def _selection(selection: SelectionOrigin) -> str:
     job = f" of job {selection.job_id}" if selection.job_id else ""
     if selection.named:
         return f"Selection: the part{job} {selection.part}, says {selection.path}"
-    return f"Selection: all that was loaded{job}, says {selection.path}, nobody else"
+    return (
+        f"Selection: what was loaded onto this disk{job}, says {selection.path}, "
+        "nobody else"
+    )
 
 
 def verdict_line(report: Report) -> str:
@@ -105,6 +110,8 @@ def verdict_line(report: Report) -> str:
                 "VERIFIED: no file that S3 has differs; those that it has not, or has "
                 "no more, are named above."
             )
+    if report.verdict is Verdict.INCONCLUSIVE and report.doubts:
+        return "INCONCLUSIVE: nothing was found to differ; what is in doubt is above."
     return _VERDICTS[report.verdict]
 
 
@@ -114,7 +121,7 @@ def finding_line(finding: Finding) -> str:
     parts = [f"{mark}: {harmless(shown(finding.path))}"]
     if finding.detail:
         parts.append(f"({harmless(finding.detail)})")
-    if finding.outcome is Outcome.MISMATCH:
+    if finding.outcome is Outcome.MISMATCH and finding.expected:
         parts.append(
             f"{finding.evidence}: S3 has {finding.expected}, the disk {finding.actual}"
         )

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from fixtures.command_line import Run
+from fixtures.raw_server import RawServer, answer
 
 from s3export.domain.capabilities import TASKS
 
@@ -55,3 +56,13 @@ def test_an_unknown_task_is_wrong_usage(run: Run, arguments: list[str]) -> None:
     ran = run("doctor", *arguments)
 
     assert ran.code == 2
+
+
+@pytest.mark.parametrize("page", [b"<!doctype html><p>Log in", b"<html/>", b""])
+def test_another_server_is_not_taken_for_s3(run: Run, page: bytes) -> None:
+    """A console, or the page of a network that wants a login first."""
+    with RawServer(plain=answer(page), listing=answer(page)) as server:
+        ran = run("doctor", "--endpoint-url", f"http://127.0.0.1:{server.port}")
+
+    assert ran.code == 6
+    assert "the answer is not one of AWS" in ran.out

@@ -120,7 +120,7 @@ def test_a_report_that_was_changed_is_refused(run: Run, reports: Path) -> None:
 def test_another_document_among_the_reports_is_passed_over(
     run: Run, reports: Path
 ) -> None:
-    """With a warning; named itself, or alone in its directory, it is refused."""
+    """With a warning, as one cut off; named itself, or all alone, it is refused."""
     before = run("history", str(reports))
     other = reports / "other.json"
     other.write_text('{"schema": "of something else"}')
@@ -128,15 +128,19 @@ def test_another_document_among_the_reports_is_passed_over(
     among = run("history", str(reports))
 
     assert (among.code, among.out) == (before.code, before.out)
-    assert f"{other} is no report: passed over" in among.err
+    assert f"passed over: {other} is no report" in among.err
     assert run("history", str(other)).code == 4
+    for damaged in ('{"schema": "s3export/ver', ""):
+        other.write_text(damaged)
+        among = run("history", str(reports))
+        assert (among.code, among.out) == (before.code, before.out)
+        assert f"passed over: {other}: not JSON" in among.err
     for report in reports.glob("*.json"):
         if report != other:
             report.unlink()
     alone = run("history", str(reports))
     assert (alone.code, "there is no report in it" in alone.err) == (4, True)
-    other.write_text('{"schema": "s3export/ver')
-    cut_off = run("history", str(reports))
+    cut_off = run("history", str(other))
     assert (cut_off.code, "not JSON" in cut_off.err) == (4, True)
 
 

@@ -313,6 +313,59 @@ def test_an_empty_directory_without_the_buckets_folder_asks_the_same(
     assert "is it mounted there?" in ran.err
 
 
+@pytest.mark.parametrize("deeper", ["", "/below"])
+def test_a_link_in_the_place_of_the_backups_directory_is_named(
+    run: Run, s3: Any, tmp_path: Path, deeper: str
+) -> None:
+    """It is not followed, so that the disk is not said to lack what is there."""
+    s3.create_bucket(Bucket="linked")
+    (tmp_path / "there/below").mkdir(parents=True)
+    (tmp_path / "mnt").mkdir()
+    (tmp_path / "mnt/linked").symlink_to(tmp_path / "there")
+
+    ran = run(
+        "verify-backup", str(tmp_path / "mnt"), "--bucket", "linked",
+        f"--target-directory=linked{deeper}",
+    )  # fmt: skip
+
+    assert ran.code == 5
+    assert "/linked on the disk is no directory but a link" in ran.err
+
+
+def test_a_disk_without_a_name_is_said_to_be_none(run: Run, s3: Any) -> None:
+    """As an unset variable of a shell gives it."""
+    s3.create_bucket(Bucket="any")
+
+    ran = run("verify-backup", "", "--bucket", "any")
+
+    assert (ran.code, "its name is empty" in ran.err) == (5, True)
+
+
+def test_what_was_not_looked_for_is_said(run: Run, s3: Any, tmp_path: Path) -> None:
+    """A verdict over what is there says nothing of what is not."""
+    s3.create_bucket(Bucket="half")
+    s3.put_object(Bucket="half", Key="a", Body=b"a")
+    s3.put_object(Bucket="half", Key="b", Body=b"b")
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half/a").write_bytes(b"a")
+    words = "verify-backup", str(tmp_path), "--bucket", "half", "--no-completeness"
+    report = tmp_path.with_suffix(".json")
+
+    ran = run(*words, "--report", str(report))
+
+    assert ran.code == 0
+    assert "Whether objects are missing on the disk was not looked at." in ran.out
+    assert "what is missing was not looked for" in run("history", str(report)).out
+
+
+def test_all_of_nothing_that_is_named_is_refused(run: Run, tmp_path: Path) -> None:
+    """`--whole` alone would look for what the disk itself says."""
+    ran = run("verify-backup", str(tmp_path), "--whole")
+
+    assert ran.code == 4
+    assert "--whole looks for all that is named, and nothing is named" in ran.err
+
+
 @pytest.mark.parametrize(
     ("name", "advice"),
     [

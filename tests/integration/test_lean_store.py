@@ -341,6 +341,31 @@ def test_what_was_asked_for_ahead_and_is_not_plain_is_nothing(
         assert ahead(store) == b"plain"
 
 
+CONSOLE = b"<!doctype html><html><body>A console</body></html>"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"ETag": "", "Last_Modified": ""},
+        {"Content_Length": ""},
+    ],
+)
+def test_what_does_not_answer_as_s3_does_is_said_to_be_no_s3(
+    told: dict[str, str],
+) -> None:
+    """A console, or a proxy that leaves out what S3 always tells."""
+    with RawServer(plain=answer(CONSOLE, **told), listing=answer(CONSOLE)) as server:
+        store = lean_store(f"http://127.0.0.1:{server.port}")
+        with pytest.raises(errors.AwsFailed, match="not one of AWS") as raised:
+            store.head(BUCKET, "key")
+        assert "console" in raised.value.next_step
+        with pytest.raises(errors.AwsFailed) as raised:
+            next(iter(store.list_objects(BUCKET)))
+        assert "console" in raised.value.next_step
+        store.close()
+
+
 def test_where_the_bucket_is_not_known_nothing_is_asked_for_ahead() -> None:
     """Boto3 has to be asked first."""
     with RawServer() as server:

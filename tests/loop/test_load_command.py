@@ -186,6 +186,12 @@ def test_several_disks_hold_everything_together(
     )
     assert done.code == 4
     assert "no further disk is needed" in done.err
+    itself = run(
+        *arguments(manifest, image, tmp_path, "--encrypt", "none"),
+        "--continue-from",
+        image,
+    )
+    assert (itself.code, "which would be erased" in itself.err) == (4, True)
 
 
 def test_the_log_within_a_container_says_where_the_next_disk_begins(

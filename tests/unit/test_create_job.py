@@ -375,6 +375,23 @@ def test_another_jobs_disk_is_taken_with_a_caution(
     assert f"get-status {other.job_id}" in caution
 
 
+def test_a_backup_that_is_on_the_disk_is_named_before_it_is_erased(
+    scene: Scene,
+) -> None:
+    """A disk that came back from AWS has no SIGNATURE any more."""
+    signed(scene, b"")
+    assert scene.disk.tree
+    scene.disk.tree.files[b"4RA2X.tc"] = b"?"
+    scene.disk.tree.files[b"other/5RA2X.tc"] = b"?"
+
+    erased = scene.create.plan(scene.manifest, DISK)
+    kept = scene.create.plan(scene.manifest, DISK, DiskWishes(erase=False))
+
+    said = "it holds the container 4RA2X.tc, which would be lost"
+    assert said in erased.cautions()
+    assert kept.cautions() == ()
+
+
 def test_a_job_that_is_gone_on_with_may_have_its_own_disk(scene: Scene) -> None:
     """Of that there is no caution, of any other job's disk there is."""
     job, other = scene.export.create(MANIFEST), scene.export.create(MANIFEST)

@@ -44,3 +44,14 @@ def test_the_next_step_is_that_of_what_was_found(verified: Report, said: str) ->
 
     assert said in step
     assert bool(step) is bool(said)
+
+
+def test_files_that_this_user_may_not_read_are_no_damage() -> None:
+    """Copying them again would not help."""
+    detail = "Permission denied"
+    finding = Finding(TreePath(b"f"), Outcome.UNREADABLE, detail=detail)
+    verified = came_to(Outcome.UNREADABLE)
+
+    assert "as root" in next_step(replace(verified, findings=(finding,)))
+    broken = replace(finding, detail="Input/output error")
+    assert "as root" not in next_step(replace(verified, findings=(finding, broken)))

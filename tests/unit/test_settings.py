@@ -44,6 +44,14 @@ def test_nothing_set_gives_the_defaults() -> None:
     assert settings.sample_size == 100
 
 
+def test_all_files_can_be_asked_for_once_for_all() -> None:
+    """As with the option; other words are refused."""
+    assert (
+        load_settings(environment={"S3EXPORT_SAMPLE_SIZE": "all"}).sample_size is None
+    )
+    assert load_settings({"sample_size": "all"}, environment={}).sample_size is None
+
+
 @pytest.mark.parametrize(
     ("environment", "said"),
     [

@@ -732,6 +732,27 @@ def test_the_logs_checksum_is_evidence_where_s3_has_none(scene: Scene) -> None:
     assert outcomes(scene.verify(log=log)) == {b"kms": Outcome.MISMATCH}
 
 
+def test_a_checksum_of_unknown_extent_that_differs_is_told(scene: Scene) -> None:
+    """It proves nothing, but is what somebody should look after."""
+    scene.both("fine", b"x")
+    crc = base64.b64encode(zlib.crc32(b"secret").to_bytes(4)).decode()
+    scene.store.put(
+        "bkt",
+        "kms",
+        b"secret",
+        encryption="aws:kms",
+        checksums=[Checksum("CRC32", crc)],
+    )
+    scene.on_disk("kms", b"secret")
+    assert outcomes(scene.verify()) == {}
+
+    scene.on_disk("kms", b"secreT")
+    report = scene.verify()
+
+    assert outcomes(report) == {b"kms": Outcome.UNVERIFIABLE}
+    assert "the file's CRC32 is another than S3's" in report.findings[0].detail
+
+
 # --- evidence that is asked for ----------------------------------------------------
 
 
