@@ -60,10 +60,16 @@ MEMBERS = {
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a device may not be used, and the way out."""
+    """Why a device may not be used, and the way out.
+
+    Attributes:
+        final: Nothing makes this disk usable: the way out is another one.
+
+    """
 
     reason: str
     way_out: str = ""
+    final: bool = False
 
     def __str__(self) -> str:
         return f"{self.reason} ({self.way_out})" if self.way_out else self.reason
@@ -172,6 +178,7 @@ def _mounted(facts: DeviceFacts) -> Iterator[Refusal]:
                 yield Refusal(
                     f"the running system stands on {part.path} (mounted at {place})",
                     "choose another disk",
+                    final=True,
                 )
             elif part.run is not None:
                 continue  # to unmount it would pull it away from under that run
@@ -260,17 +267,19 @@ def _wrong_size(facts: DeviceFacts, needed_bytes: int) -> Iterator[Refusal]:
             f"{facts.path} holds {facts.size_bytes:,} bytes, too few for a backup "
             f"(at least {SMALLEST_DISK_BYTES:,})",
             "choose a larger disk",
+            final=True,
         )
     elif facts.size_bytes < needed_bytes:
         yield Refusal(
             f"{facts.path} holds {facts.size_bytes:,} bytes, and {needed_bytes:,} are "
             "needed",
-            "choose a larger disk, or several: s3export check-manifest --online says "
-            "where each begins",
+            "choose a larger disk, or several; where each begins says: s3export "
+            f"check-manifest MANIFEST --online --disk-size {facts.size_bytes}",
         )
     if facts.size_bytes > LARGEST_DISK_BYTES:
         yield Refusal(
             f"{facts.path} holds {facts.size_bytes:,} bytes; AWS takes disks up to "
             f"{LARGEST_DISK_BYTES:,} bytes",
             "choose a smaller disk",
+            final=True,
         )

@@ -53,9 +53,10 @@ def refuse_unsafe(
         facts, allow_fixed=allow_fixed, needed_bytes=needed_bytes
     )
     if refusals:
+        telling = [refusal for refusal in refusals if refusal.final] or refusals
         raise DeviceRefused(
             "; ".join(refusal.reason for refusal in refusals),
-            next_step="; ".join(dict.fromkeys(refusal.way_out for refusal in refusals)),
+            next_step="; ".join(dict.fromkeys(each.way_out for each in telling)),
         )
 
 

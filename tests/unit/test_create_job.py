@@ -611,3 +611,15 @@ def test_an_update_writes_only_a_signature_that_is_not_current(scene: Scene) -> 
     assert scene.signature() == before
     assert scene.follow.update(job.job_id, other, DISK).signature_written
     assert scene.signature() != before
+
+
+def test_where_only_another_disk_helps_nothing_else_is_advised(scene: Scene) -> None:
+    """To unmount what stands on the system's disk would change nothing."""
+    facts = disk_facts()
+    scene.disk.facts = replace(facts, mount_points=("/", "/mnt"))
+
+    with pytest.raises(errors.DeviceRefused) as refused:
+        scene.create.plan(scene.manifest, DISK)
+
+    assert "mounted at /mnt" in refused.value.message
+    assert refused.value.next_step == "choose another disk"
