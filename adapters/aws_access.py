@@ -24,6 +24,9 @@ from s3export.domain.ports import AwsAccess, Clock
 
 _SECONDS = (5, 10)  # to connect, to be answered
 
+_REFUSALS = ("401", "403")
+"""What a gateway before S3 may say without S3's words; other errors have a code."""
+
 _ORIGINS: Mapping[str, str] = {
     "env": "the environment (AWS_ACCESS_KEY_ID)",
     "shared-credentials-file": "the shared credentials file",
@@ -118,7 +121,8 @@ class ChainAccess(AwsAccess):
     def _refused(self, found: Access, error: aws.ClientError) -> Access:
         """Take it for an answer; only what it says of the key is trouble."""
         kind = of_client_error("S3", error, {})
-        if error.response.get("Error", {}).get("Code", "").isdigit():
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        if code.isdigit() and code not in _REFUSALS:
             raise not_of_aws("S3", "code of its error")
         problem = kind.message if isinstance(kind, CredentialsRejected) else ""
         found = replace(found, credentials_problem=problem)
