@@ -1,8 +1,8 @@
 """A walk of a file system that is read without the kernel, as it lies on the disk.
 
 Directories are read in sweeps, by the place of their first block, and the inodes of
-what they hold beside them: both lie in the same parts of an ext4 disk as a rule, so
-that its arm goes over it once or twice.
+what they hold after some thousand names, in their own order: both lie in the same parts
+of an ext4 disk as a rule, so that its arm goes over it once or twice.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,6 +28,8 @@ Remember = Callable[[TreePath, int], None]
 _WHOLE_BYTES = 1 << 20  # a smaller directory is understood before any of it is told
 _INODE_BYTES = 8
 _INODES_A_PIECE = 1 << 15
+_NAMED_BYTES = 16 << 20  # of entries of directories that wait to be looked up together
+_BESIDE_A_PATH = 500
 _TOO_LONG = f"its path is longer than {LONGEST_PATH_BYTES:,} bytes"
 
 
@@ -50,41 +52,80 @@ def walk(
     Raises:
         ScratchFull: What waits to be walked has no room in temporary files.
     """
-    walked = _Inodes()
-    walked.add(start)
-    with closing(Elevator()) as waiting:
-        waiting.put(0, start.to_bytes(_INODE_BYTES) + below)
-        while (taken := waiting.take()) is not None:
-            number = int.from_bytes(taken[1][:_INODE_BYTES])
-            directory = TreePath(taken[1][_INODE_BYTES:])
-            prefix = directory + b"/" if directory else b""
-            told = False
+    walk = _Walk(volume, remember, ask)
+    walk.walked.add(start)
+    with closing(walk.waiting):
+        walk.waiting.put(0, start.to_bytes(_INODE_BYTES) + below)
+        while (taken := walk.waiting.take()) is not None or walk.named:
+            if taken is not None:
+                yield from walk.read(taken[1])
+            if taken is None:
+                yield from walk.looked_up()
+
+
+class _Walk:
+    """A walk under way.
+
+    Attributes:
+        named: Inodes and paths that directories name; looked up in the order of the
+            inodes, which lie in their tables as they are numbered.
+        walked: The directories.
+        waiting: Directories to be read: an inode, and a path.
+    """
+
+    def __init__(self, volume: Volume, remember: Remember, ask: Ask | None) -> None:
+        self._volume = volume
+        self._remember = remember
+        self._ask = ask
+        self.named: list[tuple[int, TreePath]] = []
+        self._room = _NAMED_BYTES
+        self.walked = _Inodes()
+        self.waiting = Elevator()
+
+    def read(self, place: bytes) -> Iterator[TreeEntry]:
+        """Read a directory; yield what makes no sense in it."""
+        number = int.from_bytes(place[:_INODE_BYTES])
+        directory = TreePath(place[_INODE_BYTES:])
+        prefix = directory + b"/" if directory else b""
+        told = False
+        try:
+            for name, inode in _names(
+                self._volume, number, whole=self._ask is not None
+            ):
+                told = True
+                path = TreePath(prefix + name)
+                self.named.append((inode, path))
+                self._room -= len(path) + _BESIDE_A_PATH
+                if self._room <= 0:
+                    yield from self.looked_up()
+        except Broken as error:
+            yield from _instead(None if told else self._ask, directory, error)
+
+    def looked_up(self) -> Iterator[TreeEntry]:
+        """Yield what was named; let directories wait."""
+        named, self.named, self._room = sorted(self.named), [], _NAMED_BYTES
+        volume, remember, walked = self._volume, self._remember, self.walked
+        for inode, path in named:
             try:
-                for name, inode in _names(volume, number, whole=ask is not None):
-                    told = True
-                    path = TreePath(prefix + name)
-                    try:
-                        kind, size, modified, changed = volume.facts(inode)
-                        place = volume.place(inode) if kind == DIRECTORY else 0
-                    except Broken as error:
-                        yield from _instead(ask, path, error)
-                        continue
-                    if kind == REGULAR:
-                        remember(path, inode)
-                        yield TreeFile(path, size, modified, inode, changed)
-                    elif kind != DIRECTORY:
-                        remember(path, inode)
-                        yield NotAFile(path, KINDS.get(kind, "unknown"))
-                    elif inode in walked:
-                        yield Damaged(path, "a directory that also lies elsewhere")
-                    elif len(path) > LONGEST_PATH_BYTES:
-                        yield Damaged(path, _TOO_LONG)
-                    else:
-                        walked.add(inode)
-                        remember(path, inode)
-                        waiting.put(place, inode.to_bytes(_INODE_BYTES) + path)
+                kind, size, modified, changed = volume.facts(inode)
+                place = volume.place(inode) if kind == DIRECTORY else 0
             except Broken as error:
-                yield from _instead(None if told else ask, directory, error)
+                yield from _instead(self._ask, path, error)
+                continue
+            if kind == REGULAR:
+                remember(path, inode)
+                yield TreeFile(path, size, modified, inode, changed)
+            elif kind != DIRECTORY:
+                remember(path, inode)
+                yield NotAFile(path, KINDS.get(kind, "unknown"))
+            elif inode in walked:
+                yield Damaged(path, "a directory that also lies elsewhere")
+            elif len(path) > LONGEST_PATH_BYTES:
+                yield Damaged(path, _TOO_LONG)
+            else:
+                walked.add(inode)
+                remember(path, inode)
+                self.waiting.put(place, inode.to_bytes(_INODE_BYTES) + path)
 
 
 def _names(
