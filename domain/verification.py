@@ -480,6 +480,8 @@ def statement(
     looked = f"{sample.compared:,} of {files} checked, {found}"
     if sample.compared == sample.population:
         return f"{looked}: every file that is listed on the disk was looked at."
+    if known_extra >= sample.population:
+        return f"{looked}: S3 lists none of the files that are on the disk."
     if sample.compared < sample.drawn:
         looked = (
             f"{sample.compared:,} of {sample.drawn:,} drawn files checked, of "

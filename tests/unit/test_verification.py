@@ -168,6 +168,11 @@ BOUND = upper_bound(123_456, 100, 0, 0.95)
             "The backup holds no files: nothing was verified.",
         ),
         (
+            SAMPLE, {"missing_from_source": 100}, Bound(0.95, 0, 0.0), 123_456,
+            "100 of 123,456 files checked, 0 equal S3 and 100 do not: S3 lists none of "
+            "the files that are on the disk.",
+        ),
+        (
             SAMPLE, {"match": 7}, None, 0,
             "7 files equal S3; the disk was not listed to its end, so nothing is "
             "proven about the others.",
