@@ -185,10 +185,11 @@ class Inventory:
         size = _RECORD.size
         records = self._sorted.read(start * size, (end - start) * size)
         found = []
-        for ordinal in range(start, end):
-            offset = (ordinal - start) * size
-            if not records.startswith(fingerprint, offset):
+        offset = -1
+        while (offset := records.find(fingerprint, offset + 1)) >= 0:
+            if offset % size:  # the same bytes, but no fingerprint
                 continue
+            ordinal = start + offset // size
             record = records[offset : offset + size]
             number, own_key = self._key(record)
             text = own_key.decode()
