@@ -18,7 +18,10 @@ _OPENAT2 = 437  # on every architecture but Alpha, which has no such Python eith
 _RESOLVE_NO_SYMLINKS = 0x04
 _RESOLVE_BENEATH = 0x08
 _NOT_TO_BE_HAD = (errno.ENOSYS, errno.EPERM)
-_ANOTHER_WAY = (errno.EAGAIN, errno.ENAMETOOLONG, errno.EXDEV, errno.E2BIG)
+_ANOTHER_WAY = (
+    *(errno.EAGAIN, errno.ENAMETOOLONG, errno.EXDEV, errno.E2BIG),
+    errno.EINTR,  # Python's own calls begin anew after a signal (PEP 475)
+)
 
 
 class _How(ctypes.Structure):

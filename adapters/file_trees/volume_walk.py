@@ -52,15 +52,12 @@ def walk(
     Raises:
         ScratchFull: What waits to be walked has no room in temporary files.
     """
-    walk = _Walk(volume, remember, ask)
-    walk.walked.add(start)
-    with closing(walk.waiting):
-        walk.waiting.put(0, start.to_bytes(_INODE_BYTES) + below)
-        while (taken := walk.waiting.take()) is not None or walk.named:
-            if taken is not None:
-                yield from walk.read(taken[1])
-            if taken is None:
-                yield from walk.looked_up()
+    run = _Walk(volume, remember, ask)
+    run.walked.add(start)
+    with closing(run.waiting):
+        run.waiting.put(0, start.to_bytes(_INODE_BYTES) + below)
+        while (taken := run.waiting.take()) is not None or run.named:
+            yield from run.looked_up() if taken is None else run.read(taken[1])
 
 
 class _Walk:

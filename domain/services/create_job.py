@@ -29,18 +29,15 @@ from s3export.domain.jobs import (
     CreatedJob,
     JobId,
     JobStatus,
-    job_named_in,
     same_manifest,
 )
-from s3export.domain.jobs import job_id as checked_job_id
 from s3export.domain.manifests import Manifest
 from s3export.domain.ports import BlockDevices, Clock, ExportService
 from s3export.domain.services.new_job import NewJob
 from s3export.domain.services.ready_disk import (
     ReadyDisk,
-    backups_on,
+    held_on,
     refuse_unsafe,
-    signature_on,
 )
 
 FILE_SYSTEM_LABEL = "s3export"
@@ -173,7 +170,7 @@ class CreateJob:
         """
         facts = self.devices.inspect(device)
         _judge(facts, wishes)
-        holds = backups_on(self.devices, facts)
+        held = held_on(self.devices, facts)
         if resume is None:
             warning = self.export.validate(manifest.text)
             return CreateJobPlan(
@@ -181,15 +178,17 @@ class CreateJob:
                 facts,
                 wishes,
                 service_warning=warning,
-                disk_of=self._job_named_on(facts),
-                holds=holds,
+                disk_of=held.job,
+                holds=held.backups,
             )
         job = self.export.status(resume)
         _refuse_other(job, manifest)
-        other = self._job_named_on(facts)
+        other = held.job
         if other.lower() == resume.lower():
             other = ""
-        return CreateJobPlan(manifest, facts, wishes, job, disk_of=other, holds=holds)
+        return CreateJobPlan(
+            manifest, facts, wishes, job, disk_of=other, holds=held.backups
+        )
 
     def carry_out(self, plan: CreateJobPlan) -> CreatedJob:
         """Create the job, unless there is one, then prepare the disk.
@@ -230,19 +229,6 @@ class CreateJob:
                 interruption.add_note(_way_on(plan, job.job_id, disk.state, None))
                 raise
         return replace(job, saved=saved)
-
-    def _job_named_on(self, facts: DeviceFacts) -> str:
-        """Return the job that SIGNATURE on a disk names, where that can be read.
-
-        Nothing is mounted for it: a look leaves nothing to be released, and a disk of
-        unknown content that is about to be erased is no business of the kernel's.
-        """
-        try:
-            signature = signature_on(self.devices, facts, mounting=False)
-            named = job_named_in(signature)
-            return checked_job_id(named) if named else ""
-        except (DeviceError, InputRefused):
-            return ""  # an empty disk, one in a form that is not read, or no job's id
 
     def _job(self, plan: CreateJobPlan) -> CreatedJob:
         if plan.job is None:

@@ -24,7 +24,7 @@ from s3export.domain.errors import (
     PasswordRefused,
     S3ExportError,
 )
-from s3export.domain.jobs import JobId, job_named_in
+from s3export.domain.jobs import JobId
 from s3export.domain.load_marker import MARKER, LoadMarker, fingerprint_of, marker_on
 from s3export.domain.manifests import Manifest
 from s3export.domain.ports import (
@@ -46,9 +46,9 @@ from s3export.domain.services.load_device import (
 )
 from s3export.domain.services.load_survey import LoadSurvey, SurveyLoad
 from s3export.domain.services.ready_disk import (
-    backups_on,
+    Held,
+    held_on,
     refuse_unsafe,
-    signature_on,
 )
 
 _JOB_DIGITS = "123456789ABCDEFGHIJKLMNPQRSTUVWXYZ"
@@ -238,7 +238,8 @@ class LoadDisk:
             self._refuse_what_lacks(encryption)
             if key is None or keys.key_for_new(_container_on(facts)) == key:
                 break  # otherwise another one was typed, which may open what is there
-        signed = "" if found else self._job_signed(facts)
+        held = Held() if found else held_on(self.devices, facts)
+        signed = held.job
         new = wishes.job_id or (JobId(signed) if signed else self._new_job())
         name = found.job_id if found and resumes else new
         request = LoadRequest(
@@ -264,8 +265,8 @@ class LoadDisk:
             other = f"a load of job {found.job_id}"
         elif signed and signed != name:
             other = f"SIGNATURE of job {signed}"
-        elif held := backups_on(self.devices, facts) if not found else ():
-            other = " and ".join(held)
+        elif held.backups:
+            other = " and ".join(held.backups)
         elif self._stays_closed(facts, key if not found else None):
             other = "an encrypted container that this password does not open"
         return LoadPlan(facts, request, survey, encryption, wishes, resumes, key, other)
@@ -389,12 +390,6 @@ class LoadDisk:
             return True
         except DeviceError:
             return False  # what it lacks is told where it is needed
-
-    def _job_signed(self, facts: DeviceFacts) -> str:
-        try:
-            return job_named_in(signature_on(self.devices, facts)) or ""
-        except DeviceError:
-            return ""
 
     def _new_job(self) -> JobId:
         number = int.from_bytes(self.randomness.seed().encode())

@@ -14,8 +14,9 @@ from s3export.domain.errors import (
     DeviceRefused,
     DiskFull,
     FileUnreadable,
+    InputRefused,
 )
-from s3export.domain.jobs import SIGNATURE_FILE_NAME
+from s3export.domain.jobs import SIGNATURE_FILE_NAME, job_id, job_named_in
 from s3export.domain.load_marker import marker_on
 from s3export.domain.ports import BlockDevices, FileTree
 
@@ -116,28 +117,59 @@ def signature_on(
 
     """
     with devices.open_read_only(facts, mounting=mounting) as tree:
-        try:
-            return read_signature(tree)
-        except FileUnreadable:
-            return b""
+        return _signature_in(tree)
 
 
-def backups_on(devices: BlockDevices, facts: DeviceFacts) -> tuple[str, ...]:
-    """Name the backups on a device, as far as they can be seen; mounts nothing.
+@dataclass(frozen=True)
+class Held:
+    """What is on a disk that is about to be taken.
+
+    Attributes:
+        job: That SIGNATURE names, in the form of a job's id; empty for none.
+        backups: In words.
+
+    """
+
+    job: str = ""
+    backups: tuple[str, ...] = ()
+
+
+def held_on(devices: BlockDevices, facts: DeviceFacts) -> Held:
+    """Look at what is on a disk, as far as it can be read.
 
     AWS formats a disk anew before it loads it, so that a disk that has come back has
-    no SIGNATURE: its containers are what tells it.
+    no SIGNATURE: its containers are what tells it. Nothing is mounted: a look leaves
+    nothing to be released, and a disk of unknown content that is about to be erased is
+    no business of the kernel's.
     """
     try:
         with devices.open_read_only(facts, mounting=False) as tree:
             loaded = marker_on(tree)
             containers = filter(is_container, map(TreePath, tree.names(ROOT)))
-            return (
-                *([f"a load of job {loaded.job_id}"] if loaded else []),
-                *(f"the container {shown(path)}" for path in containers),
+            return Held(
+                _job_in(_signature_in(tree)),
+                (
+                    *([f"a load of job {loaded.job_id}"] if loaded else []),
+                    *(f"the container {shown(path)}" for path in containers),
+                ),
             )
     except DeviceError:
-        return ()  # an empty disk, or one in a form that is not read
+        return Held()  # an empty disk, or one in a form that is not read
+
+
+def _job_in(signature: bytes) -> str:
+    named = job_named_in(signature)
+    try:
+        return job_id(named) if named else ""
+    except InputRefused:
+        return ""
+
+
+def _signature_in(tree: FileTree) -> bytes:
+    try:
+        return read_signature(tree)
+    except FileUnreadable:
+        return b""
 
 
 def read_signature(tree: FileTree, *, limit: int = 65_536) -> bytes:

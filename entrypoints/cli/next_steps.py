@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 
 from s3export.domain.services.disk_notes import GO_ON_LOADING
-from s3export.domain.verification import Outcome, Report, Verdict
+from s3export.domain.verification import Finding, Outcome, Report, Verdict
 
 _NOT_PERMITTED = os.strerror(errno.EACCES)
 
@@ -30,14 +30,19 @@ def next_step(report: Report, reports: Sequence[str] = ()) -> str:
 def _after_differences(report: Report) -> str:
     if not report.sample.population:
         return "see whether the disk is mounted there (findmnt), and what it holds"
-    unreadable = [f for f in report.findings if f.outcome is Outcome.UNREADABLE]
-    if unreadable and all(found.detail == _NOT_PERMITTED for found in unreadable):
+    critical = [finding for finding in report.findings if finding.critical]
+    if critical and all(map(_is_not_permitted, critical)):
         return "run it as root, or as a user who may read all files of the backup"
     where = " to another disk" if report.tally[Outcome.UNREADABLE] else ""
     again = f"copy what differs or is missing from S3 again{where}"
     if report.sample.drawn < report.sample.population:
         return f"see all that differs with --sample-size all, then {again}"
     return f"{again}, then run the same command"
+
+
+def _is_not_permitted(finding: Finding) -> bool:
+    unreadable = finding.outcome is Outcome.UNREADABLE
+    return unreadable and finding.detail == _NOT_PERMITTED
 
 
 def _after_doubt(report: Report, reports: Sequence[str]) -> str:

@@ -78,11 +78,11 @@ def test_a_path_longer_than_the_system_takes_is_opened(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("code", ["ENOSYS", "EPERM"])
+@pytest.mark.parametrize("code", ["ENOSYS", "EPERM", "EINTR", "EAGAIN"])
 def test_a_system_without_the_call_is_no_hindrance(
     root: Path, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
-    """Older kernels and sandboxes answer so."""
+    """Older kernels and sandboxes answer so; a signal may come, and a rename."""
 
     def refuses(*_: object) -> int:
         ctypes.set_errno(getattr(errno, code))

@@ -151,6 +151,20 @@ def test_the_job_of_the_signature_names_the_load(scene: Scene) -> None:
     assert "SIGNATURE of job 53TX4" in " ".join(other.cautions())
 
 
+def test_what_is_no_jobs_id_does_not_name_the_load(scene: Scene) -> None:
+    """The id stands in names of files; a container is named before it is lost."""
+    tree = MemoryWritableTree()
+    tree.replace(TreePath(b"SIGNATURE"), b"jobId:../../outside\n")
+    tree.replace(TreePath(b"4RA2X.tc"), b"?")
+    scene.disk.tree = tree
+    scene.disk.facts = replace(scene.disk.facts, signatures=("ext4",))
+
+    plan = scene.plan()
+
+    assert plan.request.job_id.isalnum()
+    assert "it holds the container 4RA2X.tc, which would be lost" in plan.cautions()
+
+
 def test_without_a_password_nothing_is_loaded_in_the_clear(scene: Scene) -> None:
     """That must be said."""
     for password in (None, Secret("")):

@@ -55,3 +55,5 @@ def test_files_that_this_user_may_not_read_are_no_damage() -> None:
     assert "as root" in next_step(replace(verified, findings=(finding,)))
     broken = replace(finding, detail="Input/output error")
     assert "as root" not in next_step(replace(verified, findings=(finding, broken)))
+    lost = replace(finding, outcome=Outcome.MISSING_FROM_BACKUP)
+    assert "copy" in next_step(replace(verified, findings=(finding, lost)))
