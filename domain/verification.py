@@ -161,6 +161,8 @@ class Sample:
         population: How many files the backup holds.
         taken_over: How many of those drawn an earlier run had verified.
         unlisted: How many places could not be read, so that nobody knows what is there.
+        outcomes: What was found of those compared; the rest of a report's tally was
+            found by looking through the listing and the disk, and is no sample.
 
     """
 
@@ -171,6 +173,7 @@ class Sample:
     population: int
     taken_over: int = 0
     unlisted: int = 0
+    outcomes: Mapping[Outcome, int] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """One verification while it is under way: list, walk, draw, ask, read, compare."""
 
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -155,6 +156,7 @@ class Run:
         self.drawn_profile = Profile()
         self.verified = array("Q")
         self.tally = Tally()
+        self.outcomes: Counter[Outcome] = Counter()
         self.findings: list[Finding] = []
         self.completeness: Completeness | None = None
         self.cut_short = ""
@@ -656,6 +658,7 @@ class Run:
             self._presumed.append(compared)
             return
         self.compared += 1
+        self.outcomes[compared.outcome] += 1
         if compared.outcome is Outcome.MATCH:
             self.verified.append(self._fingerprint(compared.file))
             self._newer_and_equal += compared.newer

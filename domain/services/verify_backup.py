@@ -150,6 +150,7 @@ class VerifyBackup:
             population=run.files.count,
             taken_over=run.taken_over,
             unlisted=len(run.files.damaged),
+            outcomes=run.outcomes,
         )
         unlooked_at = run.drawn < run.files.count or bool(run.cut_short)
         return Report(

@@ -1,6 +1,7 @@
 """Results in words, for people."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
 from s3export.adapters.reports.documents import timestamp
 from s3export.domain.backup_layout import shown
@@ -69,9 +70,7 @@ def summary_lines(report: Report) -> Iterator[str]:
         yield f"Drew {drawn} below /{_root(report)}"
     if sample.taken_over:
         yield f"  {sample.taken_over:>9,}  of them verified by the earlier run"
-    for outcome in Outcome:
-        if report.tally[outcome]:
-            yield f"  {report.tally[outcome]:>9,}  {outcome.value.replace('_', ' ')}"
+    yield from _outcome_lines(report)
     tally = report.tally.assertions
     yield (
         f"Assertions run: {tally.run}, succeeded: {tally.succeeded}, "
@@ -81,6 +80,23 @@ def summary_lines(report: Report) -> Iterator[str]:
         yield "Whether objects are missing on the disk was not looked at."
     yield verdict_line(report)
     yield report.statement
+
+
+def _outcome_lines(report: Report) -> Iterator[str]:
+    """Count outcomes; what was found without being drawn by itself."""
+    all_found = report.tally.counts
+    drawn = report.sample.outcomes if report.sample.requested else all_found
+    yield from _counts(drawn)
+    besides = all_found - Counter(drawn)
+    if besides:
+        yield "Found besides the files that were drawn:"
+        yield from _counts(besides)
+
+
+def _counts(outcomes: Mapping[Outcome, int]) -> Iterator[str]:
+    for outcome in Outcome:
+        if many := outcomes.get(outcome):
+            yield f"  {many:>9,}  {outcome.value.replace('_', ' ')}"
 
 
 def _own_word(report: Report) -> str:

@@ -209,6 +209,22 @@ def test_findings_come_before_the_summary_and_only_once(run: Run, disk: Path) ->
     assert "All 5 objects of the selection were looked for: 1 is missing" in lines[-1]
 
 
+def test_what_was_not_drawn_is_counted_by_itself(run: Run, disk: Path) -> None:
+    """The counts of a sample come to what was drawn; those of all need no word."""
+    sample = run("verify-backup", str(disk), "--bucket=b", "--sample-size=2")
+    every = run("verify-backup", str(disk), "--bucket=b", "--sample-size=all")
+
+    drawn, word, besides = sample.out.partition(
+        "Found besides the files that were drawn:\n"
+    )
+    assert word
+    drawn = drawn.partition("Drew 2 of ")[2]
+    assert sum(int(line.split()[0]) for line in drawn.splitlines()[1:]) == 2
+    assert "  1  missing from backup\n" in besides
+    assert word not in every.out
+    assert "  1  missing from backup\n" in every.out
+
+
 def test_a_batch_job_settles_what_could_not_be_verified(
     run: Run, aws: AwsS3, disk: Path, reports: dict[str, Path], tmp_path: Path
 ) -> None:
