@@ -7,7 +7,7 @@ what was written. It excuses nothing that would not be excused without it.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from s3export.domain.backup_layout import (
     LOAD_DIRECTORY,
@@ -41,6 +41,8 @@ _LARGEST_LOG_BYTES = 1 << 28
 _LARGEST_SELECTION_BYTES = 1 << 24
 _CHUNK_BYTES = 1 << 20
 
+_A_PART = "this disk holds a part"
+
 UNFINISHED = "the load of this disk has not ended"
 GO_ON_LOADING = "run load-device again before you rely on the disk"
 
@@ -56,6 +58,8 @@ class Basis:
         selection: What the disk says was loaded, where that was used.
         warnings: What of the disk's word was not taken, or should be known.
         unfinished: The disk says that its load has not ended.
+        whole: What the layout is a part of, because the disk says so; ``None`` where
+            it is no part.
 
     """
 
@@ -65,11 +69,30 @@ class Basis:
     selection: SelectionOrigin | None = None
     warnings: tuple[str, ...] = ()
     unfinished: bool = False
+    whole: BackupLayout | None = None
 
     @property
     def own_log(self) -> bool:
         """Whether the log is the disk's own word."""
         return self.log_origin is not None and self.log_origin.origin == ON_DISK
+
+    def as_whole(self, refuted_by: TreePath) -> "Basis":
+        """Return the same without the part, which a file on the disk contradicts."""
+        if not self.whole or not self.selection:
+            raise ValueError("it is no part")
+        warning = (
+            f"{self.selection.path} says that this disk holds a part, "
+            f"{self.selection.part}, but S3 has the object of /{shown(refuted_by)}, "
+            "which is not of it: all was looked for"
+        )
+        others = tuple(w for w in self.warnings if not w.startswith(_A_PART))
+        return replace(
+            self,
+            layout=self.whole,
+            selection=None,
+            warnings=(*others, warning),
+            whole=None,
+        )
 
     @property
     def entries(self) -> tuple[LogEntry, ...]:
@@ -149,14 +172,14 @@ def basis(request: VerifyRequest, tree: FileTree) -> Basis:
     own = log.entries if log and request.log is None else ()
     unfinished = _is_unfinished(tree)
     try:
-        layout, selection = _selected(request, tree, own, warnings)
+        layout, selection, whole = _selected(request, tree, own, warnings)
     except NothingToCompareWith as error:
         if not unfinished:
             raise
         raise NothingToCompareWith(
             f"{error.message}: {UNFINISHED}", next_step=GO_ON_LOADING
         ) from None
-    return Basis(layout, log, log_origin, selection, tuple(warnings), unfinished)
+    return Basis(layout, log, log_origin, selection, tuple(warnings), unfinished, whole)
 
 
 def _is_unfinished(tree: FileTree) -> bool:
@@ -235,8 +258,13 @@ def _selected(
     tree: FileTree,
     own_entries: Sequence[LogEntry],
     warnings: list[str],
-) -> tuple[BackupLayout, SelectionOrigin | None]:
-    """Choose between what the operator names and what the disk says."""
+) -> tuple[BackupLayout, SelectionOrigin | None, BackupLayout | None]:
+    """Choose between what the operator names and what the disk says.
+
+    Returns:
+        What to compare with, where the disk says that, and what it is a part of.
+
+    """
     name = f"/{shown(SELECTION)}"
     named = request.layout
     if named is None and request.whole:
@@ -249,7 +277,7 @@ def _selected(
         if named is None:
             raise
         warnings.append(f"{error.message}; what was named is compared with")
-        return named, None
+        return named, None, None
     if named is None:
         if found is None:
             raise NothingToCompareWith(
@@ -261,34 +289,46 @@ def _selected(
             f"that it should equal {', '.join(buckets)} is the disk's own word "
             f"({name}): --bucket or --manifest makes it yours"
         )
-        return found.layout, SelectionOrigin(name, found.job_id, named=False)
+        origin = SelectionOrigin(name, found.job_id, named=False)
+        return found.layout, origin, _unbounded(found)
     if found is None or found.sources == named.sources:
-        return named, None
+        return named, None, None
     start = found.starts_at(named.sources)
     if start is None:
         warnings.append(
             f"{name} says that something else was loaded than what was named; what was "
             "named is compared with"
         )
-        return named, None
+        return named, None, None
     part = BackupLayout(found.sources, named.recovery_directory)
     left_out = _left_out(named, part, start)
     if request.whole:
         warnings.append(
             f"{name} says that this disk holds a part, {left_out}; all was looked for"
         )
-        return named, None
+        return named, None, None
     if _reaches_beyond(part, named, own_entries):
         warnings.append(
             f"{name} says that this disk holds a part, {left_out}, and its export "
             "log says that there is more; all was looked for"
         )
-        return named, None
+        return named, None, None
     warnings.append(
-        f"this disk holds a part, {left_out}, as it says itself ({name}): the rest "
+        f"{_A_PART}, {left_out}, as it says itself ({name}): the rest "
         "must be on other disks; --whole looks for all"
     )
-    return part, SelectionOrigin(name, found.job_id, named=True, part=left_out)
+    origin = SelectionOrigin(name, found.job_id, named=True, part=left_out)
+    return part, origin, named
+
+
+def _unbounded(selection: LoadSelection) -> BackupLayout | None:
+    """Return what a disk's selection may be a part of: the same without markers."""
+    sources = tuple(
+        replace(source, begin_marker="", end_marker="") for source in selection.sources
+    )
+    if sources == selection.sources:
+        return None
+    return BackupLayout(tuple(dict.fromkeys(sources)), selection.recovery_directory)
 
 
 def _span(source: Source) -> str:

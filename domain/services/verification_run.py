@@ -40,6 +40,7 @@ from s3export.domain.sampling import Draw
 from s3export.domain.services.absences import Absences
 from s3export.domain.services.ask_s3 import AskS3, Case
 from s3export.domain.services.backup_files import BackupFiles
+from s3export.domain.services.claimed_part import ClaimedPart, PartRefuted
 from s3export.domain.services.compare_file import Compared, CompareFile
 from s3export.domain.services.disk_notes import GO_ON_LOADING, UNFINISHED, Basis
 from s3export.domain.services.fetch_object import selected_in_no_order
@@ -140,6 +141,7 @@ class Run:
         self._by_name: dict[TreePath, Listed | None] = {}
         self._extra: list[_Drawn] = []
         self._drawn_paths: set[TreePath] = set()
+        self._part = ClaimedPart(basis.layout, basis.whole) if basis.whole else None
         self._undecided: list[Compared] = []
         self._presumed: list[Compared] = []
         self._newer_and_equal = 0
@@ -183,11 +185,14 @@ class Run:
         ):
             self._inventory = self._listing()
         # Closed at once when something fails: an open directory keeps a disk busy.
-        with closing(self.files.walk(directories)) as files:
+        with closing(self.files.walk(directories)) as walked:
+            files = self._part.seen(walked) if self._part else walked
             drawn = (
                 self._spooled(files) if self.request.takes_all else self._chosen(files)
             )
         self.walked = True
+        if self._part:
+            self._doubt_the_part(self._part)
         self._notice_that_nothing_is_there()
         self._note_damage()
         self._note_what_was_not_looked_at(absent)
@@ -276,6 +281,32 @@ class Run:
     def _count_drawn(self, file: TreeFile) -> None:
         self.drawn += 1
         self.drawn_profile.add(file.path, file.size_bytes, file.modified_ns)
+
+    def _doubt_the_part(self, part: ClaimedPart) -> None:
+        """Ask S3 about what lies outside of the part that the disk says it holds.
+
+        Raises:
+            PartRefuted: There is such an object, and the operator named the whole.
+
+        """
+        part.look_elsewhere(self._tree)
+        store, workers = self._parts.store, self._parts.workers
+        path = part.refuted_by(store, workers, self.request.askers)
+        if path is not None and self.request.layout:
+            raise PartRefuted(path)
+        where = self.basis.selection.path if self.basis.selection else ""
+        if path is not None:
+            self.doubts.append(
+                f"/{shown(path)} is not of what this disk says it holds ({where}), and "
+                "S3 has its object: what else should be here only --bucket or "
+                "--manifest says"
+            )
+        elif part.unasked:
+            self.doubts.append(
+                f"so many files are not of the part that this disk says it holds "
+                f"({where}) that S3 was not asked about {part.unasked:,} of them: "
+                "--whole looks for all"
+            )
 
     def _date_the_export(self) -> None:
         """Where nobody says when the export was, it was when the disk was written."""

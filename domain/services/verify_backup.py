@@ -22,7 +22,8 @@ from s3export.domain.errors import (
     S3ExportError,
 )
 from s3export.domain.ports import BlockDevices, KeyRing
-from s3export.domain.services.disk_notes import basis
+from s3export.domain.services.claimed_part import PartRefuted
+from s3export.domain.services.disk_notes import Basis, basis
 from s3export.domain.services.open_backup import OpenBackup
 from s3export.domain.services.verification_run import Parts, Run
 from s3export.domain.services.verify_request import VerifyRequest, Watch
@@ -78,26 +79,34 @@ class VerifyBackup:
                 opened = stack.enter_context(
                     self.open_backup(facts, request.layout, request.opening, keys)
                 )
-                found = watch.found if watch else _nobody
+
+                def begun(rests_on: Basis) -> Run:
+                    if request.earlier:
+                        self._check(request.earlier, request, rests_on.layout, facts)
+                    run = Run(
+                        self.parts,
+                        request,
+                        rests_on,
+                        opened.tree,
+                        stack,
+                        watch.found if watch else _nobody,
+                        noticed=watch.noticed if watch else _nobody,
+                        where_to_look=_where_to_look(facts),
+                    )
+                    run.container = opened.container
+                    run.warnings += (*opened.warnings, *rests_on.warnings)
+                    return run
+
                 rests_on = basis(request, opened.tree)
-                if request.earlier:
-                    self._check(request.earlier, request, rests_on.layout, facts)
                 if not request.layout:
                     self._check_buckets(rests_on.layout)
-                run = Run(
-                    self.parts,
-                    request,
-                    rests_on,
-                    opened.tree,
-                    stack,
-                    found,
-                    noticed=watch.noticed if watch else _nobody,
-                    where_to_look=_where_to_look(facts),
-                )
-                run.container = opened.container
-                run.warnings += (*opened.warnings, *rests_on.warnings)
+                run = begun(rests_on)
                 try:
-                    run.verify()
+                    try:
+                        run.verify()
+                    except PartRefuted as refuted:  # nothing was compared yet
+                        run = begun(rests_on.as_whole(refuted.path))
+                        run.verify()
                 except BaseException as error:
                     run.conclude_what_is_left()
                     if watch and run.began:

@@ -569,6 +569,85 @@ def test_what_belongs_to_the_next_disk_is_not_missing(scene: Loaded) -> None:
     assert "holds a part" in whole.warnings[0]
 
 
+@pytest.mark.parametrize("size", [None, 1])
+@pytest.mark.parametrize("completeness", [True, False])
+def test_a_part_that_a_file_on_the_disk_contradicts_is_not_believed(
+    scene: Loaded, size: int | None, completeness: bool
+) -> None:
+    """Disks of a series that were copied together: the last one's word is left."""
+    series(scene)
+    scene.on_disk("n", b"y")
+
+    report = scene.verify(sample_size=size, completeness=completeness)
+
+    assert report.sources == LAYOUT.sources
+    assert report.selection is None
+    (warning,) = (w for w in report.warnings if "a part" in w)
+    assert "but S3 has the object of /bkt/n, which is not of it: all was" in warning
+    missing = {b"z": Outcome.MISSING_FROM_BACKUP} if completeness else {}
+    assert outcomes(report) == missing
+    every = scene.verify()
+    assert every.sample.population == 3
+    scene.on_disk("n", b"Y")
+    assert outcomes(scene.verify())[b"n"] is Outcome.MISMATCH
+
+
+def test_what_the_disk_alone_says_is_doubted_where_there_is_more(scene: Loaded) -> None:
+    """Nobody has said what else should be there."""
+    series(scene)
+    scene.on_disk("n", b"y")
+
+    report = scene.verify(layout=None)
+
+    assert report.verdict is Verdict.INCONCLUSIVE
+    (doubt,) = report.doubts
+    assert "/bkt/n is not of what this disk says it holds" in doubt
+
+
+def test_a_part_is_believed_where_what_is_beside_it_is_none_of_s3s(
+    scene: Loaded,
+) -> None:
+    """What a desktop leaves everywhere contradicts nothing."""
+    series(scene)
+    scene.on_disk("n-stray", b"y")
+    for layout in (LAYOUT, None):
+        report = scene.verify(layout=layout)
+
+        assert report.verdict is Verdict.VERIFIED
+        assert report.sources == (FIRST,)
+        assert outcomes(report) == {b"n-stray": Outcome.MISSING_FROM_SOURCE}
+
+
+def test_a_part_is_contradicted_by_what_another_operation_wrote(scene: Loaded) -> None:
+    """It lies in a directory that the part does not have."""
+    series(scene)
+    other = replace(WHOLE, prefix="z", directory=TreePath(b"zs"))
+    named = replace(LAYOUT, sources=(WHOLE, other))
+    assert scene.verify(layout=named).verdict is Verdict.VERIFIED
+    scene.tree.replace(TreePath(b"zs/z"), b"x")
+
+    report = scene.verify(layout=named)
+
+    assert report.sources == named.sources
+    assert outcomes(report)[b"zs/z"] is Outcome.MISMATCH
+
+
+def test_a_part_is_contradicted_by_a_file_under_its_substituted_name(
+    scene: Loaded,
+) -> None:
+    """A name does not tell its key, but the way back does."""
+    series(scene)
+    swaps = (Substitution("n", "q"),)
+    scene.selected(replace(FIRST, substitutions=swaps))
+    named = replace(LAYOUT, sources=(replace(WHOLE, substitutions=swaps),))
+    assert scene.verify(layout=named).verdict is Verdict.VERIFIED
+    scene.on_disk("q", b"y")
+
+    report = scene.verify(layout=named)
+
+    assert outcomes(report) == {b"z": Outcome.MISSING_FROM_BACKUP}
+
+
 def test_what_is_missing_of_a_part_is_missing(scene: Loaded) -> None:
     """Its last object included."""
     series(scene)
