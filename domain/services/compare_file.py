@@ -34,6 +34,8 @@ class Compared(NamedTuple):
 
     Attributes:
         newer: The object is newer than the export, as far as that is known.
+        copied: It is newer than the export, and the file bears its very time, as those
+            set it who copy an object (``aws s3 sync``, rclone).
         presumed: That it is newer is all that speaks for a change since the export.
         version_id: The version that was current when exported, if there is a later one.
 
@@ -48,6 +50,7 @@ class Compared(NamedTuple):
     detail: str = ""
     bytes_read: int = 0
     newer: bool = False
+    copied: bool = False
     presumed: bool = False
     version_id: str = ""
 
@@ -231,6 +234,7 @@ class CompareFile:
             actual,
             detail,
             newer=case.newer,
+            copied=case.newer and _bears_its_time(case),
             version_id=case.then.version_id if case.then else "",
         )
 
@@ -259,7 +263,7 @@ class CompareFile:
         if differs is None and version:
             return told._replace(outcome=Outcome.CHANGED_SINCE_EXPORT, detail=since)
         if differs is None:
-            return told._replace(newer=undecided.newer)
+            return told._replace(newer=undecided.newer, copied=undecided.copied)
         detail = f"the content differs from byte {differs:,} on"
         if undecided.newer and not version:
             detail += "; the object is newer than the export"
@@ -317,3 +321,9 @@ def _first_difference(one: bytes, other: bytes) -> int:
 
 def _day(facts: ObjectFacts) -> str:
     return facts.modified_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _bears_its_time(case: Case) -> bool:
+    """Say whether a file was last changed in the second in which its object was."""
+    changed = int(case.facts.modified_at.timestamp())
+    return case.file.modified_ns // 10**9 == changed

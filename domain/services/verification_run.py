@@ -145,6 +145,7 @@ class Run:
         self._undecided: list[Compared] = []
         self._presumed: list[Compared] = []
         self._newer_and_equal = 0
+        self._copied_later = 0
         self._excused = 0
         self._drawn_extra = 0
         self._damage_told = 0
@@ -565,25 +566,32 @@ class Run:
         """Doubt the operator's time where files contradict it that excuses others.
 
         One object written anew as it was is no wonder. As many as the time excuses
-        are, what is missing included, and so are most of the files that are equal.
+        are, what is missing included (a sample stands for all files), and so are most
+        of the files that are equal. A file that bears the very time of its object was
+        copied after it, which alone contradicts.
         """
         told, against = self.knowledge.exported_at, self._newer_and_equal
         missing = self.completeness.newer if self.completeness else 0
-        excused = self._excused + missing
-        if not (told and told.is_certain and against and excused):
+        if not (told and told.is_certain and against and self._excused + missing):
             return
+        each = self.files.count / self.compared
+        many = each * against >= each * self._excused + missing
         most = against > 1 and 2 * against >= self.tally[Outcome.MATCH]
-        if against < excused and not most:
+        if not (self._copied_later or many or most):
             return
         excuses = []
         if self._excused:
             excuses.append(counted(self._excused, "that differs", "that differ"))
         if missing:
             excuses.append(counted(missing, "that is missing", "that are missing"))
+        copied = ""
+        if self._copied_later:
+            bear = "bears" if self._copied_later == 1 else "bear"
+            copied = f", and {self._copied_later:,} {bear} its very time"
         self.doubts.append(
             f"{counted(against, 'file equals', 'files equal')} an object of the same "
             f"name that is newer than the export is said to be "
-            f"({told.moment:%Y-%m-%d %H:%M:%S} UTC); that time excuses "
+            f"({told.moment:%Y-%m-%d %H:%M:%S} UTC){copied}; that time excuses "
             f"{' and '.join(excuses)}: is it right?"
         )
 
@@ -693,6 +701,7 @@ class Run:
         if compared.outcome is Outcome.MATCH:
             self.verified.append(self._fingerprint(compared.file))
             self._newer_and_equal += compared.newer
+            self._copied_later += compared.copied
         self._note(compared)
 
     def _note(self, compared: Compared) -> None:

@@ -1025,6 +1025,43 @@ def test_a_few_objects_written_anew_leave_no_doubt(scene: Scene) -> None:
     assert report.verdict is Verdict.VERIFIED
 
 
+@pytest.mark.parametrize("sample", [None, 4])
+def test_one_file_with_the_time_of_a_newer_object_is_enough_for_a_doubt(
+    scene: Scene, sample: int | None
+) -> None:
+    """Whoever copies an object sets its time: that file was copied after the export."""
+    since = int(SINCE.timestamp()) * 10**9
+    for number in range(9):
+        scene.store.put("bkt", f"lost{number}", b"y", modified_at=SINCE)
+    scene.on_disk("copied", b"x")
+    scene.store.put("bkt", "copied", b"x", modified_at=SINCE)
+    assert scene.verify(exported_at=EXPORTED).verdict is Verdict.VERIFIED
+    scene.tree.changed_ns[b"bkt/copied"] = since + 1
+
+    report = scene.verify(exported_at=EXPORTED, sample_size=sample)
+
+    assert report.verdict is Verdict.INCONCLUSIVE
+    (doubt,) = report.doubts
+    assert "UTC), and 1 bears its very time; that time excuses 9 that are" in doubt
+
+
+def test_what_a_sample_holds_against_the_time_stands_for_all_files(
+    scene: Scene,
+) -> None:
+    """Less than half of the files contradict it; a third is drawn."""
+    for number in range(36):
+        scene.both(f"old{number}", b"x")
+    for number in range(24):
+        scene.on_disk(f"anew{number}", b"x")
+        scene.store.put("bkt", f"anew{number}", b"x", modified_at=SINCE)
+    for number in range(12):
+        scene.store.put("bkt", f"lost{number}", b"y", modified_at=SINCE)
+
+    report = scene.verify(exported_at=EXPORTED, sample_size=20, seed="1")
+
+    assert report.verdict is Verdict.INCONCLUSIVE
+
+
 def test_a_file_was_exported_before_its_own_inode_changed_last(scene: Scene) -> None:
     """A file that was written late says nothing about those written early."""
     noon = datetime(2025, 6, 1, 12, tzinfo=UTC)
