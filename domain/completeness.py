@@ -160,6 +160,11 @@ class Inventory:
         """Say whether some object should be at a path; notes nothing."""
         return bool(self._found(bytes(path)))
 
+    def has_of_size(self, path: TreePath, size_bytes: int) -> bool:
+        """Say whether some object of that size should be at a path; notes nothing."""
+        found = self._found(bytes(path))
+        return any(_RECORD.unpack(one.record)[2] == size_bytes for one in found)
+
     def has_another(self, path: TreePath, name: ObjectName) -> bool:
         """Say whether an object of another name should be at a path, too."""
         return any(

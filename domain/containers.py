@@ -45,6 +45,7 @@ class Opening:
 
     Attributes:
         container: The file that is the container, on the disk; ``None`` to look.
+        plain: There is none: the files lie in plain sight, whatever they are called.
         hidden: Open the volume within the container's free space.
         backup_header: Use the copy of the header at the container's end.
         veracrypt: ``None`` to try TrueCrypt, then VeraCrypt; True or False to insist.
@@ -53,12 +54,16 @@ class Opening:
     """
 
     container: TreePath | None = None
+    plain: bool = False
     hidden: bool = False
     backup_header: bool = False
     veracrypt: bool | None = None
     open_with: OpenWith = OpenWith.AUTO
     mounting: bool = True
 
+
+PLAIN = "say --no-container, if it is no container but a file of the backup"
+"""What to do about a name that only looks like a container's."""
 
 AS_IT_COMES = Opening()
 """Look what is there, and open it by whatever means there are."""
@@ -88,14 +93,14 @@ def chosen_container(
     """Say which file of a disk's root is the container to open, if any.
 
     Args:
-        names: Of the root.
+        names: Of the files in the root.
         has_backup: The directory of the backup is there in plain sight.
 
     Raises:
         ContainerUnclear: There are several.
 
     """
-    if opening.container is not None:
+    if opening.plain or opening.container is not None:
         return opening.container
     found = [TreePath(name) for name in names if is_container(TreePath(name))]
     if has_backup or not found:
@@ -104,6 +109,6 @@ def chosen_container(
         listed = ", ".join(f"/{shown(path)}" for path in found)
         raise ContainerUnclear(
             f"the disk holds several containers: {listed}",
-            next_step=f"choose one: --container /{shown(found[0])}",
+            next_step=f"choose one: --container /{shown(found[0])}; or {PLAIN}",
         )
     return found[0]

@@ -1,6 +1,6 @@
 """The files of a backup, as they are found on a disk; and what else is there."""
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import datetime
 from typing import NoReturn
 
@@ -113,14 +113,30 @@ class BackupFiles:
             else f"is it mounted there? findmnt says what is; otherwise {name_it}",
         )
 
-    def walk(self, directories: Iterable[TreePath]) -> Generator[TreeFile, None, None]:
-        """Yield the files below the directories, each once."""
+    def walk(
+        self,
+        directories: Iterable[TreePath],
+        is_object: Callable[[TreePath, int], bool] | None = None,
+    ) -> Generator[TreeFile, None, None]:
+        """Yield the files below the directories, each once.
+
+        Args:
+            is_object: Says whether S3 has an object for a path, of that size: then what
+                is called as AWS's or ext4's own files are is one of the backup's, as
+                where a bucket was copied into the root of a plain directory.
+
+        """
         for directory in directories:
             for entry in self._tree.entries(directory):
                 if isinstance(entry, Damaged):
                     if not is_furniture(entry.path):
                         self.damaged.append(entry)
-                elif not self._belongs(entry.path):
+                elif not self._belongs(entry.path) and not (
+                    is_object
+                    and isinstance(entry, TreeFile)
+                    and is_furniture(entry.path)
+                    and is_object(entry.path, entry.size_bytes)
+                ):
                     continue
                 elif isinstance(entry, TreeFile):
                     self.count += 1

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 from s3export.domain.backup_layout import (
     LOAD_DIRECTORY,
+    ROOT,
     BackupLayout,
     TreePath,
+    is_container,
     join,
     shown,
 )
 from s3export.domain.containers import (
+    PLAIN,
     ContainerFacts,
     ContainerKey,
     Opening,
@@ -110,7 +113,11 @@ class OpenBackup:
         with suppress(DeviceUnreadable):  # whoever reads the notes says so
             notes = {join(LOAD_DIRECTORY, name) for name in tree.names(LOAD_DIRECTORY)}
             has_backup = has_backup or bool(notes - {MARKER})
-        names = tree.names(TreePath(b""))
+        names = [
+            name
+            for name in map(TreePath, tree.names(ROOT))
+            if not (is_container(name) and tree.has_directory(name))
+        ]
         return chosen_container(names, opening, has_backup=has_backup)
 
 
@@ -119,6 +126,7 @@ def _key(keys: KeyRing, path: TreePath) -> ContainerKey:
     if key is None:
         raise ContainerLocked(
             f"the backup is in an encrypted container, /{shown(path)}: its password "
-            "is needed"
+            "is needed",
+            next_step=f"{ContainerLocked.default_next_step}; or {PLAIN}",
         )
     return key

@@ -186,7 +186,8 @@ class Run:
         ):
             self._inventory = self._listing()
         # Closed at once when something fails: an open directory keeps a disk busy.
-        with closing(self.files.walk(directories)) as walked:
+        is_object = self._inventory.has_of_size if self._inventory else None
+        with closing(self.files.walk(directories, is_object)) as walked:
             files = self._part.seen(walked) if self._part else walked
             drawn = (
                 self._spooled(files) if self.request.takes_all else self._chosen(files)
@@ -454,7 +455,9 @@ class Run:
             names = tuple(dict.fromkeys((*names, name)))
         if self._inventory and not listed:
             listed = self._inventory.find(file.path)
-        if not names and not self._layout.substitutes:
+        if self._layout.substitutes:
+            reason = reason or ("" if listed else "no object is written to this path")
+        elif not names:
             reason = reason or "no operation selects it"
         return _Drawn(file, names, listed, reason)
 

@@ -448,6 +448,7 @@ def _opening(arguments: argparse.Namespace) -> Opening:
     container = arguments.container
     return Opening(
         container=None if container is None else directory_of(container),
+        plain=arguments.no_container,
         hidden=arguments.hidden,
         backup_header=arguments.backup_header,
         veracrypt=arguments.veracrypt,

@@ -177,8 +177,14 @@ def _add_container(verify: argparse.ArgumentParser) -> None:
         "--keyfile", metavar="FILE", action="append", default=[], help="may be repeated"
     )
     secret.add_argument("--pim", type=pim, default=0, metavar="N", help="VeraCrypt's")
-    secret.add_argument(
+    which = secret.add_mutually_exclusive_group()
+    which.add_argument(
         "--container", metavar="PATH", help="which file of the disk is the container"
+    )
+    which.add_argument(
+        "--no-container",
+        action="store_true",
+        help="there is none: a file *.tc in the root is one of the backup's",
     )
     secret.add_argument(
         "--hidden", action="store_true", help="the volume in its free space"

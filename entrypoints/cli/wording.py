@@ -134,7 +134,10 @@ def verdict_line(report: Report) -> str:
 def finding_line(finding: Finding) -> str:
     """Say what was found of one file."""
     mark = finding.outcome.value.upper().replace("_", " ")
-    parts = [f"{mark}: {harmless(shown(finding.path))}"]
+    path = shown(finding.path)
+    parts = [f"{mark}: {harmless(path)}"]
+    if finding.key and not path.endswith(finding.key):
+        parts = [f"{parts[0]}, s3://{finding.bucket}/{harmless(finding.key)}"]
     if finding.detail:
         parts.append(f"({harmless(finding.detail)})")
     if finding.outcome is Outcome.MISMATCH and finding.expected:

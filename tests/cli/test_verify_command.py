@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from s3export.adapters.reports.documents import REPORT_SCHEMA
+from s3export.domain.backup_layout import TreePath
+from s3export.domain.verification import Finding, Outcome
 from s3export.entrypoints.cli.terminal import harmless
+from s3export.entrypoints.cli.wording import finding_line
 from s3export.entrypoints.sandbox.contents import put_in_parts
 
 Run = Callable[..., Any]
@@ -268,6 +271,25 @@ def test_without_credentials_the_error_says_where_they_come_from(
 def test_names_cannot_move_the_cursor(text: str, shown: str) -> None:
     """Control and bidirectional characters are written out."""
     assert harmless(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "named"),
+    [
+        (b"a/x", "a/x", "MISMATCH: a/x ("),
+        (b"b/a/x", "a/x", "MISMATCH: b/a/x ("),
+        (b"a/new", "a/old", "MISMATCH: a/new, s3://bkt/a/old ("),
+        (b"0000/0000", "a//x\x1b", "MISMATCH: 0000/0000, s3://bkt/a//x\\x1b ("),
+        (b"stray", "", "MISMATCH: stray ("),
+    ],
+)
+def test_a_finding_names_its_object_where_the_path_does_not(
+    path: bytes, key: str, named: str
+) -> None:
+    """As for substituted names, and in the recovery directory."""
+    finding = Finding(TreePath(path), Outcome.MISMATCH, "bkt", key, detail="why")
+
+    assert finding_line(finding).startswith(named)
 
 
 def test_an_empty_mount_point_is_asked_about_before_all_is_called_missing(

@@ -963,6 +963,50 @@ def test_an_object_whose_metadata_are_refused_is_unverifiable(scene: Scene) -> N
         scene.verify(completeness=False)
 
 
+@pytest.mark.parametrize("size", [None, 2])
+def test_a_plain_copy_in_the_root_may_hold_names_that_are_kept(
+    scene: Scene, size: int | None
+) -> None:
+    """What S3 has, and lies there with the same size, is no file of AWS's or ext4's."""
+    layout = BackupLayout((Source("bkt", TreePath(b"")),), LAYOUT.recovery_directory)
+    for key in ("SIGNATURE", "lost+found/x", "S3EXPORT/y"):
+        scene.store.put("bkt", key, b"mine")
+        scene.tree.replace(TreePath(key.encode()), b"mine")
+
+    report = scene.verify(layout=layout, sample_size=size)
+
+    assert report.verdict is Verdict.VERIFIED
+    assert report.sample.population == 3
+    scene.tree.replace(TreePath(b"lost+found/x"), b"hers")
+    assert outcomes(scene.verify(layout=layout, sample_size=None)) == {
+        b"lost+found/x": Outcome.MISMATCH
+    }
+    scene.tree.replace(TreePath(b"SIGNATURE"), b"version:2.0")
+    assert outcomes(scene.verify(layout=layout, sample_size=None)) == {
+        b"lost+found/x": Outcome.MISMATCH,
+        b"SIGNATURE": Outcome.MISSING_FROM_BACKUP,
+    }
+
+
+def test_a_name_that_looks_like_a_containers_may_be_a_files(scene: Scene) -> None:
+    """A directory is none; of a file it can be said."""
+    layout = BackupLayout((Source("bkt", TreePath(b"")),), LAYOUT.recovery_directory)
+    for key in ("old.tc/x", "a"):
+        scene.store.put("bkt", key, b"mine")
+        scene.tree.replace(TreePath(key.encode()), b"mine")
+    assert scene.verify(layout=layout).verdict is Verdict.VERIFIED
+    scene.store.put("bkt", "notes.tc", b"mine")
+    scene.tree.replace(TreePath(b"notes.tc"), b"mine")
+
+    with pytest.raises(errors.ContainerLocked) as locked:
+        scene.verify(layout=layout)
+
+    assert "--no-container" in locked.value.next_step
+    report = scene.verify(layout=layout, opening=Opening(plain=True))
+    assert report.verdict is Verdict.VERIFIED
+    assert report.sample.population == 3
+
+
 # --- times that cannot be true -------------------------------------------------------
 
 

@@ -253,6 +253,7 @@ complete -c s3export -n '_shtab_s3export_using verify-backup' -l password-stdin 
 complete -c s3export -n '_shtab_s3export_using verify-backup' -l keyfile -xka "(__fish_complete_path (commandline -ct))" -d 'may be repeated'
 complete -c s3export -n '_shtab_s3export_using verify-backup' -l pim -x -d 'VeraCrypt'"'"'s'
 complete -c s3export -n '_shtab_s3export_using verify-backup' -l container -xka "(__fish_complete_path (commandline -ct))" -d 'which file of the disk is the container'
+complete -c s3export -n '_shtab_s3export_using verify-backup' -l no-container -d 'there is none: a file *.tc in the root is one of the backup'"'"'s'
 complete -c s3export -n '_shtab_s3export_using verify-backup' -l hidden -d 'the volume in its free space'
 complete -c s3export -n '_shtab_s3export_using verify-backup' -l backup-header -d 'use the header at its end, if that at its start is damaged'
 complete -c s3export -n '_shtab_s3export_using verify-backup' -l veracrypt -l no-veracrypt -d 'try VeraCrypt, too (in userspace half a minute if the password is wrong); --no-veracrypt: TrueCrypt only'
