@@ -14,13 +14,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from s3export.domain.backup_layout import LOAD_DIRECTORY, TreePath, join
-from s3export.domain.errors import DeviceFailed, FileAbsent, FileUnreadable
+from s3export.domain.errors import DeviceUnreadable, FileAbsent, FileUnreadable
 from s3export.domain.export_log import LogEntry
 from s3export.domain.ports import FileTree
 
 JOURNAL = join(LOAD_DIRECTORY, b"journal")
 
-_FAULTY = "the disk is probably faulty: load another one"
+BEGIN_ANEW = (
+    "what is on the disk is damaged, and the load cannot go on: the same command with "
+    "--start-over erases the disk and loads it anew; if that fails, too, the disk is "
+    "faulty: load another one"
+)
 _CHUNK_BYTES = 1 << 20
 _CHECKSUM_DIGITS = 8
 
@@ -88,17 +92,17 @@ def batches(tree: FileTree) -> Iterator[Batch]:
     """Yield the batches of a tree's journal, as far as it is whole.
 
     Raises:
-        DeviceFailed: A line before the last one is damaged: no crash does that. Or it
-            is there and cannot be read.
+        DeviceUnreadable: A line before the last one is damaged: no crash does that. Or
+            it is there and cannot be read.
 
     """
     start = 0
     damaged = False
     for line in _lines(tree):
         if damaged:
-            raise DeviceFailed(
+            raise DeviceUnreadable(
                 f"the load's journal, /{JOURNAL.decode()}, is damaged",
-                next_step=_FAULTY,
+                next_step=BEGIN_ANEW,
             )
         batch = _batch(line, start)
         damaged = batch is None
@@ -124,9 +128,9 @@ def _lines(tree: FileTree) -> Iterator[bytes]:
     except FileAbsent:
         return
     except FileUnreadable as error:
-        raise DeviceFailed(
+        raise DeviceUnreadable(
             f"the load's journal, /{JOURNAL.decode()}, cannot be read: {error.message}",
-            next_step=_FAULTY,
+            next_step=BEGIN_ANEW,
         ) from error
 
 

@@ -785,12 +785,19 @@ def verify_backup(
     earlier = _earlier(resume)
     if sample_size == AS_BEFORE:
         sample_size = earlier.requested if earlier else DEFAULT_SAMPLE_SIZE
+    if sample_size is not None and not isinstance(sample_size, int):
+        raise InputRefused(
+            f"{sample_size!r} is no number of files",
+            next_step="give a number, s3export.ALL_FILES or s3export.AS_BEFORE",
+        )
     if sample_size is not None and sample_size < 1:
         raise InputRefused("a sample holds at least one file")
     if not 0 < confidence < 1:
         raise InputRefused("a confidence lies between 0 and 1, such as 0.95")
     if max_differing is not None and not 0 < max_differing < 1:
         raise InputRefused("a share lies between 0 and 1, such as 0.001")
+    if exported_at and not isinstance(exported_at, datetime):
+        raise InputRefused(f"{exported_at!r} is no datetime with a time zone")
     if exported_at and exported_at.tzinfo is None:
         raise InputRefused("the time of the export needs a time zone")
     writer: ReportWriter = app.adapters.reports()

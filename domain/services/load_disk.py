@@ -25,6 +25,7 @@ from s3export.domain.errors import (
     S3ExportError,
 )
 from s3export.domain.jobs import JobId
+from s3export.domain.load_journal import BEGIN_ANEW
 from s3export.domain.load_marker import MARKER, LoadMarker, fingerprint_of, marker_on
 from s3export.domain.manifests import Manifest
 from s3export.domain.ports import (
@@ -508,10 +509,7 @@ def _going_on() -> Iterator[None]:
     try:
         yield
     except DeviceUnreadable as error:
-        error.next_step = (
-            "what is on the disk is damaged, and the load cannot go on: the same "
-            "command with --start-over erases the disk and loads it anew"
-        )
+        error.next_step = BEGIN_ANEW
         raise
     except PasswordRefused as error:
         error.next_step = f"check the password; then {_WAY_ON}"

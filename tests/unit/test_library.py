@@ -2,6 +2,7 @@
 
 import importlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dependency_injector import providers
@@ -73,6 +74,22 @@ def test_one_text_in_place_of_several_is_one(
         s3export.verify_backup(
             DISK, bucket="b", checksum_reports="/no-report.csv", application=app
         )
+
+
+@pytest.mark.parametrize(
+    ("wishes", "said"),
+    [
+        ({"sample_size": "all"}, "'all' is no number of files"),
+        ({"sample_size": 1.5}, "1.5 is no number of files"),
+        ({"exported_at": "2026-11-29"}, "'2026-11-29' is no datetime"),
+    ],
+)
+def test_a_value_of_another_type_is_refused_in_words(
+    app: MemoryApplication, wishes: dict[str, Any], said: str
+) -> None:
+    """As the command line's texts for them would be."""
+    with pytest.raises(s3export.InputRefused, match=said):
+        s3export.verify_backup(DISK, bucket="b", application=app, **wishes)
 
 
 def test_where_a_load_selects_nothing_the_command_that_says_why_is_told(

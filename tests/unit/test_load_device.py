@@ -26,7 +26,7 @@ from s3export.adapters.memory import (
 from s3export.domain.backup_layout import ObjectName, Substitution, TreePath
 from s3export.domain.errors import (
     AwsError,
-    DeviceFailed,
+    DeviceUnreadable,
     DiskFull,
     NoSuchObject,
     ObjectArchived,
@@ -449,8 +449,9 @@ def test_a_journal_that_cannot_be_read_is_not_taken_for_none() -> None:
     before = dict(tree.files)
     tree.damaged.add(JOURNAL)
 
-    with pytest.raises(DeviceFailed, match="cannot be read: Input/output error"):
+    with pytest.raises(DeviceUnreadable, match="cannot be read: Input") as refused:
         load(store_of("a"), tree)
+    assert "--start-over erases the disk and loads it anew" in refused.value.next_step
     assert tree.files == before
 
 
