@@ -22,7 +22,7 @@ from s3export.domain.services.open_backup import OpenBackup
 from s3export.domain.services.verification_run import Parts
 from s3export.domain.services.verify_backup import VerifyBackup
 from s3export.domain.services.verify_request import VerifyRequest
-from s3export.domain.verification import Outcome, Report
+from s3export.domain.verification import EarlierRun, Outcome, Report, selections
 
 ROOT = TreePath(b"bkt")
 LAYOUT = BackupLayout((Source("bkt", ROOT),), TreePath(b"EXPORT-RECOVERY"))
@@ -71,3 +71,19 @@ class Scene:
 def outcomes(report: Report) -> dict[bytes, Outcome]:
     """Return what was found, by path."""
     return {finding.path: finding.outcome for finding in report.findings}
+
+
+def earlier(report: Report) -> EarlierRun:
+    """Return what a later run is told of an earlier one."""
+    return EarlierRun(
+        seed=report.sample.seed,
+        requested=report.sample.requested,
+        device_path=report.device.path,
+        serial=report.device.serial,
+        size_bytes=report.device.size_bytes,
+        root=f"/{report.root.decode()}",
+        strong=report.strong,
+        started_at=report.started_at,
+        selections=selections(report.sources),
+        verified=frozenset(report.verified),
+    )

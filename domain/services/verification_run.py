@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from s3export.domain.backup_layout import (
     NO_OBJECT,
+    BackupLayout,
     NotAPath,
     ObjectName,
     TreePath,
@@ -113,6 +114,7 @@ class Run:
         found: Callable[[Finding], None],
         *,
         noticed: Callable[[str], None],
+        settled: Callable[[BackupLayout], None],
         where_to_look: str,
     ) -> None:
         self._parts = parts
@@ -124,6 +126,7 @@ class Run:
         self._stack = stack
         self._found = found
         self._noticed = noticed
+        self._settled = settled
         self._where_to_look = where_to_look
         self._draw: Draw[TreeFile] = Draw(request.seed, request.most_drawn)
         self._by_path, disbelieved = basis.by_path()
@@ -169,7 +172,15 @@ class Run:
         self.warnings: list[str] = disbelieved
 
     def verify(self) -> None:
-        """Run to the end; what is found is kept, however it ends."""
+        """Run to the end; what is found is kept, however it ends.
+
+        Raises:
+            PartRefuted: Before anything is compared: this is more than the part that
+                the disk says it is, and the whole that was named is to be looked at.
+
+        """
+        if not self._part:
+            self._settled(self._layout)
         logged = (entry.file for entry in self.basis.entries if entry.written)
         try:
             directories, absent = self.files.directories(logged)
@@ -195,6 +206,7 @@ class Run:
         self.walked = True
         if self._part:
             self._doubt_the_part(self._part)
+            self._settled(self._layout)
         self._notice_that_nothing_is_there()
         self._note_damage()
         self._note_what_was_not_looked_at(absent)

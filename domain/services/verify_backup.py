@@ -80,9 +80,11 @@ class VerifyBackup:
                     self.open_backup(facts, request.layout, request.opening, keys)
                 )
 
-                def begun(rests_on: Basis) -> Run:
+                def settled(layout: BackupLayout) -> None:
                     if request.earlier:
-                        self._check(request.earlier, request, rests_on.layout, facts)
+                        self._check(request.earlier, request, layout, facts)
+
+                def begun(rests_on: Basis) -> Run:
                     run = Run(
                         self.parts,
                         request,
@@ -91,6 +93,7 @@ class VerifyBackup:
                         stack,
                         watch.found if watch else _nobody,
                         noticed=watch.noticed if watch else _nobody,
+                        settled=settled,
                         where_to_look=_where_to_look(facts),
                     )
                     run.container = opened.container

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from scenes import LAYOUT, ROOT, Scene, outcomes
+from scenes import LAYOUT, ROOT, Scene, earlier, outcomes
 
 from s3export.adapters.memory import FixedKeys, MemoryFileTree
 from s3export.domain import errors
@@ -590,6 +590,23 @@ def test_a_part_that_a_file_on_the_disk_contradicts_is_not_believed(
     assert every.sample.population == 3
     scene.on_disk("n", b"Y")
     assert outcomes(scene.verify())[b"n"] is Outcome.MISMATCH
+
+
+def test_a_run_of_a_part_that_was_not_believed_can_be_gone_on_with(
+    scene: Loaded,
+) -> None:
+    """It was of the whole, and is again."""
+    series(scene)
+    scene.on_disk("n", b"y")
+    first = scene.verify(sample_size=1)
+
+    report = scene.verify(sample_size=2, earlier=earlier(first))
+
+    assert report.sources == LAYOUT.sources
+    assert report.sample.taken_over == 1
+    del scene.tree.files[b"bkt/n"]  # it is a part again
+    with pytest.raises(errors.InputRefused, match="what is exported"):
+        scene.verify(sample_size=2, earlier=earlier(first))
 
 
 def test_what_the_disk_alone_says_is_doubted_where_there_is_more(scene: Loaded) -> None:

@@ -11,7 +11,7 @@ from typing import NoReturn, TypeVar
 
 import pytest
 from samples import DISK, original_example
-from scenes import LAYOUT, ROOT, Scene, outcomes
+from scenes import LAYOUT, ROOT, Scene, earlier, outcomes
 
 from s3export.adapters.memory import (
     FixedKeys,
@@ -30,12 +30,10 @@ from s3export.domain.ports import Damaged, FileTree, Stop
 from s3export.domain.services.verify_request import VerifyRequest, Watch
 from s3export.domain.verification import (
     Completeness,
-    EarlierRun,
     Finding,
     Outcome,
     Report,
     Verdict,
-    selections,
 )
 
 A = TypeVar("A")
@@ -880,22 +878,6 @@ def test_a_run_that_is_cut_short_reports_what_it_found(scene: Scene) -> None:
     assert "6 of 8 drawn files checked" in report.statement
     assert report.completeness is None
     assert len(report.verified) == 6
-
-
-def earlier(report: Report) -> EarlierRun:
-    """Return what a later run is told of an earlier one."""
-    return EarlierRun(
-        seed=report.sample.seed,
-        requested=report.sample.requested,
-        device_path=report.device.path,
-        serial=report.device.serial,
-        size_bytes=report.device.size_bytes,
-        root=f"/{report.root.decode()}",
-        strong=report.strong,
-        started_at=report.started_at,
-        selections=selections(report.sources),
-        verified=frozenset(report.verified),
-    )
 
 
 def test_a_later_run_goes_on_from_an_earlier_one(scene: Scene) -> None:
