@@ -19,7 +19,7 @@ from strategies import SETTINGS, keys
 
 from s3export.adapters.memory import MemoryWritableTree
 from s3export.domain.backup_layout import NotAPath, TreePath, path_of
-from s3export.domain.errors import DeviceFailed
+from s3export.domain.errors import DeviceUnreadable
 from s3export.domain.export_log import LogEntry
 from s3export.domain.load_journal import JOURNAL
 from s3export.domain.services.load_device import Place
@@ -188,5 +188,5 @@ def test_a_journal_that_is_damaged_in_the_middle_is_not_trusted(damage: bytes) -
     journal = tree.files[JOURNAL]
     tree.files[JOURNAL] = journal[:20] + damage + journal[21:]
 
-    with pytest.raises(DeviceFailed, match="journal"):
+    with pytest.raises(DeviceUnreadable, match="journal"):
         load(store_of([f"{n}" for n in range(400)]), tree)
