@@ -36,12 +36,11 @@ from s3export.domain.errors import (
     PermissionMissing,
     SettingsRejected,
 )
-from s3export.domain.evidence import ObjectFacts, PartFacts
+from s3export.domain.evidence import DIRECTORY_BUCKET, ObjectFacts, PartFacts
 from s3export.domain.ports import ObjectBody, ObjectStore, ObjectVersion
 from s3export.domain.secret import Secret
 
 _CHUNK_BYTES = 1 << 20
-_DIRECTORY_BUCKET = "--x-s3"
 _OF_A_LISTING = {"Contents", "IsTruncated", "Name"}
 """S3 tells the last two always (API reference, ListObjectsV2)."""
 _KINDS = {
@@ -324,7 +323,7 @@ class S3Store(ObjectStore):
         Directory buckets list keys in no order and know no StartAfter (API reference,
         ListObjectsV2).
         """
-        in_order = not bucket.endswith(_DIRECTORY_BUCKET)
+        in_order = not bucket.endswith(DIRECTORY_BUCKET)
         at_once = at_once if in_order else 1
         ranges = KeyRanges(
             prefix, after=after, up_to=up_to, at_once=at_once, in_order=in_order

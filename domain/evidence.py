@@ -27,8 +27,9 @@ _COMPOSITE = re.compile(r"(?P<digest>.+)-(?P<parts>[1-9]\d{0,4})")
 _ENCRYPTION_THAT_SHOWS_MD5 = ("", "AES256")
 """None, and SSE-S3 (API reference, "Object"); with any other the ETag is no MD5."""
 
-_DIRECTORY_BUCKET = "--x-s3"
-"""How the names of directory buckets end; their ETags are no MD5 (User Guide)."""
+DIRECTORY_BUCKET = ("--x-s3", "--xa-s3")
+"""How the names of directory buckets, and of access points for them, end; their ETags
+are no MD5 (User Guide)."""
 
 MULTIPART_ALGORITHM = "MD5"
 
@@ -359,7 +360,7 @@ def _etag(facts: ObjectFacts) -> Evidence | NoEvidence:
         return NoEvidence("encrypted with a customer's key (SSE-C): its ETag is no MD5")
     if facts.encryption not in _ENCRYPTION_THAT_SHOWS_MD5:
         return NoEvidence(f"encrypted with {facts.encryption}: its ETag is no MD5")
-    if facts.bucket.endswith(_DIRECTORY_BUCKET):
+    if facts.bucket.endswith(DIRECTORY_BUCKET):
         return NoEvidence("in a directory bucket: its ETag is no MD5")
     if _SINGLE.fullmatch(facts.etag):
         return Evidence(ETAG_MD5, "MD5", facts.etag)

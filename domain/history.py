@@ -70,6 +70,8 @@ class PastRun:
         others: Files that were neither right nor different nor absent from S3.
         cut_short: Why it ended early; empty if it did not.
         bound: What it proves alone; ``None`` for nothing.
+        taken_over: Of those found right: by the run that it goes on from, whose time
+            nobody tells.
     """
 
     report: str
@@ -87,6 +89,7 @@ class PastRun:
     others: int = 0
     cut_short: str = ""
     bound: Bound | None = None
+    taken_over: int = 0
 
     @property
     def differs(self) -> bool:
@@ -129,6 +132,15 @@ class PastRun:
         if alone.files < self.bound.files:
             return whole
         return Draw(population, drawn, self.others)
+
+    @property
+    def bound_of_its_time(self) -> Bound | None:
+        """What it proves of its own time: by what it looked at itself."""
+        if not self.bound or not self.taken_over:
+            return self.bound
+        draw = self.draw
+        anew = draw.drawn - self.taken_over
+        return upper_bound(draw.population, anew, draw.failed, self.bound.level)
 
 
 @dataclass(frozen=True)
@@ -180,6 +192,16 @@ class ContentHistory:
         first, last = self.counted[0], self.counted[-1]
         looked = counted(sum(run.draw.drawn for run in self.counted), "file")
         level = f"{bound.level * 100:.6g}% confidence"
+        own = last.bound_of_its_time
+        if len(self.counted) == 1 and first.taken_over and own:
+            return (
+                f"One run, {looked} drawn, {first.taken_over:,} of them verified by "
+                f"the run that it goes on from: with {level} at most {files} "
+                f"({bound.fraction:.2%}) differed both then and on "
+                f"{first.started_at:%Y-%m-%d}. Of damage that came in between only "
+                f"what was looked at anew speaks: at most {counted(own.files, 'file')} "
+                f"({own.fraction:.2%})."
+            )
         if len(self.counted) == 1:
             return (
                 f"One run, {looked} drawn: with {level} at most {files} "
@@ -190,11 +212,11 @@ class ContentHistory:
             f"({bound.fraction:.2%}) differed in all of them, from "
             f"{first.started_at:%Y-%m-%d} to {last.started_at:%Y-%m-%d}."
         )
-        if last.bound is None:
+        if own is None:
             return said
         return (
             f"{said} Of damage that came later only the last run speaks: at most "
-            f"{counted(last.bound.files, 'file')} ({last.bound.fraction:.2%})."
+            f"{counted(own.files, 'file')} ({own.fraction:.2%})."
         )
 
 

@@ -39,6 +39,7 @@ class Scene:
         self.containers = MemoryContainers()
         self.keys = FixedKeys()
         self.progress = RecordedProgress()
+        self.clock = FixedClock()
 
     def both(self, key: str, body: bytes, parts: tuple[int, ...] = ()) -> None:
         self.on_disk(key, body)
@@ -61,7 +62,7 @@ class Scene:
                 hashes=InstalledHashes(),
                 scratch=MemoryScratch(),
                 workers=InlineWorkers(),
-                clock=FixedClock(),
+                clock=self.clock,
                 progress=self.progress,
             ),
             version="test",

@@ -1,5 +1,6 @@
 """Reports read back for their place in a backup's history."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,6 +60,11 @@ def past_run(path: str) -> PastRun:
         run = _run(path, report)
         if report["findings_sha256"] != findings_sha256(report["findings"]):
             raise ValueError("its findings are not those that it was written with")
+        found = Counter(finding["outcome"] for finding in report["findings"])
+        for outcome in Outcome:
+            told = report["counts"][outcome.value]
+            if outcome is not Outcome.MATCH and found[outcome.value] != told:
+                raise ValueError(f"it counts {told} {outcome.value}, and names others")
         run.draw  # noqa: B018 - its numbers fit together
         return run
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -94,6 +100,9 @@ def _run(path: str, report: Any) -> PastRun:
     drawn, compared = _count(sample["drawn"]), _count(sample["compared"])
     if not number[Outcome.MATCH] <= compared <= drawn <= _count(sample["population"]):
         raise ValueError("more files were found right than looked at, or drawn")
+    taken_over = _count(sample["taken_over"])
+    if taken_over > number[Outcome.MATCH]:
+        raise ValueError("more files were taken over than found right")
     return PastRun(
         report=path,
         backup=_backup(report),
@@ -114,6 +123,7 @@ def _run(path: str, report: Any) -> PastRun:
         differences=sum(n for outcome, n in number.items() if outcome.critical),
         others=number[Outcome.CHANGED_SINCE_EXPORT] + number[Outcome.UNVERIFIABLE],
         cut_short=str(report["cut_short"] or ""),
+        taken_over=taken_over,
         bound=None
         if files is None
         else Bound(

@@ -181,12 +181,11 @@ class AskS3:
         reported = self.knowledge.reported(facts)
         found = [reported] if reported else []
         found = [one for one in found if one.algorithm in self.hashes.algorithms()]
-        name = ObjectName(facts.bucket, facts.key)
-        evidence = self.knowledge.logged(facts)
         # That a disk agrees with itself proves nothing.
         if self.knowledge.own_log or not logged:
             return found
-        if evidence and self.knowledge.when(name):
+        evidence = self.knowledge.logged(facts)
+        if evidence and self.knowledge.log_speaks_of(facts):
             found.append(evidence)
         return found
 

@@ -36,6 +36,7 @@ class Compared(NamedTuple):
         newer: The object is newer than the export, as far as that is known.
         copied: It is newer than the export, and the file bears its very time, as those
             set it who copy an object (``aws s3 sync``, rclone).
+        etag: Of the object as it is now.
         presumed: That it is newer is all that speaks for a change since the export.
         version_id: The version that was current when exported, if there is a later one.
 
@@ -52,6 +53,7 @@ class Compared(NamedTuple):
     newer: bool = False
     copied: bool = False
     presumed: bool = False
+    etag: str = ""
     version_id: str = ""
 
 
@@ -234,7 +236,8 @@ class CompareFile:
             actual,
             detail,
             newer=case.newer,
-            copied=case.newer and _bears_its_time(case),
+            copied=case.newer and bears_its_time(case.file, case.facts),
+            etag=case.facts.etag,
             version_id=case.then.version_id if case.then else "",
         )
 
@@ -263,7 +266,9 @@ class CompareFile:
         if differs is None and version:
             return told._replace(outcome=Outcome.CHANGED_SINCE_EXPORT, detail=since)
         if differs is None:
-            return told._replace(newer=undecided.newer, copied=undecided.copied)
+            return told._replace(
+                newer=undecided.newer, copied=undecided.copied, etag=undecided.etag
+            )
         detail = f"the content differs from byte {differs:,} on"
         if undecided.newer and not version:
             detail += "; the object is newer than the export"
@@ -323,7 +328,6 @@ def _day(facts: ObjectFacts) -> str:
     return facts.modified_at.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _bears_its_time(case: Case) -> bool:
+def bears_its_time(file: TreeFile, facts: ObjectFacts) -> bool:
     """Say whether a file was last changed in the second in which its object was."""
-    changed = int(case.facts.modified_at.timestamp())
-    return case.file.modified_ns // 10**9 == changed
+    return file.modified_ns // 10**9 == int(facts.modified_at.timestamp())

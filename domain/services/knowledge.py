@@ -65,8 +65,8 @@ class Knowledge:
         name = ObjectName(facts.bucket, facts.key)
         told, entry = self.exported_at, self.log.get(name)
         etag = entry.etag if entry and entry.written and not self.own_log else ""
-        if etag and etag != facts.etag and not (told and told.is_certain):
-            return True
+        if etag and not (told and told.is_certain):
+            return etag != facts.etag
         moment = self.when(name, file)
         return moment is not None and facts.modified_at > moment
 
@@ -76,6 +76,14 @@ class Knowledge:
         if not entry or not entry.written:
             return None
         return logged_md5(entry.md5, own=self.own_log)
+
+    def log_speaks_of(self, facts: ObjectFacts) -> bool:
+        """Say whether what a log says was written is this object, and no older one."""
+        name = ObjectName(facts.bucket, facts.key)
+        entry, moment = self.log.get(name), self.when(name)
+        if not entry or not moment or entry.etag not in ("", facts.etag):
+            return False
+        return facts.modified_at <= (entry.at or moment)
 
     def reported(self, facts: ObjectFacts) -> Evidence | None:
         """Return what a checksum report says of an object's content as it is now."""

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, nullcontext, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 from itertools import chain, islice
 from typing import NamedTuple
 
@@ -42,7 +41,11 @@ from s3export.domain.services.absences import Absences
 from s3export.domain.services.ask_s3 import AskS3, Case
 from s3export.domain.services.backup_files import BackupFiles
 from s3export.domain.services.claimed_part import ClaimedPart, PartRefuted
-from s3export.domain.services.compare_file import Compared, CompareFile
+from s3export.domain.services.compare_file import (
+    Compared,
+    CompareFile,
+    bears_its_time,
+)
 from s3export.domain.services.disk_notes import GO_ON_LOADING, UNFINISHED, Basis
 from s3export.domain.services.fetch_object import selected_in_no_order
 from s3export.domain.services.file_digests import ReadDigests
@@ -214,7 +217,9 @@ class Run:
         self._compare(drawn)
         self._judge_the_presumed()
         if self.request.earlier and not self.taken_over:
-            self.warnings.append(_why_nothing_was_taken_over(self.request.earlier))
+            listed = self._inventory is not None
+            why = _why_nothing_was_taken_over(self.request.earlier, listed)
+            self.warnings.append(why)
         if self._inventory and self.request.completeness:
             self._look_for_the_missing(self._inventory)
         self._doubt_the_time()
@@ -275,6 +280,10 @@ class Run:
         if self.request.max_differing is not None:
             share, level = self.request.max_differing, self.request.level
             self.requested = sample_size(self.files.count, share, level)
+            if self.request.earlier:  # what it found wrong must be among them
+                self.requested = max(
+                    self.requested, self.request.earlier.requested or 0
+                )
             drawn = drawn[: self.requested]
         for file in drawn:
             self._count_drawn(file)
@@ -352,8 +361,7 @@ class Run:
         odd = self.files.not_looked_at()
         # Without a listing nobody would miss what should be there in their place.
         told = self.warnings if self.request.completeness else self.doubts
-        told += [*absent, *([odd] if odd else [])]
-        self.warnings += self.files.warnings()
+        told += [*absent, *([odd] if odd else []), *self.files.warnings()]
         if self.basis.log and self.basis.log.unread:
             self.warnings.append(
                 f"{self.basis.log.unread:,} lines of the export log are none that is "
@@ -420,34 +428,40 @@ class Run:
 
     def _to_compare(self, files: Iterable[TreeFile]) -> Iterator[TreeFile]:
         """Leave out what an earlier run verified, if nothing has changed since."""
-        earlier = self.request.earlier
         for file in files:
-            if (
-                earlier
-                and self._fingerprint(file) in earlier.verified
-                and self._is_as_it_was(file, earlier.started_at)
-            ):
-                names = self._looked_up(file).names
-                name = names[0] if names else NO_OBJECT
+            verified = self._verified_before(file) if self.request.earlier else None
+            if verified:
                 self.taken_over += 1
-                said = "verified by an earlier run"
-                self._conclude(Compared(Outcome.MATCH, file, name, detail=said))
+                self._conclude(verified)
             else:
                 yield file
 
-    def _is_as_it_was(self, file: TreeFile, then: datetime) -> bool:
-        """Say whether S3 still lists what a file was equal to.
+    def _verified_before(self, file: TreeFile) -> Compared | None:
+        """Return a match that an earlier run found, and that is one still.
 
-        Without a listing nothing says that it does not.
+        File and object are as they were then; without a listing nothing says so.
         """
-        if not self._inventory:
-            return True
-        listed = self._looked_up(file).listed
-        return (
-            listed is not None
-            and listed.facts.size_bytes == file.size_bytes
-            and listed.facts.modified_at < then
+        earlier = self.request.earlier
+        listed = self._looked_up(file).listed if self._inventory else None
+        if not (earlier and listed):
+            return None
+        facts = listed.facts
+        match = Compared(
+            Outcome.MATCH,
+            file,
+            ObjectName(facts.bucket, facts.key),
+            detail="verified by an earlier run",
+            newer=self.knowledge.is_newer(facts, file),
+            etag=facts.etag,
         )
+        as_it_was = (
+            facts.size_bytes == file.size_bytes
+            and facts.modified_at < earlier.started_at
+            and self._fingerprint(match) in earlier.verified
+        )
+        if not as_it_was:
+            return None
+        return match._replace(copied=match.newer and bears_its_time(file, facts))
 
     def _looked_up(self, file: TreeFile) -> _Drawn:
         """Find which objects a file can be; in the caller's thread."""
@@ -464,7 +478,7 @@ class Run:
             if self._inventory:
                 listed = self._inventory.find(file.path, name)
                 listed = listed or self._found_by_name(self._inventory, file, name)
-            names = tuple(dict.fromkeys((*names, name)))
+            names = tuple(dict.fromkeys((name, *names)))
         if self._inventory and not listed:
             listed = self._inventory.find(file.path)
         if self._layout.substitutes:
@@ -714,7 +728,7 @@ class Run:
         self.compared += 1
         self.outcomes[compared.outcome] += 1
         if compared.outcome is Outcome.MATCH:
-            self.verified.append(self._fingerprint(compared.file))
+            self.verified.append(self._fingerprint(compared))
             self._newer_and_equal += compared.newer
             self._copied_later += compared.copied
         self._note(compared)
@@ -746,10 +760,20 @@ class Run:
             return None
         return self._tree.place_of(compared.file.path)
 
-    def _fingerprint(self, file: TreeFile) -> int:
+    def _fingerprint(self, match: Compared) -> int:
+        """Return what names a file and its object, as both are now."""
+        file, name = match.file, match.object
         return self._draw.fingerprint(
-            file.path, file.size_bytes, file.modified_ns, file.changed_ns, file.inode
+            b"\0".join([file.path, *(_bytes(t) for t in (*name, match.etag))]),
+            file.size_bytes,
+            file.modified_ns,
+            file.changed_ns,
+            file.inode,
         )
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _is_small(one: _Asking) -> bool:
@@ -767,7 +791,12 @@ def _not_in_s3(drawn: _Drawn) -> Compared:
     )
 
 
-def _why_nothing_was_taken_over(earlier: EarlierRun) -> str:
+def _why_nothing_was_taken_over(earlier: EarlierRun, listed: bool) -> str:
+    if not listed:
+        return (
+            "nothing of the earlier run was taken over: without a listing "
+            "(--no-completeness) nothing says that S3 is as it was"
+        )
     if earlier.verified:
         return (
             "nothing of the earlier run was taken over: the disk, or S3, has changed "

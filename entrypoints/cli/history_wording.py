@@ -57,6 +57,7 @@ def _named(backup: Backup) -> str:
 
 def _row(run: PastRun) -> tuple[str, ...]:
     alone = "nothing proven"
+    before = f", {run.taken_over:,} by the run before" if run.taken_over else ""
     if run.differs:
         alone = counted(run.differences, "critical difference")
     elif run.bound is not None:
@@ -69,7 +70,7 @@ def _row(run: PastRun) -> tuple[str, ...]:
         "  ",
         f"{run.started_at:%Y-%m-%d %H:%M}",
         run.verdict.value.upper() if not run.differs else "DIFFERS",
-        f"{run.matched:,} of {run.drawn:,} drawn are equal",
+        f"{run.matched:,} of {run.drawn:,} drawn are equal{before}",
         alone,
         harmless(run.report),
     )

@@ -101,6 +101,8 @@ def test_a_report_that_was_changed_is_refused(run: Run, reports: Path) -> None:
         {"findings": [{"path": "x"}]},
         {"counts": {**document["counts"], "match": 11}},
         {"counts": {**document["counts"], "match": -1}},
+        {"counts": {**document["counts"], "mismatch": 1}},
+        {"sample": {**document["sample"], "taken_over": 11}},
         {"sample": {**document["sample"], "population": "40"}},
         {"started_at": "2026-01-01T00:00:00"},
         {"verdict": "excellent"},

@@ -416,6 +416,7 @@ def test_an_etag_that_is_a_digest_is_evidence(
         ({"encryption": "to come"}, "to come"),
         ({"customer_key": True}, "SSE-C"),
         ({"bucket": "b--use1-az4--x-s3"}, "directory bucket"),
+        ({"bucket": "ap--use1-az4--xa-s3"}, "directory bucket"),
     ],
 )
 @pytest.mark.parametrize("etag", [MD5, MULTIPART])

@@ -67,6 +67,24 @@ def test_runs_with_other_seeds_prove_more_together() -> None:
     assert upper_bound(10_000, 200, 0, 0.95).files <= both < alone
 
 
+def test_what_was_taken_over_says_nothing_of_the_later_time() -> None:
+    """The statement tells both: what held at both times, and what was looked at."""
+    part = one(run(0, drawn=1000, taken_over=900))
+
+    assert part.bound == upper_bound(10_000, 1000, 0, 0.95)
+    anew = upper_bound(10_000, 100, 0, 0.95)
+    assert "900 of them verified by the run that it goes on from" in part.statement
+    assert "differed both then and on 2026-01-04" in part.statement
+    assert f"anew speaks: at most {anew.files} files" in part.statement
+    later = one(run(0), run(1, drawn=1000, taken_over=900))
+    assert f"only the last run speaks: at most {anew.files} files" in later.statement
+    every = one(run(0, drawn=1000, taken_over=1000))
+    assert "anew speaks: at most 10000 files" in every.statement.replace(",", "")
+    assert "1,000 of 1,000 drawn are equal, 1,000 by the run before" in "".join(
+        history_lines([every])
+    )
+
+
 def test_runs_with_the_same_seed_count_once() -> None:
     """The larger draw holds the smaller one; which came first does not matter."""
     part = one(run(0, "s", 50), run(1, "s", 100), run(2, "s", 100))

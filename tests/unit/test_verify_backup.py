@@ -14,9 +14,11 @@ from samples import DISK, original_example
 from scenes import LAYOUT, ROOT, Scene, earlier, outcomes
 
 from s3export.adapters.memory import (
+    FixedClock,
     FixedKeys,
     InlineWorkers,
     MemoryFileTree,
+    MemoryObjectStore,
 )
 from s3export.domain import errors
 from s3export.domain.backup_layout import BackupLayout, ObjectName, Source, TreePath
@@ -987,6 +989,160 @@ def test_a_name_that_looks_like_a_containers_may_be_a_files(scene: Scene) -> Non
     report = scene.verify(layout=layout, opening=Opening(plain=True))
     assert report.verdict is Verdict.VERIFIED
     assert report.sample.population == 3
+
+
+# --- going on from an earlier run ---------------------------------------------------
+
+
+def gone_on(scene: Scene, first: Report, **wishes: object) -> Report:
+    """Go on from a run, as it was asked for."""
+    asked = {"sample_size": first.sample.requested, **wishes}
+    return scene.verify(earlier=earlier(first), **asked)
+
+
+def test_a_run_that_goes_on_still_knows_what_speaks_against_the_time(
+    scene: Scene,
+) -> None:
+    """What it takes over is equal to newer objects, too."""
+    for number in range(19):
+        scene.on_disk(f"same{number}", b"x")
+        scene.store.put("bkt", f"same{number}", b"x", modified_at=SINCE)
+    for key in ("bad", "worse"):
+        scene.on_disk(key, b"old")
+        scene.store.put("bkt", key, b"new", modified_at=SINCE)
+    scene.store.put("bkt", "lost", b"new", modified_at=SINCE)
+    for path in scene.tree.files:
+        scene.tree.changed_ns[path] = int(datetime(2015, 1, 1).timestamp()) * 10**9
+    scene.clock = FixedClock(SINCE + timedelta(days=1))
+
+    first = scene.verify(sample_size=20)
+    second = gone_on(scene, first)
+
+    assert second.sample.taken_over == first.tally[Outcome.MATCH] >= 18
+    assert outcomes(second) == outcomes(first)
+    assert second.verdict is first.verdict is Verdict.DIFFERS
+
+
+def test_what_s3_has_now_is_compared_again_where_it_is_another_object(
+    scene: Scene,
+) -> None:
+    """Of the same size, older, and of the same name: a version that was rolled back."""
+    for key in ("a", "b", "c"):
+        scene.both(key, b"now")
+    first = scene.verify(sample_size=2)
+    for key in ("a", "b", "c"):
+        long_ago = datetime(2024, 1, 1, tzinfo=UTC)
+        scene.store.put("bkt", key, b"was", modified_at=long_ago)
+
+    second = gone_on(scene, first)
+
+    assert second.sample.taken_over == 0
+    assert second.verdict is Verdict.DIFFERS
+
+
+def test_what_lies_elsewhere_now_is_compared_again(scene: Scene) -> None:
+    """The manifest exchanges two buckets' directories; all else is as it was."""
+    scene.store = MemoryObjectStore("bkt", "two")
+    names = TreePath(b"x"), TreePath(b"y")
+    layouts = [
+        replace(LAYOUT, sources=(Source("bkt", one), Source("two", other)))
+        for one, other in (names, names[::-1])
+    ]
+    for bucket, directory in zip(("bkt", "two"), (b"x", b"y"), strict=True):
+        for number in range(4):
+            body = b"%s%d" % (directory, number)
+            scene.store.put(bucket, f"k{number}", body)
+            scene.tree.replace(TreePath(directory + b"/k%d" % number), body)
+    first = scene.verify(layout=layouts[0], sample_size=7)
+    assert first.verdict is Verdict.VERIFIED
+
+    assert gone_on(scene, first, layout=layouts[1]).verdict is Verdict.DIFFERS
+
+
+def test_a_run_that_goes_on_draws_no_fewer_files(scene: Scene) -> None:
+    """However it is said how many: what was found wrong is among them."""
+    for number in range(400):
+        scene.both(f"f{number:03}", b"x")
+    first = scene.verify(sample_size=250)
+
+    second = gone_on(scene, first, sample_size=100, max_differing=0.01)
+
+    assert second.sample.requested == second.sample.drawn == 250
+
+
+def test_without_a_listing_nothing_is_taken_over(scene: Scene) -> None:
+    """Nothing else says that S3 still has what was verified."""
+    for key in ("a", "b"):
+        scene.both(key, b"x")
+    first = scene.verify(sample_size=1, completeness=False)
+    for key in ("a", "b"):
+        scene.store.delete("bkt", key)
+
+    second = gone_on(scene, first, sample_size=2, completeness=False)
+
+    assert second.sample.taken_over == 0
+    assert second.verdict is Verdict.INCONCLUSIVE
+    assert any("--no-completeness" in warning for warning in second.warnings)
+
+
+def test_what_was_recovered_and_not_looked_at_is_a_doubt_without_a_listing(
+    scene: Scene,
+) -> None:
+    """Nobody else would miss it."""
+    scene.both("a", b"x")
+    scene.tree.replace(TreePath(b"EXPORT-RECOVERY/0000/0000"), b"rotten")
+
+    assert scene.verify().verdict is Verdict.VERIFIED
+    report = scene.verify(completeness=False, sample_size=None)
+    assert report.verdict is Verdict.INCONCLUSIVE
+
+
+# --- logs of another time ------------------------------------------------------------
+
+
+def test_a_log_is_no_witness_of_an_object_that_was_written_after_it(
+    scene: Scene,
+) -> None:
+    """Though the operator says that the export was later still."""
+    scene.on_disk("a", b"old")
+    scene.store.put("bkt", "a", b"new", encryption="aws:kms", modified_at=EXPORTED)
+    earlier_log = log_of(("a", "bkt/a", 200, "OK", b"old"))
+    entry = earlier_log.entries[0]
+    stale = ExportLog((replace(entry, at=BEFORE),))
+    other = ExportLog((replace(entry, etag="1" * 32),))
+
+    for log in (stale, other):
+        report = scene.verify(log=log, exported_at=SINCE)
+        assert outcomes(report) == {b"a": Outcome.UNVERIFIABLE}
+    assert scene.verify(log=earlier_log, exported_at=SINCE).verdict is Verdict.VERIFIED
+
+
+def test_an_object_with_the_etag_of_the_log_is_no_newer(scene: Scene) -> None:
+    """It was written anew as it was, which says nothing of the export's time."""
+    for key in ("a", "b"):
+        scene.both(key, b"x")
+    scene.store.put("bkt", "a", b"x", modified_at=SINCE)
+    scene.store.put("bkt", "new", b"y", modified_at=SINCE)
+    entries = log_of(
+        ("a", "bkt/a", 200, "OK", b"x"), ("b", "bkt/b", 200, "OK", b"x")
+    ).entries
+    log = ExportLog(tuple(replace(entry, etag=entry.md5) for entry in entries))
+
+    assert scene.verify(log=log).verdict is Verdict.VERIFIED
+
+
+def test_the_log_says_which_of_two_objects_a_file_is(scene: Scene) -> None:
+    """Two operations write to one path, and one of the objects came later."""
+    scene.store = MemoryObjectStore("bkt", "late")
+    layout = replace(LAYOUT, sources=(Source("late", ROOT), Source("bkt", ROOT)))
+    scene.both("k", b"good")
+    scene.store.put("late", "k", b"rest", modified_at=SINCE)
+    scene.on_disk("k", b"bad!")
+    log = log_of(("k", "bkt/k", 200, "OK", b"good"))
+
+    report = scene.verify(layout=layout, log=log, completeness=False)
+
+    assert outcomes(report) == {b"k": Outcome.MISMATCH}
 
 
 # --- times that cannot be true -------------------------------------------------------
