@@ -31,6 +31,7 @@ _NO_ETAG = 0xFFFF_FFFF
 
 _CHUNKS = 256  # sorted one by one, by the first byte of the fingerprint
 _PLACES = 1 << 16  # looked up by the first two bytes
+_WINDOW = 256  # records that are read at once to find one
 _BUFFER_RECORDS = 256
 
 
@@ -183,12 +184,8 @@ class Inventory:
     def _found(self, place: bytes, bucket: str = "", key: str = "") -> "list[_Found]":
         """Return what is at a place, in order."""
         fingerprint = _fingerprint(place)
-        number = int.from_bytes(fingerprint[:2])
-        start, end = self._starts[number], self._starts[number + 1]
-        if start == end:
-            return []
+        start, records = self._near(fingerprint)
         size = _RECORD.size
-        records = self._sorted.read(start * size, (end - start) * size)
         found = []
         offset = -1
         while (offset := records.find(fingerprint, offset + 1)) >= 0:
@@ -205,6 +202,32 @@ class Inventory:
             if not key or (source.bucket, text) == (bucket, key):
                 found.append(_Found(number, text, ordinal, record, where))
         return sorted(found)
+
+    def _near(self, fingerprint: bytes) -> tuple[int, bytes]:
+        """Read all records of a fingerprint, and some around them.
+
+        Fingerprints are spread evenly and sorted: where one stands can be reckoned, and
+        a look-up reads no more of a hundred million records than of one million.
+
+        Returns:
+            The ordinal of the first record, and the records.
+
+        """
+        number = int.from_bytes(fingerprint[:2])
+        first, last = self._starts[number], self._starts[number + 1]
+        size, many = _RECORD.size, last - first
+        width = max(_WINDOW // 2, 1)
+        guess = first + (many * int.from_bytes(fingerprint[2:]) >> 48)
+        start, end = max(first, guess - width), min(last, guess + width)
+        while True:
+            records = self._sorted.read(start * size, (end - start) * size)
+            if start > first and records[:8] >= fingerprint:
+                start = max(first, start - width)
+            elif end < last and records[-size:][:8] <= fingerprint:
+                end = min(last, end + width)
+            else:
+                return start, records
+            width *= 2
 
     def _see(self, found: "list[_Found]") -> Listed:
         """Note that the first was seen, and the others of the same object."""

@@ -237,16 +237,36 @@ def test_an_object_is_found_by_its_name_wherever_it_should_be(
 
 def test_equal_fingerprints_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """The join is exact even if all paths had one fingerprint."""
+    monkeypatch.setattr(completeness, "_WINDOW", 2)
     monkeypatch.setattr(completeness, "_fingerprint", lambda _: b"the same"[:8])
 
     test_an_inventory_is_set_arithmetic()
     test_an_object_is_found_by_its_name_wherever_it_should_be()
 
 
+@pytest.mark.parametrize("high", [b"\0\0\0", b"\0\0\xff", b"\0\0"])
+def test_what_stands_far_from_where_it_is_reckoned_is_found(
+    monkeypatch: pytest.MonkeyPatch, high: bytes
+) -> None:
+    """However uneven fingerprints are, and however little is read at once."""
+    monkeypatch.setattr(completeness, "_WINDOW", 2)
+    real = completeness._fingerprint
+    monkeypatch.setattr(
+        completeness, "_fingerprint", lambda place: (high + real(place))[:8]
+    )
+
+    all_are_found(2_000)
+
+
 def test_thousands_of_objects_are_all_found() -> None:
     """More than any buffer holds; each is found once by its path, in another order."""
+    all_are_found(70_000)
+
+
+def all_are_found(many: int) -> None:
+    """Look all but every thousandth up by its path, the last first."""
     source = Source("one", TreePath(b"dir"))
-    listed = [(0, facts("one", f"k/{n:05}", n)) for n in range(70_000)]
+    listed = [(0, facts("one", f"k/{n:05}", n)) for n in range(many)]
 
     with inventory(TemporaryScratch(0), [source], listed) as taken:
         for _, one in reversed(listed):
@@ -255,7 +275,7 @@ def test_thousands_of_objects_are_all_found() -> None:
                 assert found and found.facts == one
         left = sorted(one.facts.size_bytes for one in taken.unseen())
 
-    assert left == list(range(0, 70_000, 1000))
+    assert left == list(range(0, many, 1000))
 
 
 def test_two_objects_of_one_path_are_one_found_and_one_missing() -> None:
