@@ -137,6 +137,7 @@ def measure(contender: Contender, url: str, objects: Objects, runs: Runs, where:
             *, compare: bool) -> None:  # fmt: skip
     """Run it once in an empty directory, and add what it took."""
     home = where / "home"
+    shutil.rmtree(home, ignore_errors=True)  # of a program that failed
     home.mkdir()
     errors = where / "errors"
     with _fresh(where, objects, mounted=not contender.image) as target:

@@ -147,7 +147,8 @@ def environment(url: str, home: Path) -> dict[str, str]:
         "S3EXPORT_BACKUP_DIRECTORY": str(home / "erased-disks"),
         "RCLONE_CONFIG": str(home / "rclone.conf"),
         "RCLONE_CONFIG_BENCH_TYPE": "s3",
-        "RCLONE_CONFIG_BENCH_PROVIDER": "AWS",
+        # Addresses buckets by path in every version; "AWS" did not in Debian's 1.60.
+        "RCLONE_CONFIG_BENCH_PROVIDER": "Minio",
         "RCLONE_CONFIG_BENCH_ENV_AUTH": "true",
         "RCLONE_CONFIG_BENCH_REGION": "us-east-1",
         "RCLONE_CONFIG_BENCH_ENDPOINT": url,

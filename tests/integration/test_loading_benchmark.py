@@ -42,6 +42,7 @@ def write(root: Path, objects: Objects) -> None:
         path.write_bytes(content)
 
 
+@pytest.mark.loop  # it mounts a new file system for each
 def test_the_quick_benchmark_loads_and_compares() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "loading", "--quick"],
