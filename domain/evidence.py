@@ -375,7 +375,9 @@ def _claims(facts: ObjectFacts) -> Iterator[Evidence]:
 
     rclone ``md5chksum`` (base64), s3cmd ``s3cmd-attrs`` (``.../md5:<hex>/...``), s4cmd
     ``md5`` (hex). The uploader's word, not S3's. What s3cmd encrypted before it sent it
-    (``s3tools-gpgenc``) it may claim the MD5 of the plain text of.
+    (``s3tools-gpgenc``) it may claim the MD5 of the plain text of. ``md5`` is anybody's
+    name: others keep the MD5 of the content before compression there, so that it proves
+    equality only.
     """
     try:
         digest = base64.b64decode(facts.metadata.get("md5chksum", ""), validate=True)
@@ -391,7 +393,10 @@ def _claims(facts: ObjectFacts) -> Iterator[Evidence]:
     for tool, text in claimed:
         if _SINGLE.fullmatch(text.lower()):
             whose = f"the uploader's claim ({tool})"
-            yield Evidence(METADATA_MD5, "MD5", text.lower(), whose=whose)
+            decisive = tool != "s4cmd"
+            yield Evidence(
+                METADATA_MD5, "MD5", text.lower(), decisive=decisive, whose=whose
+            )
             return
 
 

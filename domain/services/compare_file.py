@@ -17,6 +17,7 @@ from s3export.domain.errors import (
 )
 from s3export.domain.evidence import (
     DOWNLOAD,
+    METADATA_MD5,
     NONE,
     SIZE,
     Evidence,
@@ -297,13 +298,18 @@ _NO_REASON = ("nothing that S3 tells proves anything",)
 
 
 def _of_unknown_extent(differs: Sequence[Evidence]) -> Iterator[str]:
-    """Say which checksums are not the file's, and may be of parts instead."""
-    told = [one for one in differs if not (one.decisive or one.parts or one.whose)]
-    for one in told:
-        yield (
-            f"the file's {one.algorithm} is another than S3's, which says not whether "
-            "it is of the whole"
-        )
+    """Say which checksums are not the file's, and may be of something else instead."""
+    for one in differs:
+        if one.kind == METADATA_MD5 and not one.decisive:
+            yield (
+                f"the file's MD5 is not {one.whose}, which may be of the content "
+                "before it was compressed"
+            )
+        elif not (one.decisive or one.parts or one.whose):
+            yield (
+                f"the file's {one.algorithm} is another than S3's, which says not "
+                "whether it is of the whole"
+            )
 
 
 def _exactly(source: Readable, length: int) -> bytes:

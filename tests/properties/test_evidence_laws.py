@@ -198,7 +198,7 @@ def test_a_full_ladder() -> None:
             Checksum("SHA256", CAPTURED, "COMPOSITE"),
             Checksum("CRC64NVME", of_length("CRC64NVME"), "FULL_OBJECT"),
         ),
-        metadata={"md5": MD5},
+        metadata={"md5chksum": IN_BASE64},
     )
     logged = logged_md5(MD5)
     assert logged
@@ -502,6 +502,7 @@ def test_an_uploaders_md5_is_a_claim(metadata: dict[str, str], tool: str) -> Non
     assert (claim.kind, claim.expected, claim.parts) == (METADATA_MD5, MD5, 0)
     assert claim.text(bytes.fromhex(MD5)) == MD5
     assert tool in claim.whose
+    assert claim.decisive == (tool != "s4cmd")  # its name is used for other things
     strong = ladder(told, ALL, strong=True)
     assert [one.kind for one in strong.rungs] == [ETAG_MULTIPART]
     assert tool in strong.reason

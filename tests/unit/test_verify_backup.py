@@ -1,6 +1,7 @@
 """verify-backup over ports in memory."""
 
 import base64
+import gzip
 import hashlib
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -751,6 +752,23 @@ def test_a_checksum_of_unknown_extent_that_differs_is_told(scene: Scene) -> None
 
     assert outcomes(report) == {b"kms": Outcome.UNVERIFIABLE}
     assert "the file's CRC32 is another than S3's" in report.findings[0].detail
+
+
+def test_an_md5_of_the_content_before_compression_is_no_damage(scene: Scene) -> None:
+    """Metadata called ``md5`` are anybody's: they prove equality, and no difference."""
+    plain, packed = b"plain text", gzip.compress(b"plain text")
+    for key, body, of in (("packed", packed, plain), ("plain", plain, plain)):
+        scene.on_disk(key, body)
+        md5 = hashlib.md5(of, usedforsecurity=False).hexdigest()
+        scene.store.put("bkt", key, body, encryption="aws:kms", metadata={"md5": md5})
+
+    report = scene.verify(all_findings=True)
+
+    assert {f.path: (f.outcome, f.evidence) for f in report.findings} == {
+        b"packed": (Outcome.UNVERIFIABLE, "none"),
+        b"plain": (Outcome.MATCH, "metadata-md5"),
+    }
+    assert "not the uploader's claim (s4cmd)" in report.findings[0].detail
 
 
 # --- evidence that is asked for ----------------------------------------------------
