@@ -98,6 +98,15 @@ class S3Store(ObjectStore):
         """Call HeadBucket."""
         self._head_bucket(bucket)
 
+    def service(self) -> str:
+        """Return the partition, where the endpoint is one of AWS's."""
+        address = urlsplit(self._client.meta.endpoint_url)
+        host = address.hostname or ""
+        if f".{host}".endswith(_OF_AWS):
+            return str(self._client.meta.partition)
+        # Without a name and password before the host, which are nobody's business.
+        return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
+
     def region(self, bucket: str) -> str:
         """Call HeadBucket, whose answer names the region in a header.
 
@@ -534,6 +543,10 @@ def _key_parameters(customer_key: Secret) -> Mapping[str, str]:
 def _say_who_pays(params: Mapping[str, Any], **_: object) -> None:
     """Say it with HeadBucket too, for which boto3 has no parameter."""
     params["headers"]["x-amz-request-payer"] = _REQUESTER
+
+
+# General Reference, "AWS service endpoints", those of VPCs and both protocols included.
+_OF_AWS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".amazonaws.eu")
 
 
 def _refuse_the_clear(endpoint_url: str) -> None:

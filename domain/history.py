@@ -13,9 +13,7 @@ from itertools import groupby
 from s3export.domain.combined_confidence import MOST_FAILED_ALONE, Draw, combined_bound
 from s3export.domain.confidence import Bound, upper_bound
 from s3export.domain.counting import counted
-from s3export.domain.verification import Verdict
-
-Selections = tuple[tuple[str, str, str, str], ...]
+from s3export.domain.verification import Selections, Verdict
 
 
 @dataclass(frozen=True, order=True)
@@ -26,8 +24,9 @@ class Backup:
         disk: Its serial number, or its path where it has none.
         container: What encrypted container on it; empty for plain files.
         root: The directory on it.
-        selections: Bucket, prefix and markers of what it was compared with.
+        selections: What it was compared with, and where on the disk it was looked for.
         strong: Whether weak evidence was refused.
+        service: Whose buckets they are.
     """
 
     disk: str
@@ -36,11 +35,12 @@ class Backup:
     root: str
     selections: Selections
     strong: bool
+    service: str = ""
 
     @property
     def buckets(self) -> tuple[str, ...]:
         """The buckets, each once."""
-        return tuple(dict.fromkeys(bucket for bucket, *_ in self.selections))
+        return tuple(dict.fromkeys(each.bucket for each in self.selections))
 
 
 @dataclass(frozen=True, order=True)

@@ -186,6 +186,16 @@ class ObjectStore(Protocol):
 
         """
 
+    def service(self) -> str:
+        """Return whose buckets they are, without asking.
+
+        ``aws``, ``aws-cn``, ``aws-us-gov`` and such for a partition of AWS, in which a
+        bucket's name is given once (Amazon S3 User Guide, "Buckets overview"), from
+        whatever region it is asked; else the server's address. Empty where nobody
+        knows.
+        """
+        return ""
+
     @abstractmethod
     def region(self, bucket: str) -> str:
         """Return the region that a bucket lies in; empty where the server tells none.

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from s3export.domain.backup_layout import BackupLayout, Source, TreePath, shown
 from s3export.domain.confidence import Bound
@@ -325,6 +326,7 @@ class Report:
         warnings: What the operator should know besides the verdict.
         export_log: Which was used; ``None`` without one.
         selection: Where the disk's own word on it was used.
+        service: Whose buckets they are (`ports.ObjectStore.service`).
         load_unfinished: The disk says that its load has not ended; one of the doubts.
 
     """
@@ -356,6 +358,7 @@ class Report:
     export_log: LogOrigin | None = None
     selection: SelectionOrigin | None = None
     load_unfinished: bool = False
+    service: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -395,6 +398,38 @@ class ReportNotWritten(FileRefused):
         self.report = report
 
 
+class Selection(NamedTuple):
+    r"""What a report says of a `backup_layout.Source`; as text it can be read aloud.
+
+    Attributes:
+        directory: Relative to the disk's root; bytes that are not UTF-8 as ``\xNN``.
+        substitutions: What is replaced in keys, and by what.
+
+    """
+
+    bucket: str
+    prefix: str = ""
+    begin_marker: str = ""
+    end_marker: str = ""
+    directory: str = ""
+    substitutions: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        said = f"s3://{self.bucket}/{self.prefix}"
+        if self.begin_marker:
+            said += f" after {self.begin_marker}"
+        if self.end_marker:
+            said += f" up to {self.end_marker}"
+        said += f" in /{self.directory}"
+        for part, instead in self.substitutions:
+            said += f", {part!r} as {instead!r}"
+        return said
+
+
+Selections = tuple[Selection, ...]
+
+
 @dataclass(frozen=True)
 class EarlierRun:
     """What a report says of the run that it is about, so that another can go on.
@@ -413,11 +448,18 @@ class EarlierRun:
     root: str
     strong: bool
     started_at: datetime
-    selections: tuple[tuple[str, str, str, str], ...]
+    selections: Selections
     verified: frozenset[int]
+    service: str = ""
 
     def refusals(
-        self, seed: str, device: DeviceFacts, layout: BackupLayout, *, strong: bool
+        self,
+        seed: str,
+        device: DeviceFacts,
+        layout: BackupLayout,
+        *,
+        strong: bool,
+        service: str = "",
     ) -> tuple[str, ...]:
         """Say why another run cannot take over what this one verified."""
         own = self.serial or self.device_path
@@ -428,6 +470,7 @@ class EarlierRun:
             ("the disk's size", self.size_bytes, device.size_bytes),
             ("the directory", self.root, f"/{shown(layout.root)}"),
             ("what is exported", self.selections, selections(layout.sources)),
+            ("the S3 service", self.service, service),
         )
         refusals = [
             f"{what} was {_told(before)}, and is {_told(now)} now"
@@ -439,15 +482,25 @@ class EarlierRun:
         return tuple(refusals)
 
 
-def selections(sources: Iterable[Source]) -> tuple[tuple[str, str, str, str], ...]:
-    """Return bucket, prefix and markers of sources."""
-    return tuple((s.bucket, s.prefix, s.begin_marker, s.end_marker) for s in sources)
+def selections(sources: Iterable[Source]) -> Selections:
+    """Return what reports say of sources."""
+    return tuple(
+        Selection(
+            source.bucket,
+            source.prefix,
+            source.begin_marker,
+            source.end_marker,
+            shown(source.directory),
+            tuple((each.part, each.instead) for each in source.substitutions),
+        )
+        for source in sources
+    )
 
 
-def _told(value: object) -> str:
+def _told(value: str | int | Selections) -> str:
     if not isinstance(value, tuple):
-        return str(value)
-    return ", ".join(f"s3://{bucket}/{prefix}" for bucket, prefix, *_ in value)
+        return str(value) or "not known"
+    return ", ".join(map(str, value))
 
 
 def statement(

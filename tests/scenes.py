@@ -87,4 +87,5 @@ def earlier(report: Report) -> EarlierRun:
         started_at=report.started_at,
         selections=selections(report.sources),
         verified=frozenset(report.verified),
+        service=report.service,
     )

@@ -52,6 +52,7 @@ def report_document(report: Report) -> Document:
         },
         "container": container_document(report.container),
         "root": f"/{shown(report.root)}",
+        "service": report.service or None,
         "sources": [source_document(source) for source in report.sources],
         "sample": {
             "seed": sample.seed,
@@ -174,6 +175,11 @@ def source_document(source: Source) -> Document:
         "prefix": source.prefix,
         "begin_marker": source.begin_marker or None,
         "end_marker": source.end_marker or None,
+        "directory": shown(source.directory),
+        "substitutions": [
+            {"part": each.part, "instead": each.instead}
+            for each in source.substitutions
+        ],
     }
 
 
@@ -526,7 +532,9 @@ def _content_document(part: ContentHistory) -> Document:
         "disk": backup.disk,
         "container": backup.container or None,
         "root": backup.root,
+        "service": backup.service or None,
         "buckets": list(backup.buckets),
+        "selections": [str(selection) for selection in backup.selections],
         "required_evidence": "strong" if backup.strong else "any",
         "files": part.content.files,
         "size_bytes": part.content.size_bytes,

@@ -23,6 +23,7 @@ from s3export.domain.verification import (
     Report,
     Tally,
     Verdict,
+    selections,
 )
 
 Class = tuple[int, str]
@@ -372,9 +373,8 @@ def _run(report: Report) -> Iterator[str]:
         "Device": " ".join(filter(None, (device.place, device.model, device.serial))),
         "Container": _container(report),
         "Directory": f"/{shown(report.root)}",
-        "Compared with": ", ".join(
-            f"s3://{source.bucket}/{source.prefix}" for source in report.sources
-        ),
+        "Compared with": "; ".join(map(str, selections(report.sources))),
+        "S3 service": report.service or "not known",
         "Seed": sample.seed,
         "Drawn": f"{sample.drawn:,} of {sample.population:,} files",
         "Exported": (

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from s3export.adapters.reports.documents import findings_sha256
-from s3export.adapters.reports.reading import damaged, read_report
+from s3export.adapters.reports.reading import damaged, read_report, selections_of
 from s3export.domain.confidence import Bound
 from s3export.domain.errors import FileRefused, InputRefused, NoReport
 from s3export.domain.history import Backup, Content, PastRun
@@ -142,15 +142,8 @@ def _backup(report: Any) -> Backup:
         size_bytes=_count(device["size_bytes"]),
         container="" if kind == "none" else f"{kind} {where}".strip(),
         root=str(report["root"]),
-        selections=tuple(
-            (
-                str(source["bucket"]),
-                str(source["prefix"]),
-                str(source["begin_marker"] or ""),
-                str(source["end_marker"] or ""),
-            )
-            for source in report["sources"]
-        ),
+        selections=selections_of(report),
+        service=str(report.get("service") or ""),
         strong=report["required_evidence"] == "strong",
     )
 

@@ -9,7 +9,7 @@ from s3export.adapters.input_files import content_of
 from s3export.adapters.reports.documents import REPORT_SCHEMA, unpacked
 from s3export.domain.backup_layout import ObjectName
 from s3export.domain.errors import InputRefused, NoReport
-from s3export.domain.verification import EarlierRun, Outcome
+from s3export.domain.verification import EarlierRun, Outcome, Selection, Selections
 
 Document = Mapping[str, Any]
 
@@ -59,15 +59,8 @@ def earlier_run(path: str) -> EarlierRun:
             root=str(report["root"]),
             strong=report["required_evidence"] == "strong",
             started_at=started_at,
-            selections=tuple(
-                (
-                    str(source["bucket"]),
-                    str(source["prefix"]),
-                    str(source["begin_marker"] or ""),
-                    str(source["end_marker"] or ""),
-                )
-                for source in report["sources"]
-            ),
+            selections=selections_of(report),
+            service=str(report.get("service") or ""),
             verified=unpacked(report["verified_fingerprints"]),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -87,6 +80,27 @@ def unverifiable_objects(path: str) -> Iterator[ObjectName]:
                 yield ObjectName(_text(finding["bucket"]), _text(finding["key"]))
     except (KeyError, TypeError, ValueError) as error:
         raise damaged(path, error) from error
+
+
+def selections_of(report: Document) -> Selections:
+    """Return what the disk was compared with.
+
+    Reports of before the directories were told are about backups of their own.
+    """
+    return tuple(
+        Selection(
+            str(source["bucket"]),
+            str(source["prefix"]),
+            str(source["begin_marker"] or ""),
+            str(source["end_marker"] or ""),
+            str(source.get("directory", "?")),
+            tuple(
+                (str(each["part"]), str(each["instead"]))
+                for each in source.get("substitutions", ())
+            ),
+        )
+        for source in report["sources"]
+    )
 
 
 def _text(value: object, errors: str = "strict") -> str:

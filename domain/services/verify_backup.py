@@ -82,7 +82,8 @@ class VerifyBackup:
 
                 def settled(layout: BackupLayout) -> None:
                     if request.earlier:
-                        self._check(request.earlier, request, layout, facts)
+                        service = self.parts.store.service()
+                        self._check(request.earlier, request, layout, facts, service)
 
                 def begun(rests_on: Basis) -> Run:
                     run = Run(
@@ -135,8 +136,11 @@ class VerifyBackup:
         request: VerifyRequest,
         layout: BackupLayout,
         facts: DeviceFacts,
+        service: str,
     ) -> None:
-        refusals = earlier.refusals(request.seed, facts, layout, strong=request.strong)
+        refusals = earlier.refusals(
+            request.seed, facts, layout, strong=request.strong, service=service
+        )
         if refusals:
             raise InputRefused(
                 f"the earlier run cannot be gone on with: {'; '.join(refusals)}",
@@ -193,6 +197,7 @@ class VerifyBackup:
             export_log=run.basis.log_origin,
             selection=run.basis.selection,
             load_unfinished=run.basis.unfinished,
+            service=self.parts.store.service(),
         )
 
 

@@ -1,5 +1,6 @@
 """What has ever been verified, in words."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -13,9 +14,15 @@ def history_lines(
     parts: Sequence[ContentHistory], since: datetime | None = None
 ) -> Iterator[str]:
     """Tell one backup and content after the other."""
+    backups = dict.fromkeys(part.backup for part in parts)
+    like = Counter(_named(backup) for backup in backups)
     for number, part in enumerate(parts):
         if number:
             yield ""
+        name = _named(part.backup)
+        yield harmless(name)
+        if like[name] > 1:
+            yield harmless(f"  {_in_full(part.backup)}")
         yield from _part_lines(part, since)
     if any(run.differs or run.other_findings for part in parts for run in part.runs):
         yield ""
@@ -32,7 +39,6 @@ _WHAT_COUNTS = (
 
 def _part_lines(part: ContentHistory, since: datetime | None) -> Iterator[str]:
     content = part.content
-    yield harmless(_named(part.backup))
     earlier = "" if part.current else "; the backup held other files later"
     yield f"  {counted(content.files, 'file')}, {size(content.size_bytes)}{earlier}"
     if part.differs:
@@ -53,6 +59,12 @@ def _named(backup: Backup) -> str:
     strong = ", strong evidence alone" if backup.strong else ""
     against = ", ".join(f"s3://{bucket}" for bucket in backup.buckets) or "nothing"
     return f"{backup.disk}{within}, {backup.root}, against {against}{strong}"
+
+
+def _in_full(backup: Backup) -> str:
+    """Tell what those differ in that have one name."""
+    service = f" of {backup.service}" if backup.service else ""
+    return f"{'; '.join(map(str, backup.selections))}{service}"
 
 
 def _row(run: PastRun) -> tuple[str, ...]:

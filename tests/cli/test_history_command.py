@@ -119,6 +119,25 @@ def test_a_report_that_was_changed_is_refused(run: Run, reports: Path) -> None:
         assert f"{path}: the report is damaged" in ran.err
 
 
+def test_a_report_of_before_directories_were_told_counts_by_itself(
+    run: Run, reports: Path
+) -> None:
+    """Nobody knows whether it was about the same, so it is about another backup."""
+    path = reports / "a.json"
+    document = json.loads(path.read_text())
+    del document["service"], document["sources"][0]["directory"]
+    del document["sources"][0]["substitutions"]
+    path.write_text(json.dumps(document))
+
+    ran = run("history", str(reports))
+
+    assert ran.code == 0
+    assert "\n  s3://sound/ in /?\n" in ran.out
+    assert "\n  s3://sound/ in /sound of http://127.0.0.1:" in ran.out
+    parts = run("history", str(reports), "--json").document()["backups"]
+    assert sorted(len(part["runs"]) for part in parts) == [1, 2]
+
+
 def test_another_document_among_the_reports_is_passed_over(
     run: Run, reports: Path
 ) -> None:

@@ -45,8 +45,16 @@ def test_the_report_has_the_contracts_shape(run: Run, backup: Path) -> None:
     }
     assert report["root"] == "/my-bucket"
     assert report["sources"] == [
-        {"bucket": "my-bucket", "prefix": "", "begin_marker": None, "end_marker": None}
+        {
+            "bucket": "my-bucket",
+            "prefix": "",
+            "begin_marker": None,
+            "end_marker": None,
+            "directory": "my-bucket",
+            "substitutions": [],
+        }
     ]
+    assert report["service"].startswith("http://127.0.0.1:")
     assert report["sample"] == {
         "seed": "s",
         "requested": 100,

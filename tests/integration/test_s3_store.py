@@ -255,3 +255,41 @@ def test_a_buckets_region_is_told_to_who_may_not_list_it() -> None:
         # An answer to HEAD does not say which of the two it is.
         assert "credentials are known" in refused.value.next_step
         assert "s3:ListBucket" in refused.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("region", "options", "service"),
+    [
+        ("us-east-1", {}, "aws"),
+        ("eu-west-3", {}, "aws"),
+        ("eu-west-3", {"use_dualstack_endpoint": True}, "aws"),
+        ("us-west-2", {"use_fips_endpoint": True}, "aws"),
+        ("us-gov-west-1", {}, "aws-us-gov"),
+        ("cn-north-1", {}, "aws-cn"),
+        ("eusc-de-east-1", {}, "aws-eusc"),
+    ],
+)
+def test_the_partition_is_the_service(
+    region: str, options: dict[str, bool], service: str
+) -> None:
+    """A bucket's name is given once in a partition, whatever region is asked."""
+    client = boto3.client("s3", region_name=region, config=Config(**options))
+
+    assert S3Store(client).service() == service
+
+
+@pytest.mark.parametrize(
+    ("url", "service"),
+    [
+        ("http://localhost:9000", "http://localhost:9000"),
+        ("https://user:secret@minio.example/s3", "https://minio.example/s3"),
+        ("https://s3.example.com", "https://s3.example.com"),
+        ("https://notamazonaws.com", "https://notamazonaws.com"),
+        ("https://bucket.vpce-1.s3.us-east-1.vpce.amazonaws.com", "aws"),
+    ],
+)
+def test_another_server_is_a_service_of_its_own(url: str, service: str) -> None:
+    """Known by its address, without what may be secret in it."""
+    client = boto3.client("s3", region_name="us-east-1", endpoint_url=url)
+
+    assert S3Store(client).service() == service

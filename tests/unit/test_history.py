@@ -15,11 +15,11 @@ from s3export.domain.history import (
     PastRun,
     history,
 )
-from s3export.domain.verification import Verdict
+from s3export.domain.verification import Selection, Verdict
 from s3export.entrypoints.cli.exit_codes import ExitCode, of_history
 from s3export.entrypoints.cli.history_wording import history_lines
 
-DISK = Backup("WD-1", 10**12, "", "/my-bucket", (("my-bucket", "", "", ""),), False)
+DISK = Backup("WD-1", 10**12, "", "/my-bucket", (Selection("my-bucket"),), False)
 FILES = Content(10_000, 10**9)
 FIRST = datetime(2026, 1, 4, tzinfo=UTC)
 
@@ -224,7 +224,9 @@ def test_a_report_that_claims_less_is_not_made_to_claim_more() -> None:
         {"backup": replace(DISK, disk="WD-2")},
         {"backup": replace(DISK, root="/other")},
         {"backup": replace(DISK, container="truecrypt A.tc")},
-        {"backup": replace(DISK, selections=(("my-bucket", "a/", "", ""),))},
+        {"backup": replace(DISK, selections=(Selection("my-bucket", "a/"),))},
+        {"backup": replace(DISK, selections=(Selection("my-bucket", directory="d"),))},
+        {"backup": replace(DISK, service="http://localhost:9000")},
         {"backup": replace(DISK, strong=True)},
         {"content": replace(FILES, files=10_001)},
         {"content": replace(FILES, size_bytes=10**9 + 1)},
@@ -239,6 +241,24 @@ def test_runs_over_something_else_are_never_combined(
 
     assert len(parts) == 2
     assert [len(part.counted) for part in parts] == [1, 1]
+
+
+def test_backups_of_one_name_are_told_apart() -> None:
+    """By the directories of their buckets, or by the service, where they differ."""
+    one, other = (Selection("my-bucket", directory=name) for name in ("a", "b"))
+    parts = history(
+        [
+            run(0, backup=replace(DISK, selections=(one,), service="aws")),
+            run(1, backup=replace(DISK, selections=(other,), service="aws")),
+        ],
+        0.95,
+    )
+
+    told = "\n".join(history_lines(parts))
+
+    assert "\n  s3://my-bucket/ in /a of aws\n" in told
+    assert "\n  s3://my-bucket/ in /b of aws\n" in told
+    assert " in /a" not in "\n".join(history_lines(parts[:1]))
 
 
 def test_what_the_backup_held_before_is_marked() -> None:

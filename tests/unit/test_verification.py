@@ -16,6 +16,7 @@ from s3export.domain.verification import (
     Outcome,
     Profile,
     Sample,
+    Selection,
     Tally,
     Verdict,
     completeness_statement,
@@ -230,7 +231,7 @@ EARLIER = EarlierRun(
     root="/x",
     strong=False,
     started_at=datetime(2026, 1, 1, tzinfo=UTC),
-    selections=(("b1", "p/", "m", "n"), ("b2", "", "", "")),
+    selections=selections(LAYOUT.sources),
     verified=frozenset(),
 )
 
@@ -239,7 +240,6 @@ def test_the_same_disk_and_selection_may_be_gone_on_with() -> None:
     """Whatever path it has today, where it has a serial."""
     moved = replace(disk_facts(), path="/dev/sda")
 
-    assert selections(LAYOUT.sources) == EARLIER.selections
     assert EARLIER.refusals("s", moved, LAYOUT, strong=False) == ()
     strict = replace(EARLIER, strong=True)
     for strong in (True, False):
@@ -254,9 +254,11 @@ def test_the_same_disk_and_selection_may_be_gone_on_with() -> None:
         ({"serial": "", "device_path": "/d"}, "the disk was /d, and is /dev/sdz now"),
         ({"size_bytes": 5}, "the disk's size was 5, and is 1073741824 now"),
         ({"root": "/y"}, "the directory was /y, and is /x now"),
+        ({"service": "aws"}, "the S3 service was aws, and is not known now"),
         (
-            {"selections": (("b3", "q", "", ""),)},
-            "what is exported was s3://b3/q, and is s3://b1/p/, s3://b2/ now",
+            {"selections": (Selection("b3", "q", directory="d"),)},
+            "what is exported was s3://b3/q in /d, and is s3://b1/p/ after m up to n "
+            "in /x, s3://b2/ in /x now",
         ),
     ],
 )

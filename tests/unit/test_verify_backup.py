@@ -36,6 +36,7 @@ from s3export.domain.verification import (
     Finding,
     Outcome,
     Report,
+    Selection,
     Verdict,
 )
 
@@ -930,7 +931,8 @@ def test_a_later_run_goes_on_from_an_earlier_one(scene: Scene) -> None:
         ({"serial": "X"}, "the disk was X"),
         ({"size_bytes": 7}, "the disk's size was 7"),
         ({"root": "/elsewhere"}, "the directory was /elsewhere"),
-        ({"selections": (("b2", "p", "", ""),)}, "what is exported was s3://b2/p"),
+        ({"selections": (Selection("b2", "p"),)}, "what is exported was s3://b2/p"),
+        ({"service": "http://other"}, "the S3 service was http://other"),
     ],
 )
 def test_a_run_of_something_else_is_not_taken_over(
@@ -1058,7 +1060,7 @@ def test_what_s3_has_now_is_compared_again_where_it_is_another_object(
     assert second.verdict is Verdict.DIFFERS
 
 
-def test_what_lies_elsewhere_now_is_compared_again(scene: Scene) -> None:
+def test_a_run_over_other_directories_is_not_gone_on_with(scene: Scene) -> None:
     """The manifest exchanges two buckets' directories; all else is as it was."""
     scene.store = MemoryObjectStore("bkt", "two")
     names = TreePath(b"x"), TreePath(b"y")
@@ -1074,7 +1076,9 @@ def test_what_lies_elsewhere_now_is_compared_again(scene: Scene) -> None:
     first = scene.verify(layout=layouts[0], sample_size=7)
     assert first.verdict is Verdict.VERIFIED
 
-    assert gone_on(scene, first, layout=layouts[1]).verdict is Verdict.DIFFERS
+    with pytest.raises(errors.InputRefused, match="s3://two/ in /x now"):
+        gone_on(scene, first, layout=layouts[1])
+    assert scene.verify(layout=layouts[1]).verdict is Verdict.DIFFERS
 
 
 def test_a_run_that_goes_on_draws_no_fewer_files(scene: Scene) -> None:
