@@ -252,16 +252,19 @@ class LoadDevice:
             DiskFull: Not even the first object fits.
 
         """
+        run = _Run(self, request, tree)
+        if tree.size_of(JOURNAL) is not None:
+            with self.progress.stage("taking over", unit="objects") as stage:
+                run.take_over(stage)
+                run.restore()
+        before = run.result
         with self.progress.stage(
             "loading",
-            total=request.total,
+            total=_rest(request.total, before.settled),
             unit="objects",
-            total_bytes=request.total_bytes,
+            total_bytes=_rest(request.total_bytes, before.size_bytes),
         ) as stage:
-            run = _Run(self, request, tree, stage)
-            run.take_over()
-            run.restore()
-            run.load()
+            run.load(stage)
         self._log(request, tree, run.result)
         return run.result
 
@@ -301,6 +304,10 @@ class LoadDevice:
                 result.log_error = error.message
 
 
+def _rest(total: int | None, settled: int) -> int | None:
+    return None if total is None else max(0, total - settled)
+
+
 class _Full(Exception):
     """There may be no room for the next object."""
 
@@ -311,13 +318,12 @@ class _Run:
         service: LoadDevice,
         request: LoadRequest,
         tree: WritableTree,
-        stage: Stage,
     ) -> None:
         self._service = service
         self._request = request
         self._layout = request.layout
         self._tree = tree
-        self._stage = stage
+        self._stage: Stage | None = None
         self._journal_bytes = 0
         self._files = NewFiles(tree)
         self._shown = 0  # objects that the progress is ahead of what is settled
@@ -325,8 +331,9 @@ class _Run:
 
     # --- going on -------------------------------------------------------------------
 
-    def take_over(self) -> None:
+    def take_over(self, stage: Stage) -> None:
         """Take over what is settled; take back what is in doubt: the last batch."""
+        self._stage = stage
         last = None
         for batch in batches(self._tree):
             if last is not None:
@@ -356,7 +363,7 @@ class _Run:
         self.result.add(entry, recovered=below(entry.file, directory) is not None)
         if self._shown:
             self._shown -= 1
-        else:
+        elif self._stage:
             self._stage.advance(size_bytes=entry.size_bytes)
 
     def restore(self) -> None:
@@ -378,8 +385,9 @@ class _Run:
 
     # --- loading --------------------------------------------------------------------
 
-    def load(self) -> None:
+    def load(self, stage: Stage) -> None:
         """Load as much as there is, or as fits; an ended load has nothing left."""
+        self._stage = stage
         if self.result.nothing_left:
             return
         for path in _PLACES:
@@ -419,8 +427,9 @@ class _Run:
 
     def _show(self, found: Fetched) -> None:
         """Show at once that an object came: a batch may take long to be settled."""
-        self._shown += 1
-        self._stage.advance(size_bytes=found.facts.size_bytes)
+        if self._stage:
+            self._shown += 1
+            self._stage.advance(size_bytes=found.facts.size_bytes)
 
     def _one_by_one(self) -> None:
         """Fill the rest of the disk: where one at a time does not fit, it is full."""
