@@ -3,7 +3,6 @@
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -92,7 +91,7 @@ def facts_of_range(
             f"{name}: the answer is said to be {content_range}, and to have "
             f"{facts.size_bytes} bytes"
         )
-    return replace(facts, size_bytes=whole, checksums=())
+    return facts._replace(size_bytes=whole, checksums=())
 
 
 def size_of_range(content_range: str) -> int | None:

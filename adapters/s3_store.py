@@ -7,7 +7,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -172,7 +171,7 @@ class S3Store(ObjectStore):
                     return self._by_listing(bucket, key, version_id, error)
                 raise
             facts = object_facts(answer, bucket, key, version_id)
-        return replace(facts, checksums_withheld=withheld)
+        return facts._replace(checksums_withheld=withheld)
 
     def _told(
         self, operation: Callable[..., Any], request: Mapping[str, Any]
@@ -398,7 +397,7 @@ class S3Store(ObjectStore):
                 answer = {**answer, "ContentLength": size}
             with translated(name):
                 facts = object_facts(answer, bucket, key, version_id)
-            facts = replace(facts, checksums_withheld=withheld)
+            facts = facts._replace(checksums_withheld=withheld)
             announced = facts.size_bytes
             if ranged:
                 told = answer.get("ContentRange", "")

@@ -17,7 +17,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -98,7 +97,7 @@ def join_ours(names: list[str]) -> None:
             lambda: stack.enter_context(scratch.file()),
         )
         for name in names:
-            inventory.add(0, replace(facts, key=name))
+            inventory.add(0, facts._replace(key=name))
         inventory.seal()
         for name in names[1:]:
             inventory.find(TreePath(name.encode()))

@@ -14,8 +14,9 @@ import base64
 import binascii
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple, NewType
 
 from s3export.domain.digests import Recipe
@@ -106,9 +107,8 @@ class Checksum:
     type: str = ""
 
 
-@dataclass(frozen=True)
-class ObjectFacts:
-    """What HeadObject tells.
+class ObjectFacts(NamedTuple):
+    """What HeadObject tells: a tuple, since a listing makes one for every object.
 
     Attributes:
         size_bytes: The object's length.
@@ -135,7 +135,7 @@ class ObjectFacts:
     storage_class: str = ""
     checksums: tuple[Checksum, ...] = ()
     checksums_withheld: str = ""
-    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
+    metadata: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import io
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from s3export.domain.errors import (
@@ -126,7 +126,7 @@ class MemoryObjectStore(ObjectStore):
         stored = self._stored(bucket, key, version_id)
         if stored is None:
             return None
-        return replace(stored.facts, version_id=version_id or stored.facts.version_id)
+        return stored.facts._replace(version_id=version_id or stored.facts.version_id)
 
     def part(
         self, bucket: str, key: str, number: int, *, version_id: str = ""
@@ -219,7 +219,7 @@ class MemoryObjectStore(ObjectStore):
             raise ObjectArchived(f"s3://{bucket}/{key} is in {facts.storage_class}")
         whole = not start and length is None
         end = len(stored.body) if length is None else start + length
-        told = facts if whole else replace(facts, checksums=())
+        told = facts if whole else facts._replace(checksums=())
         yield _Body(self, told, stored.body[start:end])
 
     def ask_ahead(self, bucket: str, key: str) -> AskedAhead | None:
