@@ -29,7 +29,7 @@ from s3export.domain.errors import S3ExportError
 _ALLOCATED_NAME = int(pytsk3.TSK_FS_NAME_FLAG_ALLOC)
 _ALLOCATED_INODE = int(pytsk3.TSK_FS_META_FLAG_ALLOC)
 
-_ENCRYPTED = 0x20  # TSK_FS_ATTR_ENC
+_ENCRYPTED = int(pytsk3.TSK_FS_ATTR_ENC)
 
 PYTSK_ERRORS = (OSError, RuntimeError, TypeError, AttributeError, MemoryError)
 
