@@ -18,6 +18,7 @@ from contextlib import closing, contextmanager
 from itertools import islice
 
 from s3export.adapters.file_trees.beneath import DIRECTORY, FILE, Beneath, names_of
+from s3export.adapters.file_trees.change_times import are_kept
 from s3export.adapters.file_trees.elevator import MOST_WAITING, Elevator
 from s3export.adapters.file_trees.placement import TellsNoPlaces, first_place
 from s3export.adapters.file_trees.read_ahead import LARGE_BYTES, read_ahead
@@ -83,6 +84,7 @@ class MountedTree(FileTree):
         self._most_waiting = most_waiting
         self._tells_places = True
         self._beneath = Beneath()
+        self._describe = described if are_kept(root) else _described_with_doubt
         self.reads_at_once = reads_at_once(root)
 
     def has_directory(self, path: TreePath) -> bool:
@@ -123,7 +125,7 @@ class MountedTree(FileTree):
                             if entry.is_dir(follow_symlinks=False):
                                 waiting.put(entry.inode(), path)
                             else:
-                                yield _described(path, entry)
+                                yield self._described(path, entry)
                 except OSError as error:
                     yield Damaged(directory, error.strerror or str(error))
 
@@ -228,6 +230,13 @@ class MountedTree(FileTree):
         with self._directory(directory) as parent:
             return os.stat(name or b".", dir_fd=parent, follow_symlinks=False)
 
+    def _described(self, path: TreePath, entry: os.DirEntry[str]) -> TreeEntry:
+        try:
+            found = entry.stat(follow_symlinks=False)
+        except OSError as error:
+            return Damaged(path, error.strerror or str(error))
+        return self._describe(path, found)
+
     def _named(self, path: bytes) -> str:
         return os.fsdecode(join(os.fsencode(self._root), path))
 
@@ -252,14 +261,6 @@ def _by_inode(found: Iterable[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
             return
 
 
-def _described(path: TreePath, entry: os.DirEntry[str]) -> TreeEntry:
-    try:
-        found = entry.stat(follow_symlinks=False)
-    except OSError as error:
-        return Damaged(path, error.strerror or str(error))
-    return described(path, found)
-
-
 def described(path: TreePath, found: os.stat_result) -> TreeFile | NotAFile:
     """Return what stat(2) says of something that is no directory."""
     if stat.S_ISREG(found.st_mode):
@@ -271,6 +272,14 @@ def described(path: TreePath, found: os.stat_result) -> TreeFile | NotAFile:
             found.st_ctime_ns,
         )
     return NotAFile(path, _KINDS.get(stat.S_IFMT(found.st_mode), "unknown"))
+
+
+def _described_with_doubt(path: TreePath, found: os.stat_result) -> TreeFile | NotAFile:
+    """Take no ctime for the time of a write that is just the content's over again."""
+    file = described(path, found)
+    if isinstance(file, TreeFile) and file.changed_ns == file.modified_ns:
+        return file._replace(changed_ns=0)
+    return file
 
 
 class _OpenFile(Readable):

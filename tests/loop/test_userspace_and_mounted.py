@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from s3export.adapters.byte_sources import FileSource
+from s3export.adapters.file_trees import mounted as mounted_trees
 from s3export.adapters.file_trees.mounted import MountedTree
 from s3export.adapters.file_trees.userspace import UserspaceTree
 from s3export.domain.backup_layout import TreePath
@@ -122,7 +123,30 @@ def test_ext_is_what_the_kernel_shows(options: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("mkntfs"), reason="needs ntfs-3g")
-def test_ntfs_is_what_its_driver_shows(tmp_path: Path) -> None:
+def test_compressed_files_of_ntfs_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are not taken for encrypted ones, whose flag stands beside theirs."""
+    image = tmp_path / "image"
+    image.touch()
+    os.truncate(image, 64 << 20)
+    run("mkntfs", "-F", "-q", "-Q", "-C", image)
+    with mounted(image, "ntfs-3g", "-o", "compression") as root:
+        (root / "compressible").write_bytes(b"abc" * 700_000)
+        (root / "random").write_bytes(os.urandom(300_000))
+        attributes = os.getxattr(root / "compressible", "system.ntfs_attrib")
+        assert int.from_bytes(attributes, "little") & 0x800  # FILE_ATTRIBUTE_COMPRESSED
+
+    # It is a FUSE file system, of which ctimes are not believed as a rule.
+    monkeypatch.setattr(mounted_trees, "are_kept", lambda _: True)
+    with mounted(image, "ntfs-3g", "-o", "ro") as root:
+        assert_same(image, root)
+
+
+@pytest.mark.skipif(not shutil.which("mkntfs"), reason="needs ntfs-3g")
+def test_ntfs_is_what_its_driver_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """ntfs-3g's; special files are those of WSL."""
     image = tmp_path / "image"
     image.touch()
@@ -131,5 +155,7 @@ def test_ntfs_is_what_its_driver_shows(tmp_path: Path) -> None:
     with mounted(image, "ntfs-3g", "-o", "special_files=wsl") as root:
         fill(root, any_name=False)
 
+    # It is a FUSE file system, of which ctimes are not believed as a rule.
+    monkeypatch.setattr(mounted_trees, "are_kept", lambda _: True)
     with mounted(image, "ntfs-3g", "-o", "ro") as root:
         assert_same(image, root)
