@@ -33,6 +33,10 @@ class Contradiction(Exception):
     """The server's answers do not go together: something may have been left out."""
 
 
+class Circle(Contradiction):
+    """A page says again what another one had begun with: there would be no end."""
+
+
 class Purpose(enum.Enum):
     """What a page is asked for."""
 
@@ -137,6 +141,7 @@ class KeyRanges:
         self._characters = Characters()
         self._pages = self._questions = self._misses = self._divided = 0
         self._divides = in_order and at_once > 1
+        self._tokens: set[str] = set()  # of what comes in no order
 
     @property
     def is_done(self) -> bool:
@@ -225,6 +230,9 @@ class KeyRanges:
         walk.pages += 1
         walk.left = None
         if not self._in_order:
+            if token and token in self._tokens:
+                raise Circle
+            self._tokens.add(token)
             self._finish(walk, not token)
             return slice(len(keys))
         stop = bisect_left(keys, walk.end) if walk.end else len(keys)

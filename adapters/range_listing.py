@@ -9,7 +9,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 
-from s3export.adapters.key_ranges import Asked, Contradiction, KeyRanges
+from s3export.adapters.key_ranges import Asked, Circle, Contradiction, KeyRanges
+from s3export.adapters.s3_answers import turns_in_a_circle
 from s3export.domain.errors import AwsError, AwsFailed
 from s3export.domain.evidence import ObjectFacts
 
@@ -157,6 +158,8 @@ class RangeListing:
         objects, token = page
         try:
             taken = self._ranges.take(asked, [facts.key for facts in objects], token)
+        except Circle:
+            raise turns_in_a_circle(self._bucket) from None
         except Contradiction:
             raise AwsFailed(
                 f"s3://{self._bucket}: the server does not list keys in the order of "

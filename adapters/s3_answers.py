@@ -116,6 +116,14 @@ def following_page(bucket: str, truncated: bool, token: str, following: str) -> 
     return following if truncated else ""
 
 
+def turns_in_a_circle(bucket: str) -> AwsFailed:
+    """Return the error for a page that begins with what another had begun with."""
+    return AwsFailed(
+        f"s3://{bucket}: the listing has no end: the server gives a page again that it "
+        "has given before"
+    )
+
+
 def facts_of_headers(
     headers: Mapping[str, str], size_bytes: int, bucket: str, key: str, version_id: str
 ) -> ObjectFacts:

@@ -26,6 +26,7 @@ from s3export.adapters.s3_answers import (
     refusal,
     size_of_range,
     status,
+    turns_in_a_circle,
     unquoted,
 )
 from s3export.domain.errors import (
@@ -40,8 +41,6 @@ from s3export.domain.ports import ObjectBody, ObjectStore, ObjectVersion
 from s3export.domain.secret import Secret
 
 _CHUNK_BYTES = 1 << 20
-_OF_A_LISTING = {"Contents", "IsTruncated", "Name"}
-"""S3 tells the last two always (API reference, ListObjectsV2)."""
 _KINDS = {
     "GetObject": "GET",
     "GetObjectAttributes": "HEAD",
@@ -104,7 +103,9 @@ class S3Store(ObjectStore):
         if f".{host}".endswith(_OF_AWS):
             return str(self._client.meta.partition)
         # Without a name and password before the host, which are nobody's business.
-        return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
+        port = "" if address.port in _USUAL_PORTS else f":{address.port}"
+        host = f"[{host}]" if ":" in host else host
+        return f"{address.scheme}://{host}{port}{address.path.rstrip('/')}"
 
     def region(self, bucket: str) -> str:
         """Call HeadBucket, whose answer names the region in a header.
@@ -165,7 +166,7 @@ class S3Store(ObjectStore):
             except ObjectUnreadable as error:
                 return self._by_listing(bucket, key, version_id, error)
             except aws.ClientError as error:
-                if code(error) in ABSENT or status(error) == 405:
+                if code(error) in ABSENT or (version_id and status(error) == 405):
                     return None  # 405: the version is a delete marker
                 if status(error) == 400:
                     return self._by_listing(bucket, key, version_id, error)
@@ -310,12 +311,16 @@ class S3Store(ObjectStore):
     ) -> Iterator[ObjectFacts]:
         """Call ListObjectsV2, page after page."""
         token = ""
+        tokens: set[str] = set()
         with translated(f"s3://{bucket}"):
             while True:
                 page, token = self._page(bucket, prefix, after, token)
                 yield from page
                 if not token:
                     return
+                if token in tokens:
+                    raise turns_in_a_circle(bucket)
+                tokens.add(token)
 
     def list_unordered(
         self,
@@ -353,8 +358,8 @@ class S3Store(ObjectStore):
         if token:
             request["ContinuationToken"] = token
         answer = self._client.list_objects_v2(**request)
-        if not _OF_A_LISTING & answer.keys():  # other XML looks like an empty bucket
-            raise not_of_aws(f"s3://{bucket}", " or ".join(sorted(_OF_A_LISTING)))
+        if "IsTruncated" not in answer:  # other XML looks like an empty bucket
+            raise not_of_aws(f"s3://{bucket}", "IsTruncated")
         page = [
             ObjectFacts(
                 bucket=bucket,
@@ -545,6 +550,7 @@ def _say_who_pays(params: Mapping[str, Any], **_: object) -> None:
 
 
 # General Reference, "AWS service endpoints", those of VPCs and both protocols included.
+_USUAL_PORTS = (None, 80, 443)  # nobody speaks HTTP on 443, or HTTPS on 80
 _OF_AWS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".amazonaws.eu")
 
 

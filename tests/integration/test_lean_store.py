@@ -708,3 +708,14 @@ def test_many_threads_share_the_connections(on_aws: OnAws) -> None:
         got = list(pool.map(lambda key: content(on_aws.store, key), bodies))
 
     assert got == list(bodies.values())
+
+
+def test_a_listing_that_does_not_say_whether_there_is_more_is_an_error() -> None:
+    """A page without IsTruncated is never taken for the last one."""
+    more = b"<NextContinuationToken>next</NextContinuationToken>"
+    page = PAGE.replace(b"<IsTruncated>false</IsTruncated>", more)
+    with answering() as (store, server):
+        server.listing = answer(page)
+        for listing in (store, S3Store(store._client)):
+            with pytest.raises(errors.AwsFailed, match="IsTruncated"):
+                list(listing.list_objects(BUCKET))

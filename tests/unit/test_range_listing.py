@@ -72,6 +72,19 @@ def test_all_is_listed_by_as_many_as_may(at_once: int) -> None:
     assert listers() == before
 
 
+def test_a_listing_that_goes_round_in_a_circle_ends_with_an_error() -> None:
+    """Tokens that lead from one page to another and back would never end."""
+
+    def ask(asked: Asked) -> Page:
+        other = {"": "one", "one": "two", "two": "one"}[asked.token]
+        return [ObjectFacts("b", key, 0, "", NOW) for key in ("a", "b")], other
+
+    listing = RangeListing("b", KeyRanges(), ask, at_once=1)
+
+    with pytest.raises(AwsFailed, match="has no end"):
+        list(listing.objects())
+
+
 def test_a_small_bucket_starts_no_thread() -> None:
     """One page is one request, made by who wants it."""
     asking = set()
