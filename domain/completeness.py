@@ -68,6 +68,12 @@ class _Found(NamedTuple):
 class Inventory:
     """What the sources list. First `add` everything, then `seal`, then look up.
 
+    What is listed twice for one path, by sources that overlap or by a server that
+    repeats itself, is one object.
+
+    Attributes:
+        count, size_bytes: Of what was added; once it is sealed, without repetitions.
+
     Args:
         sources: At most 65,535.
         new_file: Opens scratch files; whoever passes it closes them.
@@ -85,6 +91,7 @@ class Inventory:
         self._segments: list[list[tuple[int, int]]] = [[] for _ in range(_CHUNKS)]
         self._starts = array("Q", [0]) * (_PLACES + 1)
         self._seen = bytearray()
+        self._records = 0
         self.count = 0
         self.size_bytes = 0
 
@@ -106,22 +113,49 @@ class Inventory:
         buffer.append(record)
         if len(buffer) >= _BUFFER_RECORDS:
             self._flush(fingerprint[0])
+        self._records += 1
         self.count += 1
         self.size_bytes += facts.size_bytes
 
     def seal(self) -> None:
         """Sort what was added: from now on it is only looked up."""
+        repeated: set[bytes] = set()
         counts = array("Q", [0]) * _PLACES
         for chunk in range(_CHUNKS):
             self._flush(chunk)
             records = sorted(self._chunk(chunk))
             self._sorted.append(b"".join(records))
+            before = b""
             for record in records:
                 counts[int.from_bytes(record[:2])] += 1
+                if record[:8] == before:
+                    repeated.add(before)
+                before = record[:8]
         for number, many in enumerate(counts):
             self._starts[number + 1] = self._starts[number] + many
-        self._seen = bytearray(self.count // 8 + 1)
+        self._seen = bytearray(self._records // 8 + 1)
         self._buffers, self._segments = [], []
+        for fingerprint in repeated:
+            self._forget_repetitions(fingerprint)
+
+    def _forget_repetitions(self, fingerprint: bytes) -> None:
+        """Call all but the first of one object at one path seen, and count them off."""
+        start, records = self._near(fingerprint)
+        size = _RECORD.size
+        same: dict[tuple[bytes, str, bytes], list[tuple[int, int, int]]] = {}
+        for offset in range(0, len(records), size):
+            record = records[offset : offset + size]
+            if record[:8] == fingerprint:
+                number, key = self._key(record)
+                source, ordinal = self._sources[number], start + offset // size
+                one = _place_of(source, key.decode())[0], source.bucket, key
+                found = same.setdefault(one, [])
+                found.append((number, ordinal, _RECORD.unpack(record)[2]))
+        for found in same.values():
+            for _, ordinal, size_bytes in sorted(found)[1:]:
+                self._seen[ordinal >> 3] |= 1 << (ordinal & 7)
+                self.count -= 1
+                self.size_bytes -= size_bytes
 
     def find(self, path: TreePath, name: ObjectName | None = None) -> Listed | None:
         """Return the object that a path should hold, and note that it was seen.
@@ -173,9 +207,25 @@ class Inventory:
             for one in self._found(bytes(path))
         )
 
+    def rivals(
+        self, path: TreePath, name: ObjectName, *, seen: bool = False
+    ) -> list[Listed]:
+        """Return the other objects that should be at a path; notes nothing.
+
+        Args:
+            seen: Only those that a file was found for.
+
+        """
+        return [
+            self._listed(one)
+            for one in self._found(bytes(path))
+            if (self._sources[one.number].bucket, one.key) != tuple(name)
+            and (not seen or self._was_seen(one.ordinal))
+        ]
+
     def unseen(self) -> Iterator[Listed]:
         """Yield what was never found, in no promised order."""
-        for ordinal in range(self.count):
+        for ordinal in range(self._records):
             if not self._was_seen(ordinal):
                 record = self._sorted.read(ordinal * _RECORD.size, _RECORD.size)
                 number, key = self._key(record)

@@ -14,6 +14,7 @@ populations where log-gamma differences would have none left.
 
 import math
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 
 DEFAULT_LEVEL = 0.95
@@ -36,6 +37,15 @@ class Bound:
     level: float
     files: int
     fraction: float
+
+
+def percent(share: float) -> str:
+    """Return a share as percent, all of its digits: 95, 99.999; nearly all is not 100.
+
+    >>> percent(0.95), percent(0.9999999999)
+    ('95', '99.99999999')
+    """
+    return f"{(Decimal(repr(share)) * 100).normalize():f}"
 
 
 def upper_bound(population: int, drawn: int, failed: int, level: float) -> Bound:

@@ -239,7 +239,7 @@ def ladder(
     Args:
         computable: The algorithms that can be computed here, as S3 spells them.
         strong: Without what a forged or an unlucky file could equal: checksums of 32
-            bits, and the word of the uploader.
+            bits, and the word of others than S3: the uploader, the export log.
         witnesses: Evidence from elsewhere: a checksum report (with S3's checksums),
             an export log (last).
 
@@ -418,7 +418,7 @@ def _if_strong(found: Evidence | NoEvidence) -> Evidence | NoEvidence:
         return found
     if found.algorithm in _WEAK:
         return NoEvidence(f"its {found.algorithm} is no strong proof")
-    if found.kind == METADATA_MD5:
+    if found.kind in (METADATA_MD5, EXPORT_LOG):
         return NoEvidence(f"{found.whose} is no strong proof")
     return found
 

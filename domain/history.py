@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import groupby
 
 from s3export.domain.combined_confidence import MOST_FAILED_ALONE, Draw, combined_bound
-from s3export.domain.confidence import Bound, upper_bound
+from s3export.domain.confidence import Bound, percent, upper_bound
 from s3export.domain.counting import counted
 from s3export.domain.verification import Selections, Verdict
 
@@ -191,7 +191,7 @@ class ContentHistory:
         bound, files = self.bound, counted(self.bound.files, "file")
         first, last = self.counted[0], self.counted[-1]
         looked = counted(sum(run.draw.drawn for run in self.counted), "file")
-        level = f"{bound.level * 100:.6g}% confidence"
+        level = f"{percent(bound.level)}% confidence"
         own = last.bound_of_its_time
         if len(self.counted) == 1 and first.taken_over and own:
             return (

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from s3export.domain.backup_layout import BackupLayout, Source, TreePath, shown
-from s3export.domain.confidence import Bound
+from s3export.domain.confidence import Bound, percent
 from s3export.domain.containers import ContainerFacts
 from s3export.domain.counting import counted
 from s3export.domain.devices import DeviceFacts
@@ -162,6 +162,8 @@ class Sample:
         population: How many files the backup holds.
         taken_over: How many of those drawn an earlier run had verified.
         unlisted: How many places could not be read, so that nobody knows what is there.
+        extra: How many files of the population S3 is known not to list: the bound is
+            of the others.
         outcomes: What was found of those compared; the rest of a report's tally was
             found by looking through the listing and the disk, and is no sample.
 
@@ -175,6 +177,7 @@ class Sample:
     taken_over: int = 0
     unlisted: int = 0
     outcomes: Mapping[Outcome, int] = field(default_factory=Counter)
+    extra: int = 0
 
 
 @dataclass(frozen=True)
@@ -372,7 +375,9 @@ class Report:
     @property
     def statement(self) -> str:
         """What the run proves about all files, in words."""
-        known_extra = self.completeness.extra if self.completeness else 0
+        known_extra = self.sample.extra
+        if self.completeness:
+            known_extra = self.completeness.extra
         said = statement(self.sample, self.tally, self.bound, known_extra)
         if self.sample.unlisted:
             places = counted(self.sample.unlisted, "place")
@@ -533,14 +538,17 @@ def statement(
     if not wrong:
         found = "0 differ"
     files = counted(sample.population, "file")
-    looked = f"{sample.compared:,} of {files} checked, {found}"
+    before = ""
+    if sample.taken_over:
+        before = f" ({sample.taken_over:,} of them by the run before)"
+    looked = f"{sample.compared:,} of {files} checked{before}, {found}"
     if sample.compared == sample.population:
         return f"{looked}: every file that is listed on the disk was looked at."
     if known_extra >= sample.population:
         return f"{looked}: S3 lists none of the files that are on the disk."
     if sample.compared < sample.drawn:
         looked = (
-            f"{sample.compared:,} of {sample.drawn:,} drawn files checked, of "
+            f"{sample.compared:,} of {sample.drawn:,} drawn files checked{before}, of "
             f"{sample.population:,} in all; {equal}, and those not "
             "checked count as different"
         )
@@ -549,7 +557,7 @@ def statement(
         verb = "differs" if not wrong else f"does not equal S3{doubtful}"
     those = " of those that S3 lists" if known_extra else ""
     return (
-        f"{looked}: with {bound.level * 100:.6g}% confidence at most "
+        f"{looked}: with {percent(bound.level)}% confidence at most "
         f"{counted(bound.files, 'file')}{those} ({bound.fraction:.2%}) {verb}."
     )
 

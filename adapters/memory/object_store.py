@@ -78,7 +78,7 @@ class MemoryObjectStore(ObjectStore):
             bucket=bucket,
             key=key,
             size_bytes=len(body),
-            etag=_etag(b"hidden" if hidden else body, () if hidden else part_sizes),
+            etag=_etag(b"hidden" + body) if hidden else _etag(body, part_sizes),
             modified_at=modified_at,
             version_id=f"v{len(kept) + 1}" if self.versioned else "",
             encryption=encryption,
@@ -308,7 +308,7 @@ class _Asked(AskedAhead):
         self._stack.close()
 
 
-def _etag(body: bytes, part_sizes: Sequence[int]) -> str:
+def _etag(body: bytes, part_sizes: Sequence[int] = ()) -> str:
     if not part_sizes:
         return hashlib.md5(body, usedforsecurity=False).hexdigest()
     if sum(part_sizes) != len(body):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 from s3export.domain.backup_layout import ObjectName
@@ -52,6 +53,7 @@ class Case(NamedTuple):
         listed: The facts come from a listing, which proves equality at most.
         then: The version that was current when exported, where there is a later one.
         newer: The object is newer than the export.
+        rivals: Objects that are written to the same path, and are not newer.
 
     """
 
@@ -62,6 +64,7 @@ class Case(NamedTuple):
     newer: bool = False
     then: ObjectFacts | None = None
     then_way: Way | None = None
+    rivals: tuple["Case", ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ class AskS3:
             facts,
             self.hashes.algorithms(),
             strong=self.knowledge.strong,
-            witnesses=self._witnesses(facts, logged=current),
+            witnesses=self._witnesses(facts, file if current else None),
         )
         return self.planned(facts, found.rungs, found.reasons)
 
@@ -176,22 +179,41 @@ class AskS3:
         )
         return trusted_part(part, parts)
 
-    def _witnesses(self, facts: ObjectFacts, *, logged: bool) -> list[Evidence]:
-        """Return what others than S3's metadata say of this very content."""
+    def _witnesses(self, facts: ObjectFacts, file: TreeFile | None) -> list[Evidence]:
+        """Return what others than S3's metadata say of this very content.
+
+        Args:
+            file: Whose line of the export log counts; ``None`` for no line.
+
+        """
         reported = self.knowledge.reported(facts)
         found = [reported] if reported else []
         found = [one for one in found if one.algorithm in self.hashes.algorithms()]
         # That a disk agrees with itself proves nothing.
-        if self.knowledge.own_log or not logged:
+        if self.knowledge.own_log or not file:
             return found
-        evidence = self.knowledge.logged(facts)
-        if evidence and self.knowledge.log_speaks_of(facts):
+        evidence = self.knowledge.logged(facts, file)
+        if evidence and self.knowledge.log_speaks_of(facts, file):
             found.append(evidence)
         return found
 
     def _version_then(self, file: TreeFile, facts: ObjectFacts) -> ObjectFacts | None:
-        """Return the version that was current when the object was exported."""
-        moment = self.knowledge.when(ObjectName(facts.bucket, facts.key), file)
+        """Return the version that was exported, or else was current then.
+
+        A log that names the version, or its ETag, knows better than any clock.
+        """
+        name = ObjectName(facts.bucket, facts.key)
+        written = self.knowledge.written(name, file)
+        if written and written.version_id:
+            return self.store.head(*name, version_id=written.version_id)
+        then = self._version_at(self.knowledge.when(name, file), facts)
+        if then and written and written.etag != then.etag:
+            return None
+        return then
+
+    def _version_at(
+        self, moment: datetime | None, facts: ObjectFacts
+    ) -> ObjectFacts | None:
         _latest, *older = self.store.versions(facts.bucket, facts.key) or (None,)
         for version in older:
             if moment and version.modified_at <= moment:

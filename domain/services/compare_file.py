@@ -6,16 +6,19 @@ whatever must be computed; only parts of uneven sizes can need a second pass.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 from s3export.domain.backup_layout import ObjectName
 from s3export.domain.errors import (
     FileUnreadable,
     NoSuchObject,
+    ObjectChanged,
     ObjectUnreadable,
     PermissionMissing,
 )
 from s3export.domain.evidence import (
+    DIRECTORY_BUCKET,
     DOWNLOAD,
     METADATA_MD5,
     NONE,
@@ -24,7 +27,7 @@ from s3export.domain.evidence import (
     EvidenceKind,
     ObjectFacts,
 )
-from s3export.domain.ports import Readable, Stop, TreeFile
+from s3export.domain.ports import ObjectBody, Readable, Stop, TreeFile
 from s3export.domain.services.ask_s3 import AskS3, Case, Way
 from s3export.domain.services.file_digests import FileDigests, ReadDigests
 from s3export.domain.verification import Outcome
@@ -40,6 +43,7 @@ class Compared(NamedTuple):
         etag: Of the object as it is now.
         presumed: That it is newer is all that speaks for a change since the export.
         version_id: The version that was current when exported, if there is a later one.
+        rival: It is not the first object that is written to its path.
 
     """
 
@@ -56,6 +60,7 @@ class Compared(NamedTuple):
     presumed: bool = False
     etag: str = ""
     version_id: str = ""
+    rival: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,8 @@ class CompareFile:
         digests = FileDigests(self.reading, case.file, stop)
         try:
             result = self._judged(case, digests)
+            if case.rivals and result.presumed:
+                result = self._settled_with_rivals(case, result, digests)
         except FileUnreadable as error:
             result = self._result(case, Outcome.UNREADABLE, detail=error.message)
         except PermissionMissing as error:
@@ -88,12 +95,32 @@ class CompareFile:
             result = self._result(case, Outcome.UNVERIFIABLE, detail=detail)
         return result._replace(bytes_read=digests.bytes_read)
 
+    def _settled_with_rivals(
+        self, case: Case, presumed: Compared, digests: FileDigests
+    ) -> Compared:
+        """Ask which of several objects a file is: none is presumed to be it.
+
+        The first may have been written anew since the export, or for the first time:
+        then the file is another's.
+        """
+        for rival in case.rivals:
+            found = self._judged(rival, digests)
+            if found.outcome is Outcome.MATCH:
+                return found._replace(rival=True)
+        others = ", ".join(f"s3://{r.facts.bucket}/{r.facts.key}" for r in case.rivals)
+        detail = (
+            f"{presumed.detail}; so the file can be an older one of it or belong to "
+            f"{others}, which has the same path, and it is equal to neither"
+        )
+        unknown = presumed._replace(outcome=Outcome.UNVERIFIABLE, presumed=False)
+        return unknown._replace(detail=detail, evidence=NONE, expected="", actual="")
+
     def _judged(self, case: Case, digests: FileDigests) -> Compared:
         ways = [way for way in (case.way, case.then_way) if way]
         own_log = self.asking.knowledge.own_log
         logged = None
         if case.newer or own_log:
-            logged = self.asking.knowledge.logged(case.facts)
+            logged = self.asking.knowledge.logged(case.facts, case.file)
         planned = [one for way in ways for one in way.ready]
         if logged and (case.newer or (case.way and not case.way.decides)):
             planned.append(logged)
@@ -103,11 +130,7 @@ class CompareFile:
             # A listing proves equality at most: what differs is asked about.
             facts = self.asking.store.head(case.facts.bucket, case.facts.key)
             if facts is None:
-                return self._result(
-                    case,
-                    Outcome.MISSING_FROM_SOURCE,
-                    detail="S3 had the object when it was listed, and has it no more",
-                )
+                return self.no_more(case.file, case.facts)
             return self._judged(self.asking.ask(case.file, facts), digests)
         if logged and own_log and now.outcome is Outcome.UNVERIFIABLE:
             now = self._accused(case, now, logged, digests)
@@ -190,6 +213,9 @@ class CompareFile:
                 return self._differs(case, evidence, actual)
         if way.guessed:
             return self._beyond_the_guess(case, way, way.guessed, digests)
+        if not facts.size_bytes:
+            empty = "both are empty"
+            return self._result(case, Outcome.MATCH, SIZE, "0", "0", empty)
         reasons = (*way.reasons, *_of_unknown_extent(way.ready)) or _NO_REASON
         return self._result(case, Outcome.UNVERIFIABLE, detail="; ".join(reasons))
 
@@ -218,6 +244,21 @@ class CompareFile:
             actual,
             detail,
         )
+
+    def no_more(self, file: TreeFile, listed: ObjectFacts) -> Compared:
+        """Say what it means that S3 has no object that it had listed.
+
+        It is asked again for a listing: servers and what stands between can be wrong.
+        """
+        name = ObjectName(listed.bucket, listed.key)
+        again: Iterator[ObjectFacts] = iter(())
+        if not name.bucket.endswith(DIRECTORY_BUCKET):  # list no prefix within a name
+            again = self.asking.store.list_objects(name.bucket, prefix=name.key)
+        if any(facts.key == name.key for facts in islice(again, 1)):
+            detail = "S3 lists the object, and says that it is not there"
+            return Compared(Outcome.UNVERIFIABLE, file, name, detail=detail)
+        detail = "S3 had the object when it was listed, and has it no more"
+        return Compared(Outcome.MISSING_FROM_SOURCE, file, name, detail=detail)
 
     @staticmethod
     def _result(
@@ -258,6 +299,9 @@ class CompareFile:
             read, differs = self._differs_from(undecided, stop)
         except FileUnreadable as error:
             return undecided._replace(outcome=Outcome.UNREADABLE, detail=error.message)
+        except ObjectChanged:
+            why = "the object was changed while it waited to be downloaded"
+            return undecided._replace(detail=f"{undecided.detail}; {why}")
         except (ObjectUnreadable, PermissionMissing, NoSuchObject) as error:
             detail = f"{undecided.detail}; it cannot be downloaded: {error.message}"
             return undecided._replace(detail=detail)
@@ -280,11 +324,15 @@ class CompareFile:
     def _differs_from(self, undecided: Compared, stop: Stop) -> tuple[int, int | None]:
         """Return how much was read, and the first byte that differs, if any."""
         name, read = undecided.object, 0
-        chunks = self.asking.store.read(
-            name.bucket, name.key, version_id=undecided.version_id
+        version = undecided.version_id
+        asked = self.asking.store.open(
+            name.bucket,
+            name.key,
+            version_id=version,
+            if_match="" if version else undecided.etag,
         )
-        with self.reading.tree.open(undecided.file.path) as source:
-            for chunk in chunks:
+        with asked as body, self.reading.tree.open(undecided.file.path) as source:
+            while chunk := _exactly(body, _CHUNK_BYTES):
                 own = _exactly(source, len(chunk))
                 if own != chunk:
                     return read + len(own), read + _first_difference(own, chunk)
@@ -294,6 +342,7 @@ class CompareFile:
             return read, read if _exactly(source, 1) else None
 
 
+_CHUNK_BYTES = 1 << 20
 _NO_REASON = ("nothing that S3 tells proves anything",)
 
 
@@ -312,7 +361,7 @@ def _of_unknown_extent(differs: Sequence[Evidence]) -> Iterator[str]:
             )
 
 
-def _exactly(source: Readable, length: int) -> bytes:
+def _exactly(source: Readable | ObjectBody, length: int) -> bytes:
     """Read so many bytes, or all that are left."""
     found = bytearray()
     buffer = bytearray(length)

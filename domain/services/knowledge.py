@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from s3export.domain.backup_layout import ObjectName
+from s3export.domain.backup_layout import ObjectName, TreePath
 from s3export.domain.checksum_report import Computed
 from s3export.domain.evidence import (
     Evidence,
@@ -24,6 +24,8 @@ class Knowledge:
     Attributes:
         exported_at: Objects newer than that may differ.
         log: What the export log says of each object.
+        log_at: The same of each file: an object that was exported twice can have been
+            changed in between.
         own_log: It is the word of the disk that is verified: it accuses, and never
             excuses.
         computed: What a checksum report says of each object.
@@ -33,6 +35,7 @@ class Knowledge:
 
     exported_at: ExportTime | None = None
     log: Mapping[ObjectName, LogEntry] = field(default_factory=dict)
+    log_at: Mapping[TreePath, LogEntry] = field(default_factory=dict)
     own_log: bool = False
     computed: Mapping[ObjectName, Computed] = field(default_factory=dict)
     strong: bool = False
@@ -47,7 +50,7 @@ class Knowledge:
         told = self.exported_at
         if told and told.is_certain:
             return told.moment
-        entry = self.log.get(name)
+        entry = self._entry(name, file)
         logged = entry.at if entry else None
         if logged and not self.own_log:
             return logged
@@ -63,24 +66,44 @@ class Knowledge:
         the log of the disk itself: whoever changed a file can have changed that, too.
         """
         name = ObjectName(facts.bucket, facts.key)
-        told, entry = self.exported_at, self.log.get(name)
-        etag = entry.etag if entry and entry.written and not self.own_log else ""
-        if etag and not (told and told.is_certain):
-            return etag != facts.etag
+        written = self.written(name, file)
+        if written and written.etag:
+            return written.etag != facts.etag
         moment = self.when(name, file)
         return moment is not None and facts.modified_at > moment
 
-    def logged(self, facts: ObjectFacts) -> Evidence | None:
+    def written(
+        self, name: ObjectName, file: TreeFile | None = None
+    ) -> LogEntry | None:
+        """Return the line of a named log that knows which version was written.
+
+        Where the operator says when the export was, that is what counts.
+        """
+        told, entry = self.exported_at, self._entry(name, file)
+        if self.own_log or (told and told.is_certain):
+            return None
+        known = entry and entry.written and (entry.etag or entry.version_id)
+        return entry if known else None
+
+    def _entry(self, name: ObjectName, file: TreeFile | None) -> LogEntry | None:
+        entry = self.log_at.get(file.path) if file else None
+        if entry and (entry.bucket, entry.key) == (name.bucket, name.key):
+            return entry
+        return self.log.get(name)
+
+    def logged(
+        self, facts: ObjectFacts, file: TreeFile | None = None
+    ) -> Evidence | None:
         """Return what the export log says was written of an object."""
-        entry = self.log.get(ObjectName(facts.bucket, facts.key))
+        entry = self._entry(ObjectName(facts.bucket, facts.key), file)
         if not entry or not entry.written:
             return None
         return logged_md5(entry.md5, own=self.own_log)
 
-    def log_speaks_of(self, facts: ObjectFacts) -> bool:
+    def log_speaks_of(self, facts: ObjectFacts, file: TreeFile) -> bool:
         """Say whether what a log says was written is this object, and no older one."""
         name = ObjectName(facts.bucket, facts.key)
-        entry, moment = self.log.get(name), self.when(name)
+        entry, moment = self._entry(name, file), self.when(name)
         if not entry or not moment or entry.etag not in ("", facts.etag):
             return False
         return facts.modified_at <= (entry.at or moment)

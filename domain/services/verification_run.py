@@ -91,6 +91,7 @@ class _Drawn(NamedTuple):
     names: tuple[ObjectName, ...]
     listed: Listed | None
     reason: str
+    rivals: tuple[ObjectName, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,7 @@ class Run:
         self.knowledge = Knowledge(
             exported_at=_told(request),
             log={ObjectName(one.bucket, one.key): one for one in basis.entries},
+            log_at=self._by_path,
             own_log=basis.own_log,
             computed=request.computed,
             strong=request.strong,
@@ -237,10 +239,15 @@ class Run:
 
         Files that are known not to be in S3, drawn or not, are no matter of chance.
         """
-        extra = len(self._extra)
         drawn = self.drawn - self._drawn_extra
         wrong = drawn - self.tally[Outcome.MATCH]
-        return upper_bound(self.files.count - extra, drawn, wrong, self.request.level)
+        files = self.files.count - self.known_extra
+        return upper_bound(files, drawn, wrong, self.request.level)
+
+    @property
+    def known_extra(self) -> int:
+        """How many files of a sample's population S3 is known not to list."""
+        return len(self._extra)
 
     # --- what S3 lists ------------------------------------------------------------
 
@@ -380,7 +387,7 @@ class Run:
 
         def ask(group: Sequence[_Asking], stop: Stop) -> list[Case | Compared]:
             return [
-                self._asked(asking, one) if isinstance(one, _Drawn) else one
+                self._asked(comparer, one) if isinstance(one, _Drawn) else one
                 for one in group
             ]
 
@@ -513,16 +520,27 @@ class Run:
             return drawn
         if not drawn.listed:
             return _not_in_s3(drawn)
-        return asking.ask_listed(drawn.file, drawn.listed.facts) or drawn
+        facts = drawn.listed.facts
+        if self.knowledge.is_newer(facts, drawn.file):
+            rivals = self._inventory.rivals(
+                drawn.file.path, ObjectName(facts.bucket, facts.key)
+            )
+            if rivals:
+                others = (ObjectName(r.facts.bucket, r.facts.key) for r in rivals)
+                return drawn._replace(rivals=tuple(others))
+        return asking.ask_listed(drawn.file, facts) or drawn
 
-    def _asked(self, asking: AskS3, drawn: _Drawn) -> Case | Compared:
+    def _asked(self, comparer: CompareFile, drawn: _Drawn) -> Case | Compared:
         """Find what S3 holds of the object that a file should be equal to."""
         if not drawn.listed:
-            return self._first_found(asking, drawn, drawn.names)
+            return self._first_found(comparer.asking, drawn, drawn.names)
         facts = drawn.listed.facts
         name = ObjectName(facts.bucket, facts.key)
         try:
-            return self._first_found(asking, drawn, (name,))
+            found = self._first_found(comparer.asking, drawn, (name, *drawn.rivals))
+            if isinstance(found, Case):
+                return found
+            return comparer.no_more(drawn.file, facts)
         except PermissionMissing as error:  # S3 listed it: it is there
             return Compared(
                 Outcome.UNVERIFIABLE,
@@ -534,11 +552,21 @@ class Run:
     def _first_found(
         self, asking: AskS3, drawn: _Drawn, names: Iterable[ObjectName]
     ) -> Case | Compared:
-        for name in names:
-            facts = self._parts.store.head(name.bucket, name.key)
-            if facts is not None:
-                return asking.ask(drawn.file, facts)
-        return _not_in_s3(drawn)
+        """Ask for the first object that there is; if it is newer, for its rivals, too.
+
+        Only what was there when the export was made can have been written.
+        """
+        asked = (
+            asking.ask(drawn.file, facts)
+            for name in names
+            if (facts := self._parts.store.head(name.bucket, name.key)) is not None
+        )
+        first = next(asked, None)
+        if first is None:
+            return _not_in_s3(drawn)
+        if not first.newer:
+            return first
+        return first._replace(rivals=tuple(one for one in asked if not one.newer))
 
     def _download(self, comparer: CompareFile) -> None:
         """Settle by content what metadata could not, as far as the budget goes."""
@@ -653,6 +681,10 @@ class Run:
                 folders += 1
             else:
                 outcome, detail = absences.judged(listed, entry)
+                if outcome is Outcome.MISSING_FROM_BACKUP and not entry:
+                    doubt = self._whose_is_it(inventory, listed)
+                    outcome = Outcome.UNVERIFIABLE if doubt else outcome
+                    detail = doubt or detail
                 missing += outcome is Outcome.MISSING_FROM_BACKUP
                 unclear += outcome is Outcome.UNVERIFIABLE
                 unreadable += outcome is Outcome.UNREADABLE
@@ -673,6 +705,25 @@ class Run:
                 else len(self._extra)
             ),
         )
+
+    def _whose_is_it(self, inventory: Inventory, listed: Listed) -> str:
+        """Say that the file at an object's path may be it; empty for no.
+
+        It was taken for the first that is written there, which is newer than the
+        export: perhaps it was not there then.
+        """
+        if listed.path is None:
+            return ""
+        name = ObjectName(listed.facts.bucket, listed.facts.key)
+        for rival in inventory.rivals(listed.path, name, seen=True):
+            other = rival.facts
+            if self.knowledge.is_newer(other):
+                return (
+                    f"the file at its path may be it, or an older one of "
+                    f"s3://{other.bucket}/{other.key}, which is newer than the export: "
+                    "only if it is drawn (--sample-size all) it is compared with both"
+                )
+        return ""
 
     def _entry_of_absent(
         self, lost: list[LogEntry], path: TreePath | None
@@ -728,6 +779,8 @@ class Run:
         self.compared += 1
         self.outcomes[compared.outcome] += 1
         if compared.outcome is Outcome.MATCH:
+            if self._inventory and compared.rival:
+                self._inventory.find(compared.file.path, compared.object)
             self.verified.append(self._fingerprint(compared))
             self._newer_and_equal += compared.newer
             self._copied_later += compared.copied

@@ -167,6 +167,7 @@ class VerifyBackup:
             taken_over=run.taken_over,
             unlisted=len(run.files.damaged),
             outcomes=run.outcomes,
+            extra=run.known_extra,
         )
         unlooked_at = run.drawn < run.files.count or bool(run.cut_short)
         return Report(

@@ -15,6 +15,7 @@ from s3export.adapters.interruption import Interruption
 from s3export.adapters.keys import PASSWORD_VARIABLE, GivenKeys
 from s3export.adapters.reports import documents
 from s3export.domain.backup_layout import directory_of
+from s3export.domain.confidence import percent
 from s3export.domain.containers import Opening, OpenWith
 from s3export.domain.errors import (
     ConfirmationMissing,
@@ -510,7 +511,7 @@ def plan_sample(call: Call) -> int:
     call.terminal.result(
         [
             f"Draw {size:,} of {files:,} files: if none of them differs, then with "
-            f"{level * 100:.6g}% confidence at most {share * 100:.6g}% do."
+            f"{percent(level)}% confidence at most {percent(share)}% do."
         ],
         {
             "files": files,

@@ -125,7 +125,12 @@ class Plain:
             (number, (chosen[number], one, place(chosen[number], one)))
             for number, one in listed
         ]
-        self.unseen = list(self.entries)
+        once: dict[object, tuple[int, Entry]] = {}
+        for number, entry in sorted(self.entries, key=lambda one: one[0]):
+            source, one, where = entry
+            whose = (one.bucket, one.key)
+            once.setdefault((whose, where or (source.directory,)), (number, entry))
+        self.unseen = list(once.values())
 
     def find(self, path: TreePath) -> Entry | None:
         at = [(n, e) for n, e in self.entries if e[2] == path]
@@ -190,11 +195,10 @@ def test_an_inventory_is_set_arithmetic(
     )
 
     with inventory(scratch, chosen, listed) as taken:
-        assert taken.count == len(listed)
-        assert taken.size_bytes == sum(one.size_bytes for _, one in listed)
-        assert in_order(map(name, taken.unseen())) == in_order(
-            entry for _, entry in plain.entries
-        )
+        once = [entry for _, entry in plain.unseen]
+        assert taken.count == len(once)
+        assert taken.size_bytes == sum(one.size_bytes for _, one, _ in once)
+        assert in_order(map(name, taken.unseen())) == in_order(once)
         for path in tree:
             found = taken.find(path)
             assert (found and name(found)) == plain.find(path)
@@ -314,6 +318,7 @@ def test_an_object_that_two_operations_export_is_not_missing() -> None:
     listed = [(number, facts("one", "a")) for number in range(3)]
 
     with inventory(MemoryScratch(), overlapping, listed) as taken:
+        assert taken.count == 2
         assert taken.find(TreePath(b"dir/a"))
         assert [one.path for one in taken.unseen()] == [b"other/a"]
         assert taken.find(TreePath(b"other/a"))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import pytest
 from samples import DISK, original_example
@@ -22,7 +22,13 @@ from s3export.adapters.memory import (
     MemoryObjectStore,
 )
 from s3export.domain import errors
-from s3export.domain.backup_layout import BackupLayout, ObjectName, Source, TreePath
+from s3export.domain.backup_layout import (
+    BackupLayout,
+    ObjectName,
+    Source,
+    Substitution,
+    TreePath,
+)
 from s3export.domain.checksum_report import Computed
 from s3export.domain.confidence import sample_size, upper_bound
 from s3export.domain.containers import Opening
@@ -1527,3 +1533,211 @@ def test_the_disk_says_how_many_files_are_read_at_once(
 
     assert sorted(workers.wanted)[:-1] == [expected] * (len(workers.wanted) - 1)
     assert max(workers.wanted) == 99
+
+
+# --- several objects of one path, several lines of one log ------------------------
+
+TWO = BackupLayout(
+    (Source("first", TreePath(b"d")), Source("second", TreePath(b"d"))),
+    LAYOUT.recovery_directory,
+)
+
+
+@pytest.mark.parametrize("completeness", [True, False])
+def test_a_file_can_be_the_second_objects_if_the_first_came_later(
+    scene: Scene, completeness: bool
+) -> None:
+    """Equal to the second: right. Equal to neither: nobody knows whose it is."""
+    scene.store = MemoryObjectStore("first", "second")
+    scene.store.put("first", "x", b"newer!", modified_at=SINCE)
+    scene.store.put("second", "x", b"second", modified_at=BEFORE)
+    path = TreePath(b"d/x")
+
+    def verify() -> Report:
+        wishes = {"layout": TWO, "exported_at": EXPORTED, "completeness": completeness}
+        return scene.verify(**wishes, sample_size=9, all_findings=True)
+
+    scene.tree.replace(path, b"second")
+    right = verify()
+    assert right.verdict is Verdict.VERIFIED
+    assert [(f.bucket, f.outcome) for f in right.findings] == [
+        ("second", Outcome.MATCH)
+    ]
+    scene.tree.replace(path, b"SECOND")
+    unclear = verify()
+    assert unclear.verdict is Verdict.INCONCLUSIVE
+    assert set(outcomes(unclear).values()) == {Outcome.UNVERIFIABLE}
+    assert "s3://second/x" in unclear.findings[0].detail
+
+    scene.store.put("first", "x", b"newer!", modified_at=BEFORE)
+    found = [(f.bucket, f.outcome) for f in verify().findings]
+    assert ("first", Outcome.MISMATCH) in found
+
+
+def test_whose_a_file_is_that_was_not_drawn_is_not_presumed(scene: Scene) -> None:
+    """The second object is not called missing while the file may be it."""
+    scene.store = MemoryObjectStore("first", "second")
+    scene.store.put("first", "x", b"newer!", modified_at=SINCE)
+    scene.store.put("second", "x", b"second", modified_at=BEFORE)
+    scene.tree.replace(TreePath(b"d/x"), b"second")
+    for number in range(40):
+        scene.store.put("first", f"{number}", b"y", modified_at=BEFORE)
+        scene.tree.replace(TreePath(b"d/%d" % number), b"y")
+
+    report = scene.verify(layout=TWO, exported_at=EXPORTED, sample_size=1)
+
+    assert report.verdict is Verdict.INCONCLUSIVE
+    (finding,) = report.findings  # another file was drawn
+    assert (finding.bucket, finding.outcome) == ("second", Outcome.UNVERIFIABLE)
+    assert "s3://first/x" in finding.detail
+
+
+def test_what_sources_list_twice_is_one_object(scene: Scene) -> None:
+    """Operations that overlap do not make more of what is missing."""
+    scene.both("p/a", b"x")
+    scene.store.put("bkt", "p/gone", b"y")
+    overlapping = (Source("bkt", ROOT), Source("bkt", ROOT, prefix="p/"))
+
+    report = scene.verify(layout=replace(LAYOUT, sources=overlapping))
+
+    assert report.completeness
+    assert (report.completeness.objects, report.completeness.missing) == (2, 1)
+    assert len(report.findings) == 1
+
+
+def exported_twice() -> ExportLog:
+    """Return a log of one key in two places, written anew in between."""
+    log = log_of(("k", "one/k", 200, "OK", b"old"), ("k", "two/k", 200, "OK", b"new"))
+    old, new = (
+        hashlib.md5(body, usedforsecurity=False).hexdigest()
+        for body in (b"old", b"new")
+    )
+    first, second = log.entries
+    return ExportLog((replace(first, etag=old), replace(second, etag=new)))
+
+
+@pytest.mark.parametrize("since", [b"new", b"third"])
+def test_the_line_of_a_file_counts_where_its_object_was_exported_twice(
+    scene: Scene, since: bytes
+) -> None:
+    """The object was written anew between the two, and perhaps once more."""
+    twice = (Source("bkt", TreePath(b"one")), Source("bkt", TreePath(b"two")))
+    scene.store.put("bkt", "k", since, modified_at=SINCE)
+    scene.tree.replace(TreePath(b"one/k"), b"old")
+    scene.tree.replace(TreePath(b"two/k"), b"new")
+    for place in (b"one/", b"two/"):
+        scene.store.put("bkt", "fine", b"x")
+        scene.tree.replace(TreePath(place + b"fine"), b"x")
+    layout = replace(LAYOUT, sources=twice)
+
+    good = scene.verify(layout=layout, log=exported_twice())
+
+    assert good.verdict is Verdict.VERIFIED
+    assert outcomes(good)[b"one/k"] is Outcome.CHANGED_SINCE_EXPORT
+    scene.tree.replace(TreePath(b"one/k"), b"OLD")
+    bad = scene.verify(layout=layout, log=exported_twice())
+    assert outcomes(bad)[b"one/k"] is Outcome.MISMATCH
+
+
+@pytest.mark.parametrize("known_by", ["version_id", "etag"])
+def test_a_named_log_knows_which_version_was_written(
+    scene: Scene, known_by: str
+) -> None:
+    """Though by the clock it was another; also if the version is there no more."""
+    scene.store.versioned = True
+    scene.store.put("bkt", "a", b"wrote", modified_at=BEFORE - timedelta(days=9))
+    wrote = scene.store.versions("bkt", "a")[0].version_id
+    etag = hashlib.md5(b"wrote", usedforsecurity=False).hexdigest()
+    scene.store.put("bkt", "a", b"other", modified_at=BEFORE)
+    scene.store.put("bkt", "a", b"today", modified_at=SINCE)
+    scene.on_disk("a", b"wrote")
+    (entry,) = log_of(("a", "bkt/a", 200, "OK", b"wrote")).entries
+    version_id = wrote if known_by == "version_id" else ""
+    log = ExportLog((replace(entry, etag=etag, version_id=version_id),))
+
+    good = scene.verify(log=log)
+
+    assert outcomes(good) == {b"a": Outcome.CHANGED_SINCE_EXPORT}
+    scene.on_disk("a", b"other")
+    assert outcomes(scene.verify(log=log)) == {b"a": Outcome.MISMATCH}
+
+
+# --- answers that do not fit together -----------------------------------------------
+
+
+def test_an_object_that_is_listed_and_then_denied_is_not_called_gone(
+    scene: Scene,
+) -> None:
+    """A server, or what stands before it, is wrong; nobody can say what is right."""
+    scene.both("a", b"x")
+    scene.both("parts", b"same", parts=(2, 2))
+    head = scene.store.head
+    there = True
+
+    def denying(bucket: str, key: str, *, version_id: str = "") -> object:
+        if key == "parts" and not there:
+            scene.store.delete("bkt", "parts")
+        if key == "parts":
+            return None
+        return head(bucket, key, version_id=version_id)
+
+    scene.store.head = denying  # type: ignore[assignment,method-assign]
+
+    report = scene.verify()
+
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert outcomes(report) == {b"parts": Outcome.UNVERIFIABLE}
+    assert "S3 lists the object" in report.findings[0].detail
+    there = False
+    assert outcomes(scene.verify()) == {b"parts": Outcome.MISSING_FROM_SOURCE}
+
+
+def test_an_object_that_changes_while_it_waits_for_its_download_is_unverifiable(
+    scene: Scene,
+) -> None:
+    """The file was compared with another one: it is not called different."""
+    scene.on_disk("a", b"then!")
+    scene.store.put("bkt", "a", b"then!", encryption="aws:kms")
+    real_open = scene.store.open
+
+    def changing(bucket: str, key: str, **wishes: Any) -> object:
+        scene.store.put("bkt", "a", b"today", encryption="aws:kms")
+        return real_open(bucket, key, **wishes)
+
+    scene.store.open = changing  # type: ignore[assignment,method-assign]
+
+    report = scene.verify(download=True)
+
+    assert outcomes(report) == {b"a": Outcome.UNVERIFIABLE}
+    assert "changed while it waited" in report.findings[0].detail
+
+
+def test_an_empty_file_of_an_empty_object_is_right(scene: Scene) -> None:
+    """However it is encrypted: there is nothing that could differ."""
+    scene.on_disk("empty", b"")
+    scene.store.put("bkt", "empty", b"", encryption="aws:kms")
+
+    report = scene.verify(all_findings=True)
+
+    assert report.verdict is Verdict.VERIFIED
+    assert report.findings[0].evidence == "size"
+    scene.on_disk("empty", b"x")
+    assert outcomes(scene.verify()) == {b"empty": Outcome.MISMATCH}
+
+
+def test_without_completeness_the_bound_is_of_what_s3_lists_where_that_is_known(
+    scene: Scene,
+) -> None:
+    """As with substitutions: and the statement says so."""
+    layout = replace(
+        LAYOUT, sources=(Source("bkt", ROOT, substitutions=(Substitution(":", "_"),)),)
+    )
+    for number in range(10):
+        scene.both(f"{number}", b"x")
+        scene.on_disk(f"extra{number}", b"x")
+
+    report = scene.verify(layout=layout, completeness=False, sample_size=5)
+
+    assert report.tally[Outcome.MISSING_FROM_SOURCE] == 10
+    assert report.bound and report.bound.files < 10
+    assert "of those that S3 lists" in report.statement
