@@ -1,5 +1,6 @@
 """Files that the operator names to be read: logs, reports."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -30,7 +31,15 @@ def content_of(path: str, what: str) -> bytes:
         FileRefused: It cannot be read.
     """
     try:
-        return Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            endless = stat.S_ISCHR(mode) and not file.isatty()
+            if endless or stat.S_ISBLK(mode):
+                raise FileRefused(
+                    f"{path} is a device, not {what}",
+                    next_step=f"give the path of {what}",
+                )
+            return file.read()
     except FileNotFoundError:
         raise FileRefused(
             f"{path}: there is no such file", next_step=f"give the path of {what}"

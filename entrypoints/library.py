@@ -5,10 +5,11 @@ default the real parts, wired from the settings file and the environment) and ra
 subclasses of `S3ExportError`.
 """
 
+import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -800,11 +801,16 @@ def verify_backup(
         raise InputRefused(f"{exported_at!r} is no datetime with a time zone")
     if exported_at and exported_at.tzinfo is None:
         raise InputRefused("the time of the export needs a time zone")
+    if exported_at:
+        try:
+            exported_at = exported_at.astimezone(UTC)
+        except OverflowError:
+            raise InputRefused(f"{exported_at} is no time of an export") from None
     writer: ReportWriter = app.adapters.reports()
     reports = tuple(dict.fromkeys(_each(reports)))
     for path in reports:
-        if Path(device).is_dir() and Path(path).resolve().is_relative_to(
-            Path(device).resolve()
+        if Path(device).is_dir() and Path(os.path.realpath(path)).is_relative_to(
+            os.path.realpath(device)
         ):
             raise InputRefused(
                 f"{path} lies in the backup that is to be verified",

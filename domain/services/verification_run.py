@@ -226,6 +226,10 @@ class Run:
             self._look_for_the_missing(self._inventory)
         self._doubt_the_time()
 
+    def nobody_listens(self) -> None:
+        """Tell no more findings: whoever was told them has gone."""
+        self._found = lambda _: None
+
     def conclude_what_is_left(self) -> None:
         """Take what was found and waits for more, when there will be no more."""
         self._note_damage()

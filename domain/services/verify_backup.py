@@ -112,6 +112,8 @@ class VerifyBackup:
                         run = begun(rests_on.as_whole(refuted.path))
                         run.verify()
                 except BaseException as error:
+                    if isinstance(error, BrokenPipeError):
+                        run.nobody_listens()
                     run.conclude_what_is_left()
                     if watch and run.began:
                         run.cut_short = _why(error)

@@ -95,7 +95,10 @@ def population(text: str) -> int:
 def moment(text: str) -> datetime:
     """Return a time; a day begins at midnight, and without a zone it is UTC."""
     moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError as error:  # before the year 1, or after 9999
+        raise ValueError(text) from error
 
 
 def size_in_bytes(text: str) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from s3export.adapters.input_files import content_of
 from s3export.adapters.reports.documents import REPORT_SCHEMA
 from s3export.domain.backup_layout import TreePath
 from s3export.domain.verification import Finding, Outcome
@@ -253,6 +254,39 @@ def test_every_bad_input_gets_one_clear_error(
     assert said in ran.err
     assert ran.code == code
     assert ran.out == ""
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "said"),
+    [
+        (["--exported-at", "9999-12-31T23:59:59-14:00"], 2, "a day or a time"),
+        (["--exported-at", "0001-01-01T00:00:00+14:00"], 2, "a day or a time"),
+        (["--password-file", "/dev/zero"], 4, "/dev/zero is a device"),
+        (["--sse-c-key-file", "/dev/zero"], 4, "/dev/zero is a device"),
+        (["--report", "LOOP/r.json"], 4, "LOOP/r.json"),
+    ],
+)
+def test_what_has_no_end_is_refused_at_once(
+    run: Run, backup: Path, tmp_path: Path, more: list[str], code: int, said: str
+) -> None:
+    """Times beyond the calendar, endless devices, links that lead to themselves."""
+    loop = tmp_path / "LOOP"
+    loop.symlink_to(loop)
+    given = [word.replace("LOOP", str(loop)) for word in more]
+
+    ran = run("verify-backup", str(backup), "--bucket=my-bucket", *given)
+
+    assert ran.code == code, ran.err
+    assert said.replace("LOOP", str(loop)) in ran.err
+
+
+def test_a_password_may_come_through_a_pipe() -> None:
+    """As a shell's ``<(command)`` gives it; it is no device."""
+    read, write = os.pipe()
+    os.write(write, b"a password\n")
+    os.close(write)
+
+    assert content_of(f"/dev/fd/{read}", "a password") == b"a password\n"
 
 
 def test_without_credentials_the_error_says_where_they_come_from(

@@ -1741,3 +1741,30 @@ def test_without_completeness_the_bound_is_of_what_s3_lists_where_that_is_known(
     assert report.tally[Outcome.MISSING_FROM_SOURCE] == 10
     assert report.bound and report.bound.files < 10
     assert "of those that S3 lists" in report.statement
+
+
+def test_a_run_whose_reader_has_gone_still_tells_what_it_found(scene: Scene) -> None:
+    """Whoever was told the findings closed the pipe; the rest goes to the report."""
+    for number in range(6):
+        scene.on_disk(f"k{number}", b"x")
+        scene.store.put("bkt", f"k{number}", b"y", encryption="aws:kms")
+    kept: list[Report] = []
+
+    class Gone(Watch):
+        def found(self, finding: Finding) -> None:
+            raise BrokenPipeError
+
+        def noticed(self, notice: str) -> None:
+            """Say nothing."""
+
+        def unfinished(self, report: Report) -> None:
+            kept.append(report)
+
+    request = VerifyRequest(device=DISK, layout=LAYOUT, seed="s", download=True)
+
+    with pytest.raises(BrokenPipeError):
+        scene.service()(request, scene.keys, Gone())
+
+    (report,) = kept
+    assert report.cut_short
+    assert len(report.findings) == 6
