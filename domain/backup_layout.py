@@ -285,15 +285,24 @@ class BackupLayout:
 
         Raises:
             NotAPath: It goes to the recovery directory: no file can have the name, or
-                it is kept for what else is on the disk.
+                it is kept for what else is on the disk, or a file of the name would
+                stand in the way to the recovery directory.
 
         """
         path = source.place(key)
-        if below(path, self.recovery_directory) is not None or is_furniture(path):
+        if self._is_on_the_way_to_recovery(path) or self._is_recovered(path):
             raise NotAPath("its name is kept for what else is on the disk")
-        if path == self.recovery_directory or is_container(path):
+        if is_furniture(path) or is_container(path):
             raise NotAPath("its name is kept for what else is on the disk")
         return path
+
+    def _is_on_the_way_to_recovery(self, path: TreePath) -> bool:
+        """Say whether no file can be at a path where anything is to be recovered."""
+        recovery = self.recovery_directory
+        return path == recovery or below(recovery, path) is not None
+
+    def _is_recovered(self, path: TreePath) -> bool:
+        return below(path, self.recovery_directory) is not None
 
     @property
     def substitutes(self) -> bool:
