@@ -8,7 +8,7 @@ does not promise text; keys are text, since S3 demands UTF-8.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, NewType
@@ -39,9 +39,12 @@ bucket's name has capital letters, so that no bucket's directory is called so.""
 _PLAIN = re.compile(rb"[\w -][\w .-]{0,254}(?:/[\w -][\w .-]{0,254}){0,14}")
 """What is a path at first sight, as nearly all keys are."""
 
-_FURNITURE: frozenset[bytes] = frozenset(
-    {b"SIGNATURE", b"lost+found", bytes(LOAD_DIRECTORY)}
-)
+FURNITURE: Mapping[bytes, str] = {
+    bytes(LOAD_DIRECTORY): "s3export",
+    b"SIGNATURE": "AWS",
+    b"lost+found": "ext4",
+}
+"""Names in the root of a disk that are not data's, and who keeps them."""
 
 
 class NotAPath(ValueError):
@@ -333,7 +336,7 @@ class BackupLayout:
 
 def is_furniture(path: TreePath) -> bool:
     """Say whether a path is not data: AWS's, ext4's and the loader's own files."""
-    return path.partition(b"/")[0] in _FURNITURE
+    return path.partition(b"/")[0] in FURNITURE
 
 
 def is_container(path: TreePath) -> bool:
