@@ -8,7 +8,7 @@ does not promise text; keys are text, since S3 demands UTF-8.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple, NewType
@@ -30,6 +30,8 @@ LONGEST_PATH_BYTES = 4095
 RECOVERY_FILES_PER_DIRECTORY = 10_000
 """Developer Guide: ``recoveryDirectory/NNNN/NNNN``, both counted from 0000."""
 
+_NUMBERED = re.compile(rb"\d{4}/\d{4}")
+
 ROOT = TreePath(b"")
 
 LOAD_DIRECTORY = TreePath(b"S3EXPORT")
@@ -39,9 +41,12 @@ bucket's name has capital letters, so that no bucket's directory is called so.""
 _PLAIN = re.compile(rb"[\w -][\w .-]{0,254}(?:/[\w -][\w .-]{0,254}){0,14}")
 """What is a path at first sight, as nearly all keys are."""
 
-_FURNITURE: frozenset[bytes] = frozenset(
-    {b"SIGNATURE", b"lost+found", bytes(LOAD_DIRECTORY)}
-)
+FURNITURE: Mapping[bytes, str] = {
+    bytes(LOAD_DIRECTORY): "s3export",
+    b"SIGNATURE": "AWS",
+    b"lost+found": "ext4",
+}
+"""Names in the root of a disk that are not data's, and who keeps them."""
 
 
 class NotAPath(ValueError):
@@ -121,6 +126,23 @@ def below(path: bytes, directory: bytes) -> TreePath | None:
     if path.startswith(directory) and path[len(directory) : len(directory) + 1] == b"/":
         return TreePath(path[len(directory) + 1 :])
     return None
+
+
+def lies_in(path: bytes, directory: bytes) -> bool:
+    """Say whether a path is a directory, or is below it."""
+    return path == directory or below(path, directory) is not None
+
+
+def outermost(directories: Iterable[TreePath]) -> tuple[TreePath, ...]:
+    """Return directories once each, without those that lie in another one."""
+    all_of_them = dict.fromkeys(directories)
+    return tuple(
+        directory
+        for directory in all_of_them
+        if not any(
+            other != directory and lies_in(directory, other) for other in all_of_them
+        )
+    )
 
 
 def _before_what_is_below(directory: bytes) -> bytes:
@@ -254,46 +276,75 @@ class BackupLayout:
 
     def directories(self) -> tuple[TreePath, ...]:
         """Return the sources' directories, without those that lie in another one."""
-        all_of_them = dict.fromkeys(source.directory for source in self.sources)
-        return tuple(
-            directory
-            for directory in all_of_them
-            if not any(
-                other != directory and below(directory, other) is not None
-                for other in all_of_them
-            )
-        )
+        return outermost(source.directory for source in self.sources)
 
     def belongs(self, path: TreePath) -> bool:
         """Say whether a path, relative to the disk's root, is part of the backup.
 
         What AWS or the file system puts beside the data (``SIGNATURE``,
-        ``lost+found``, the recovery directory) is not.
+        ``lost+found``, the recovery directory) is not. Where data is said to lie in
+        the recovery directory, it is data but for the numbered files.
         """
-        return (
-            path.startswith(self._inside)
-            and not path.startswith(_before_what_is_below(self.recovery_directory))
-            and not is_furniture(path)
-        )
+        if not path.startswith(self._inside) or is_furniture(path):
+            return False
+        if not path.startswith(_before_what_is_below(self.recovery_directory)):
+            return True
+        return path.startswith(self._inside_recovery) and not self._is_numbered(path)
+
+    def may_be_data(self, path: TreePath) -> bool:
+        """Say whether a path that does not belong does, if S3 has its object."""
+        if is_furniture(path):
+            return True
+        return path.startswith(self._inside_recovery) and self._is_numbered(path)
+
+    def may_be_recovered(self, path: TreePath) -> bool:
+        """Say whether an object may have been recovered to a path.
+
+        Among what s3export, AWS or ext4 keep, only numbered files are such.
+        """
+        if not self._is_recovered(path):
+            return False
+        return not is_furniture(path) or self._is_numbered(path)
 
     @cached_property
     def _inside(self) -> tuple[bytes, ...]:
         return tuple(_before_what_is_below(each.directory) for each in self.sources)
+
+    @cached_property
+    def _inside_recovery(self) -> tuple[bytes, ...]:
+        recovery = self.recovery_directory
+        return tuple(
+            _before_what_is_below(directory)
+            for directory in (source.directory for source in self.sources)
+            if lies_in(directory, recovery)
+        )
 
     def place(self, source: Source, key: str) -> TreePath:
         """Return where an object of a source is written to.
 
         Raises:
             NotAPath: It goes to the recovery directory: no file can have the name, or
-                it is kept for what else is on the disk.
+                it is kept for what else is on the disk, or a file of the name would
+                stand in the way to the recovery directory.
 
         """
         path = source.place(key)
-        if below(path, self.recovery_directory) is not None or is_furniture(path):
+        if self._is_on_the_way_to_recovery(path) or self._is_recovered(path):
             raise NotAPath("its name is kept for what else is on the disk")
-        if path == self.recovery_directory or is_container(path):
+        if is_furniture(path) or is_container(path):
             raise NotAPath("its name is kept for what else is on the disk")
         return path
+
+    def _is_on_the_way_to_recovery(self, path: TreePath) -> bool:
+        """Say whether a file at a path would leave no place to recover to."""
+        return lies_in(self.recovery_directory, path)
+
+    def _is_recovered(self, path: TreePath) -> bool:
+        return below(path, self.recovery_directory) is not None
+
+    def _is_numbered(self, path: TreePath) -> bool:
+        relative = below(path, self.recovery_directory)
+        return relative is not None and _NUMBERED.fullmatch(relative) is not None
 
     @property
     def substitutes(self) -> bool:
@@ -324,7 +375,7 @@ class BackupLayout:
 
 def is_furniture(path: TreePath) -> bool:
     """Say whether a path is not data: AWS's, ext4's and the loader's own files."""
-    return path.partition(b"/")[0] in _FURNITURE
+    return path.partition(b"/")[0] in FURNITURE
 
 
 def is_container(path: TreePath) -> bool:

@@ -7,6 +7,7 @@ from s3export.domain.manifests.loading import (
     for_load,
     misspelt_password,
     remarks_for_load,
+    selection_for_load,
 )
 from s3export.domain.manifests.model import (
     DEFAULT_RECOVERY_DIRECTORY,
@@ -33,4 +34,5 @@ __all__ = [
     "for_load",
     "misspelt_password",
     "remarks_for_load",
+    "selection_for_load",
 ]

@@ -72,14 +72,18 @@ class CheckedManifest:
         return self.manifest
 
     def without(self, ignored: Collection[str]) -> "CheckedManifest":
-        """Return the same without the problems of some rules.
+        """Return the same without the warnings and hints of some rules.
 
         Raises:
             InputRefused: A rule is unknown, or one that costs the job.
 
         """
         ignored = rules.checked_names(ignored)
-        kept = tuple(p for p in self.problems if p.rule not in ignored)
+        kept = tuple(
+            problem
+            for problem in self.problems
+            if problem.severity is Severity.ERROR or problem.rule not in ignored
+        )
         return replace(self, problems=kept)
 
     def with_problems(self, more: Iterable[Problem]) -> "CheckedManifest":

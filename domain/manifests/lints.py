@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from s3export.domain import bucket_names
-from s3export.domain.backup_layout import TreePath, directory_of
+from s3export.domain.backup_layout import FURNITURE, TreePath, directory_of, shown
 from s3export.domain.errors import InputRefused, Problem
 from s3export.domain.manifests import rules
 from s3export.domain.manifests.checked import CheckedManifest
@@ -30,6 +30,8 @@ cryptsetup refuses a longer one, tcplay cuts it."""
 
 SHORTEST_GOOD_PASSWORD = 21
 """TrueCrypt User's Guide, "Choosing passwords": "more than 20 characters"."""
+
+ANOTHER_DIRECTORY = "name another directory"
 
 _SHORTEST_PASSWORD = 12  # below it, all passwords can be tried
 _SHORTEST_PIN = 7  # of iStorage diskAshur disks, which AWS took
@@ -206,6 +208,17 @@ def _look_at_directories(top: Section, operations: Sequence[Section]) -> None:
             if name == "recoveryDirectory" and not directory:
                 message, advice = "is the root of the disk", "name a directory"
                 section.note(rules.LEAVES_ROOT, name, message, advice)
+            elif name == "recoveryDirectory" and (message := why_kept(directory)):
+                section.note(rules.KEPT_DIRECTORY, name, message, ANOTHER_DIRECTORY)
+
+
+def why_kept(recovery: TreePath) -> str:
+    """Say who keeps the recovery directory for itself; empty where nobody does."""
+    name = recovery.partition(b"/")[0]
+    if name not in FURNITURE:
+        return ""
+    lies = "is" if name == recovery else "lies in"
+    return f"{lies} /{shown(name)}, which {FURNITURE[name]} keeps for itself"
 
 
 def _without_value(refused: InputRefused) -> tuple[str, str]:
@@ -267,7 +280,7 @@ def _look_at_recovery(
     if directory and (directory == recovery or directory.startswith(recovery + b"/")):
         name = "targetDirectory" if section.node("targetDirectory") else "exportBucket"
         message = "goes to the recovery directory, which AWS fills by itself"
-        section.note(rules.RECOVERY, name, message, "name another directory")
+        section.note(rules.RECOVERY, name, message, ANOTHER_DIRECTORY)
 
 
 def _look_at_pairs(

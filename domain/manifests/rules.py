@@ -210,6 +210,12 @@ LOG_EXPORTED = _rule(
 RECOVERY = _rule(
     "recovery-directory", _WARNING, "The recovery directory is also one for data."
 )
+KEPT_DIRECTORY = _rule(
+    "kept-directory",
+    _WARNING,
+    "The recovery directory is one that s3export, AWS or ext4 keeps for itself; for "
+    "load-device an error.",
+)
 SUBSTITUTIONS = _rule(
     "substitutions",
     _WARNING,

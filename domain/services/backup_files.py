@@ -10,6 +10,9 @@ from s3export.domain.backup_layout import (
     TreePath,
     below,
     is_furniture,
+    join,
+    lies_in,
+    outermost,
     shown,
 )
 from s3export.domain.counting import counted
@@ -21,6 +24,7 @@ from s3export.domain.verification import Profile
 
 _NAMED = 5  # of the links and special files
 _REMEMBERED = 100_000
+_FIRST = b"0000"  # of the files in each directory of what was recovered
 
 
 class BackupFiles:
@@ -49,6 +53,7 @@ class BackupFiles:
         self._not_files = 0
         self._odd: dict[TreePath, None] = {}
         self._unmapped = 0
+        self._saw_recovery = False
         self.count = 0
         self.profile = Profile()
         self.damaged: list[Damaged] = []
@@ -71,9 +76,9 @@ class BackupFiles:
         found = tuple(path for path in wanted if self._tree.has_directory(path))
         absent = [f"/{shown(path)}" for path in wanted if path not in found]
         recovery = self._layout.recovery_directory
-        covered = any(below(recovery, path) is not None for path in found)
-        if self._by_path and not covered and self._tree.has_directory(recovery):
-            found = (*found, recovery)
+        with_data = any(lies_in(path, recovery) for path in found)
+        if (self._by_path or with_data) and self._tree.has_directory(recovery):
+            found = outermost((*found, recovery))
         named = len(absent) < len(wanted)
         if not named and not (found and all(map(self._is_recovered, logged))):
             self._say_what_is_there(absent)
@@ -123,9 +128,13 @@ class BackupFiles:
         Args:
             is_object: Says whether S3 has an object for a path, of that size: then what
                 is called as AWS's or ext4's own files are is one of the backup's, as
-                where a bucket was copied into the root of a plain directory.
+                where a bucket was copied into the root of a plain directory; or as
+                recovered ones are, where it was copied into the recovery directory.
 
         """
+        directories = tuple(directories)
+        recovery = self._layout.recovery_directory
+        self._saw_recovery = any(lies_in(recovery, each) for each in directories)
         for directory in directories:
             for entry in self._tree.entries(directory):
                 if isinstance(entry, Damaged):
@@ -134,10 +143,10 @@ class BackupFiles:
                 elif not self._belongs(entry.path) and not (
                     is_object
                     and isinstance(entry, TreeFile)
-                    and is_furniture(entry.path)
+                    and self._layout.may_be_data(entry.path)
                     and is_object(entry.path, entry.size_bytes)
                 ):
-                    continue
+                    self._unmapped += self._layout.may_be_recovered(entry.path)
                 elif isinstance(entry, TreeFile):
                     self.count += 1
                     self.profile.add(entry.path, entry.size_bytes, entry.modified_ns)
@@ -150,11 +159,7 @@ class BackupFiles:
                         self._odd[entry.path] = None
 
     def _belongs(self, path: TreePath) -> bool:
-        if self._layout.belongs(path) or path in self._by_path:
-            return True
-        if self._is_recovered(path):
-            self._unmapped += 1
-        return False
+        return self._layout.belongs(path) or path in self._by_path
 
     def newest_write(self, now: datetime) -> datetime | None:
         """Return when the disk was written to last, as far as the walk has seen.
@@ -170,11 +175,22 @@ class BackupFiles:
         return self._tree.has_directory(path)
 
     def recovered(self) -> bool:
-        """Say whether the recovery directory may hold anything."""
+        """Say whether the recovery directory may hold what was not looked at."""
         try:
-            return bool(self._tree.names(self._layout.recovery_directory))
+            return self._holds_more()
         except DeviceUnreadable:
             return True
+
+    def _holds_more(self) -> bool:
+        directory = self._layout.recovery_directory
+        names = self._tree.names(directory)
+        if not self._saw_recovery:
+            places = (join(directory, name, _FIRST) for name in names)
+            return any(map(self._layout.may_be_recovered, places))
+        return bool(self._unmapped) or any(
+            lies_in(each.path, directory) or lies_in(directory, each.path)
+            for each in self.damaged
+        )
 
     def not_looked_at(self) -> str:
         """Say what is there and is no file; empty for nothing."""
@@ -202,10 +218,10 @@ class BackupFiles:
         """Say what of the recovery directory could not be looked at."""
         directory = self._layout.recovery_directory
         try:
-            recovered = bool(self._tree.names(directory))
+            more = self._holds_more()
         except DeviceUnreadable as error:  # what was verified is verified all the same
             return [f"/{shown(directory)} cannot be read: {error.message}"]
-        if recovered and (self._unmapped or not self._by_path):
+        if more and (self._unmapped or not self._by_path):
             return [
                 f"/{shown(directory)} holds files whose keys cannot be names; only the "
                 "export log says which, so they were not looked at (--job-id or "

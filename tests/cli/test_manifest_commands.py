@@ -187,6 +187,7 @@ def test_a_manifest_for_loading_alone_is_held_against_what_a_load_needs(
         (LOAD + "targetDirectory: ../up\n", "targetDirectory"),
         (LOAD.replace("a long", "a long" * 20), "[password-too-long]"),
         ("manifestVersion: 2.0\n", "operations"),
+        (LOAD + "recoveryDirectory: S3EXPORT/x\n", "[kept-directory]"),
         (LOAD + "logBuckt: logs\n", "[misspelt-field]"),
         (LOAD + "targetDirectry: x\n", "[misspelt-field]"),
         (LOAD.replace("CryptP", "CryptoP"), "(did you mean trueCryptPassword?)"),
@@ -224,6 +225,16 @@ def test_what_a_load_passes_over_is_a_warning(
 
     assert ran.code == 0
     assert f"[{rule}]" in ran.out
+
+
+def test_a_load_is_refused_where_it_could_not_end(run: Run, path: Path) -> None:
+    """Before the disk is looked at."""
+    path.write_text(LOAD + "recoveryDirectory: S3EXPORT/journal\n")
+
+    ran = run("load-device", str(path), str(path.with_name("none")), "--dry-run")
+
+    assert ran.code == 4
+    assert "line 5, column 20: recoveryDirectory: lies in /S3EXPORT" in ran.err
 
 
 def test_a_load_warns_of_what_it_passes_over_in_the_manifest(

@@ -3,8 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from loads import load, log_of, source
 from strategies import SETTINGS, keys, path_sets, paths
 
+from s3export.adapters.memory import MemoryObjectStore, MemoryWritableTree
 from s3export.domain.backup_layout import (
     BackupLayout,
     NotAPath,
@@ -16,6 +18,7 @@ from s3export.domain.backup_layout import (
     path_of,
 )
 from s3export.domain.errors import InputRefused
+from s3export.domain.services.load_device import LoadRequest
 
 
 @given(keys)
@@ -106,3 +109,48 @@ def test_every_file_belongs_to_the_object_of_its_key(tree: list[bytes]) -> None:
                 path.decode()
         if path.split(b"/")[0] != b"bkt":
             assert not layout.belongs(TreePath(path))
+
+
+directories = st.lists(st.sampled_from([b"a", b"b", b"0000"]), max_size=3)
+
+
+@given(directories, directories.filter(bool), st.lists(keys, max_size=20), st.data())
+@SETTINGS
+def test_no_objects_place_is_in_the_way_of_what_is_recovered(
+    directory: list[bytes], recovery: list[bytes], texts: list[str], data: st.DataObject
+) -> None:
+    """None is the recovery directory, above it or in it; all others are kept."""
+    one = Source("bkt", TreePath(b"/".join(directory)))
+    layout = BackupLayout((one,), TreePath(b"/".join(recovery)))
+    near = st.lists(st.sampled_from(["a", "b", "0000"]), min_size=1, max_size=4)
+    for key in [*texts, "/".join(data.draw(near))]:
+        try:
+            own = one.place(key)
+        except NotAPath:
+            continue
+        names = own.split(b"/")
+        length = min(len(names), len(recovery))
+        in_the_way = names[:length] == recovery[:length]
+
+        if in_the_way:
+            with pytest.raises(NotAPath):
+                layout.place(one, key)
+        elif directory:  # in the root, other names are kept, too
+            assert layout.place(one, key) == own
+
+
+def test_no_object_is_loaded_across_the_way_to_the_recovery_directory() -> None:
+    """Whatever comes first: a file there would leave the others without a place."""
+    store, tree = MemoryObjectStore("b"), MemoryWritableTree()
+    for key in ("rec", "rec/deep", "rec/x", "zz//z"):
+        store.put("b", key, b"x")
+    layout = BackupLayout((source(),), TreePath(b"b/rec/deep"))
+
+    load(store, tree, LoadRequest(layout, "JOB1"))
+
+    assert {entry.key: entry.file for entry in log_of(tree)} == {
+        "rec": b"b/rec/deep/0000/0000",
+        "rec/deep": b"b/rec/deep/0000/0001",
+        "rec/x": b"b/rec/x",
+        "zz//z": b"b/rec/deep/0000/0002",
+    }

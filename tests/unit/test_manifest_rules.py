@@ -3,7 +3,8 @@
 import pytest
 from samples import CUSTOMS, MANIFEST, checked
 
-from s3export.domain.errors import InputRefused, Severity
+from s3export.domain.errors import InputRefused, ManifestRejected, Severity
+from s3export.domain.manifests import for_load, remarks_for_load
 from s3export.domain.manifests.lints import other_serial
 from s3export.domain.manifests.rules import RULES, checked_names
 
@@ -153,6 +154,7 @@ def test_nothing_is_said_of_a_sound_manifest() -> None:
             "recovery-directory",
             one("exportBucket: foo-bucket; targetDirectory: EXPORT-RECOVERY/x"),
         ),
+        ("kept-directory", SOUND + "recoveryDirectory: /SIGNATURE/x\n"),
         ("substitutions", SOUND + 'substitutions:\n  "a": "x"\n  "b": "x"\n'),
         ("substitutions", SOUND + 'substitutions:\n  "a": "a"\n'),
         (
@@ -310,6 +312,54 @@ def test_a_value_that_is_nearly_right_is_named(written: str, meant: str) -> None
     (problem,) = checked(SOUND.replace("EXT4", written)).problems
 
     assert problem.advice == f"did you mean {meant}?"
+
+
+@pytest.mark.parametrize(
+    ("directory", "whose"),
+    [
+        ("S3EXPORT", "/S3EXPORT, which s3export keeps"),
+        ("/S3EXPORT/journal", "/S3EXPORT, which s3export keeps"),
+        ("S3EXPORT//selection.json/", "/S3EXPORT, which s3export keeps"),
+        ("SIGNATURE/x", "/SIGNATURE, which AWS keeps"),
+        ("./lost+found", "/lost+found, which ext4 keeps"),
+    ],
+)
+def test_no_load_recovers_into_what_others_keep(directory: str, whose: str) -> None:
+    """It is an error of loads, at its line; of AWS's jobs and of disks a warning."""
+    text = SOUND + f"recoveryDirectory: {directory}\n"
+    found = checked(text)
+
+    (problem,) = for_load(found).problems
+
+    assert problem.severity is Severity.ERROR
+    assert (problem.line, problem.field) == (text.count("\n"), "recoveryDirectory")
+    assert whose in problem.message
+    with pytest.raises(ManifestRejected) as refused:
+        remarks_for_load(found)
+    assert refused.value.problems == (problem,)
+    assert [p.severity for p in found.problems] == [Severity.WARNING]
+    assert found.selection() is found.accepted() is found.manifest
+
+
+@pytest.mark.parametrize(
+    "directory", ["S3EXPORTED", "x/S3EXPORT", "signature", "lost", "SIGNATURE.d/x"]
+)
+def test_other_names_are_free_for_recovery(directory: str) -> None:
+    """What only looks like a place that is kept, or does not lie in the root."""
+    found = checked(SOUND + f"recoveryDirectory: {directory}\n")
+
+    assert for_load(found).problems == found.problems == ()
+
+
+def test_what_a_load_refuses_cannot_be_silenced_for_it() -> None:
+    """Though the same is a warning, and may be meant, of a job."""
+    found = checked(SOUND + "recoveryDirectory: S3EXPORT #x\n")
+
+    assert not for_load(found).without(["kept-directory"]).valid
+    quiet = found.without(["kept-directory"])
+    assert [p.rule for p in quiet.problems] == ["comment-in-value"]
+    with pytest.raises(ManifestRejected):
+        remarks_for_load(quiet)
 
 
 def test_a_silenced_rule_is_not_told() -> None:

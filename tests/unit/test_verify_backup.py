@@ -257,6 +257,66 @@ def test_the_recovery_directory_is_told_and_not_taken_for_data(scene: Scene) -> 
     assert report.verdict is Verdict.VERIFIED
 
 
+RECOVERY = LAYOUT.recovery_directory
+
+
+@pytest.mark.parametrize("directory", [b"EXPORT-RECOVERY", b"EXPORT-RECOVERY/x"])
+def test_a_file_in_a_recovery_directory_that_is_datas_too_is_counted_once(
+    scene: Scene, directory: bytes
+) -> None:
+    """As where a bucket, or targetDirectory, is called as it, and all was recovered."""
+    layout = BackupLayout((Source("bkt", TreePath(directory)),), RECOVERY)
+    entries = []
+    for number, key in enumerate(("a//b", "c")):
+        place = f"EXPORT-RECOVERY/0000/{number:04}"
+        scene.store.put("bkt", key, key.encode())
+        scene.tree.replace(TreePath(place.encode()), key.encode())
+        entries.append((key, place, 200, "Recovered", key.encode()))
+    scene.store.put("bkt", "plain", b"x")
+    scene.tree.replace(TreePath(directory + b"/plain"), b"x")
+
+    report = scene.verify(layout=layout, log=log_of(*entries), sample_size=None)
+
+    assert (report.sample.population, report.tally[Outcome.MATCH]) == (3, 3)
+    assert (report.verdict, report.warnings) == (Verdict.VERIFIED, ())
+
+
+@pytest.mark.parametrize("directory", [b"EXPORT-RECOVERY", b"EXPORT-RECOVERY/x"])
+def test_plain_files_in_a_directory_called_as_the_recovery_directory_are_seen(
+    scene: Scene, directory: bytes
+) -> None:
+    """Also those that are called as recovered ones are, where S3 has their objects."""
+    layout = BackupLayout((Source("bkt", TreePath(directory)),), RECOVERY)
+    for key in ("a", "dir/b", "2015/0102"):
+        scene.store.put("bkt", key, key.encode())
+        scene.tree.replace(TreePath(directory + b"/" + key.encode()), key.encode())
+
+    report = scene.verify(layout=layout)
+
+    assert (report.sample.population, report.warnings) == (3, ())
+    assert report.verdict is Verdict.VERIFIED
+    scene.tree.replace(TreePath(directory + b"/a"), b"A")
+    assert outcomes(scene.verify(layout=layout)) == {b"a": Outcome.MISMATCH}
+    del scene.tree.files[directory + b"/a"]
+    assert outcomes(scene.verify(layout=layout)) == {b"a": Outcome.MISSING_FROM_BACKUP}
+
+
+def test_recovered_files_among_plain_ones_are_told_where_no_log_names_them(
+    scene: Scene,
+) -> None:
+    """They are no extra files, and nothing is said of those that were looked at."""
+    layout = BackupLayout((Source("bkt", RECOVERY),), RECOVERY)
+    scene.store.put("bkt", "a", b"x")
+    scene.store.put("bkt", "odd//key", b"odd")
+    scene.tree.replace(TreePath(RECOVERY + b"/a"), b"x")
+    scene.tree.replace(TreePath(RECOVERY + b"/0000/0000"), b"odd")
+
+    report = scene.verify(layout=layout)
+
+    assert outcomes(report) == {b"odd//key": Outcome.UNVERIFIABLE}
+    assert "/EXPORT-RECOVERY holds files" in report.warnings[0]
+
+
 def test_a_disk_without_the_directory_says_what_is_there(scene: Scene) -> None:
     """The next step is to name it."""
     scene.tree.replace(TreePath(b"elsewhere/a"), b"x")
@@ -693,6 +753,25 @@ def test_the_log_says_which_object_a_recovered_file_is(scene: Scene) -> None:
     assert outcomes(scene.verify(log=log)) == {place.encode(): Outcome.MISMATCH}
     del scene.tree.files[place.encode()]
     assert outcomes(scene.verify(log=log)) == {b"odd//key": Outcome.MISSING_FROM_BACKUP}
+
+
+def test_the_loaders_own_files_are_not_told_as_recovered_ones(scene: Scene) -> None:
+    """Where S3EXPORT was the recovery directory: of those all are looked at."""
+    layout = BackupLayout((Source("bkt", ROOT),), TreePath(b"S3EXPORT"))
+    scene.both("a", b"x")
+    for name in (b"place-of-the-log", b"place-of-the-rest"):
+        scene.tree.replace(TreePath(b"S3EXPORT/" + name), b"?")
+    assert scene.verify(layout=layout).warnings == ()
+
+    place = "S3EXPORT/0000/0000"
+    scene.store.put("bkt", "odd//key", b"odd")
+    scene.tree.replace(TreePath(place.encode()), b"odd")
+    assert "/S3EXPORT holds files" in scene.verify(layout=layout).warnings[0]
+    log = log_of(("odd//key", place, 200, "Recovered", b"odd"))
+    report = scene.verify(layout=layout, log=log)
+
+    assert (report.verdict, report.warnings) == (Verdict.VERIFIED, ())
+    assert report.sample.population == 2
 
 
 def test_the_log_explains_why_a_file_is_missing(scene: Scene) -> None:
