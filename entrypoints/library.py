@@ -59,6 +59,7 @@ from s3export.domain.manifests import (
     for_load,
     misspelt_password,
     remarks_for_load,
+    selection_for_load,
 )
 from s3export.domain.manifests.lints import other_serial
 from s3export.domain.manifests.writing import Draft, write
@@ -425,7 +426,7 @@ def plan_load(
     """
     app = application or open_application()
     checked: CheckedManifest = app.adapters.manifests().read(manifest_path)
-    manifest = checked.selection()
+    manifest = selection_for_load(checked)
     service: LoadDisk = app.use_cases.load_disk()
     begin = Place()
     keys = keys or GivenKeys(manifest.truecrypt_password)
