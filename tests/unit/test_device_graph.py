@@ -144,6 +144,15 @@ def test_a_loop_device_over_a_device_is_in_use_as_that_is() -> None:
     )
 
 
+def test_a_file_is_not_the_disk_that_holds_it() -> None:
+    """That is in use for the file's sake, and its bytes are others."""
+    mounts = (Mount("8:1", "/dev/sda1", "/m"), Mount("7:1", "/dev/loop1", "/n"))
+    found = loops(("/m/a", "8:1 5"), ("/dev/sda", "0:6 1"), mounts=mounts)
+
+    assert found.by_path["/dev/loop0"].parents == ("/dev/sda1",)
+    assert reasons(found, "/dev/loop0") == ""
+
+
 def test_a_loop_device_over_a_swap_file_is_swap_space() -> None:
     """By the file's number, whatever it is called."""
     found = loops(("/a", "8:9 5"), swap_files={"8:9 5": "/swap file"})
