@@ -40,8 +40,9 @@ from s3export.adapters.sessions import (
     dead_sessions,
     live_sessions,
 )
-from s3export.adapters.system_devices import SystemGraph
+from s3export.adapters.system_devices import SystemGraph, loops_over
 from s3export.domain.devices import (
+    SWAP,
     DeviceFacts,
     DeviceKind,
     describe,
@@ -142,13 +143,12 @@ class SystemBlockDevices(BlockDevices):
 
     def _inspect_image(self, path: str) -> DeviceFacts:
         real = os.path.realpath(path)
-        loops = self._graph.loops()
-        attached = [loop.path for loop in loops if loop.backing_file == real]
+        attached = {
+            loop.path: "" if loop.is_named(real) else loop.backing_file
+            for loop in loops_over(real, self._graph.loops())
+        }
         _need_reading(path)
-        system = (
-            self._graph.looked_at(self._graph.read(), attached) if attached else None
-        )
-        parts = (system.facts(loop) for loop in attached) if system else ()
+        swap = self._graph.swap_file(real)
         return DeviceFacts(
             path=path,
             kind=DeviceKind.IMAGE,
@@ -157,9 +157,29 @@ class SystemBlockDevices(BlockDevices):
             virtual=True,
             read_only=not os.access(real, os.W_OK),
             signatures=self._graph.signatures(real),
-            parts=tuple(replace(part, kind=DeviceKind.OTHER) for part in parts if part),
+            mount_points=(SWAP,) if swap == real else (),
+            parts=self._attached_to(attached) if attached else (),
+            twins=(
+                (DeviceFacts(swap, DeviceKind.IMAGE, mount_points=(SWAP,)),)
+                if swap and swap != real
+                else ()
+            ),
             number=_number_of_file(real),
             location=real,
+        )
+
+    def _attached_to(self, other_names: Mapping[str, str]) -> tuple[DeviceFacts, ...]:
+        """Look at all loop devices on a file; some have it by another name."""
+        system = self._graph.looked_at(self._graph.read(), other_names)
+        return tuple(
+            replace(
+                part,
+                kind=DeviceKind.OTHER,
+                location=name,
+                twins=(),  # the others are on the file, too
+            )
+            for loop, name in other_names.items()
+            if (part := system.facts(loop))
         )
 
     def _inspect_block_device(self, path: str) -> DeviceFacts:
@@ -441,21 +461,23 @@ class SystemBlockDevices(BlockDevices):
             self._commands.run(command_lines.flush(device))
 
     def check_unattached(self, path: str) -> None:
-        """Return if no loop device stands on a file.
+        """Return if no loop device stands on a file, which is no swap space either.
 
         Raises:
-            DeviceRefused: One does: writing to it twice at once would destroy it.
+            DeviceRefused: It is used so: writing to it twice at once would destroy it.
         """
-        real = os.path.realpath(path)
         loops = self._graph.loops()
-        for loop in loops:
-            if loop.backing_file == real:
-                run = live_runs.run_with_loop(loop.path, loops, self._run_directory)
-                by = f"; {run} attached it" if run else ""
-                raise DeviceRefused(
-                    f"{path} is in use: {loop.path} stands on it{by}",
-                    next_step=run.way_out if run else live_runs.WHATEVER_USES_IT,
-                )
+        for loop in loops_over(path, loops):
+            run = live_runs.run_with_loop(loop.path, loops, self._run_directory)
+            by = f"; {run} attached it" if run else ""
+            raise DeviceRefused(
+                f"{path} is in use: {loop.path} stands on it{by}",
+                next_step=run.way_out if run else live_runs.WHATEVER_USES_IT,
+            )
+        if swap := self._graph.swap_file(path):
+            raise DeviceRefused(
+                f"{path} is swap space in use", next_step=f"swapoff {swap} first"
+            )
 
     @contextmanager
     def device_at(self, place: Place) -> Iterator[str]:

@@ -31,6 +31,7 @@ SECTOR_BYTES = 512
 _LSBLK_COLUMNS = (
     "NAME,PATH,MAJ:MIN,TYPE,SIZE,RO,RM,HOTPLUG,TRAN,MODEL,SERIAL,FSTYPE,LABEL,PTTYPE"
 )
+_LOSETUP_COLUMNS = "NAME,BACK-FILE,OFFSET,SIZELIMIT,RO,BACK-INO,BACK-MAJ:MIN"
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,11 @@ def list_block_devices() -> CommandLine:
 
 
 def list_loop_devices() -> CommandLine:
-    """Tell all loop devices with their backing files and offsets, as JSON."""
-    return CommandLine(("losetup", "--json", "--list"))
+    """Tell all loop devices with their backing files and offsets, as JSON.
+
+    The numbers of the files (``BACK-…``) are told to root alone.
+    """
+    return CommandLine(("losetup", "--json", "--list", "--output", _LOSETUP_COLUMNS))
 
 
 def list_signatures(device: str) -> CommandLine:

@@ -1,6 +1,7 @@
 """What system tools print about devices, turned into facts: text in, facts out."""
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +16,11 @@ class LoopDevice:
     """One attached loop device.
 
     Attributes:
+        backing_file: The name by which it was attached; what is no text in it is
+            left out (`Commands`).
         offset, size_limit: In bytes; a limit of 0 reaches to the end.
+        file_id: Of the backing file, the same for each of its names (`file_id`); empty
+            where it is not told.
     """
 
     path: str
@@ -23,6 +28,30 @@ class LoopDevice:
     offset: int
     size_limit: int
     read_only: bool
+    file_id: str = ""
+
+    def is_over(self, path: str, identity: str) -> bool:
+        """Say whether it stands on a file of this path, or of this `file_id`.
+
+        Either will do: some file systems number a file otherwise within the kernel
+        than outside, and a path is one of several.
+        """
+        same_file = bool(identity) and self.file_id == identity
+        return same_file or self.is_named(path)
+
+    @property
+    def file_system(self) -> str:
+        """The number of the file system that its file lies on; empty if not told."""
+        return self.file_id.partition(" ")[0]
+
+    def is_named(self, path: str) -> bool:
+        """Say whether it was attached by this name, as far as that is text."""
+        return self.backing_file == os.fsencode(path).decode(errors="ignore")
+
+
+def file_id(device: str, inode: int) -> str:
+    """Identify a file by the number of its file system (``8:1``) and its own."""
+    return f"{device} {inode}"
 
 
 def parse_loop_devices(text: str) -> tuple[LoopDevice, ...]:
@@ -36,9 +65,15 @@ def parse_loop_devices(text: str) -> tuple[LoopDevice, ...]:
             offset=int(entry["offset"]),
             size_limit=int(entry["sizelimit"]),
             read_only=bool(entry["ro"]),
+            file_id=_file_id(entry),
         )
         for entry in json.loads(text)["loopdevices"]
     )
+
+
+def _file_id(entry: Mapping[str, Any]) -> str:
+    device, inode = _told(entry, "back-maj:min"), _told(entry, "back-ino")
+    return file_id(device.replace(" ", ""), int(inode)) if device and inode else ""
 
 
 def parse_signatures(text: str) -> tuple[str, ...]:

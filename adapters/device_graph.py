@@ -22,6 +22,7 @@ class Readings:
         devices: Loop devices among them without what they stand on.
         mounts: Of all mount namespaces that could be looked at, ours first.
         swaps: Paths of swap devices and files.
+        swap_files: Paths of those that are files, by their `file_id`.
         busy: Numbers of the devices of mounted file systems that have several (btrfs):
             their mounts name one of them at most.
         names: Lasting names of devices, by number.
@@ -32,6 +33,7 @@ class Readings:
     loops: Sequence[LoopDevice] = ()
     mounts: Sequence[Mount] = ()
     swaps: Sequence[str] = ()
+    swap_files: Mapping[str, str] = field(default_factory=dict)
     busy: Sequence[str] = ()
     names: Mapping[str, str] = field(default_factory=dict)
     sequences: Mapping[str, int] = field(default_factory=dict)
@@ -45,21 +47,28 @@ def assemble(read: Readings, number_at: Numbers, lies_on: Numbers) -> SystemDevi
         lies_on: Tells the number of the file system that a file lies on.
     """
     by_number = {device.number: device.path for device in read.devices}
+    backing = {loop.path: number_at(loop.backing_file) for loop in read.loops}
     mounts = tuple(_with_its_device(m, by_number, number_at) for m in read.mounts)
+    sources = _sources(mounts, by_number)
 
     def below(loop: LoopDevice) -> tuple[str, ...]:
-        file = loop.backing_file
-        number = number_at(file) or lies_on(file)
-        found = by_number.get(number) or _source_of(number, mounts, by_number)
+        number = backing[loop.path] or lies_on(loop.backing_file) or loop.file_system
+        found = by_number.get(number) or sources.get(number)
         return (found,) if found and found != loop.path else ()
 
     parents = {loop.path: below(loop) for loop in read.loops}
+    files = {
+        loop.path: tuple(filter(None, (loop.file_id, loop.backing_file)))
+        for loop in read.loops
+        if not backing[loop.path]
+    }
     swaps = (by_number.get(number_at(path)) for path in read.swaps)
     return SystemDevices(
         devices=tuple(
             replace(
                 device,
                 parents=parents.get(device.path) or device.parents,
+                files=files.get(device.path, ()),
                 by_id=read.names.get(device.number, ""),
                 sequence=read.sequences.get(device.number, 0),
             )
@@ -67,6 +76,7 @@ def assemble(read: Readings, number_at: Numbers, lies_on: Numbers) -> SystemDevi
         ),
         mounts=mounts,
         swaps=frozenset(filter(None, swaps)),
+        swap_files={**{path: path for path in read.swaps}, **read.swap_files},
         held=frozenset(by_number[n] for n in read.busy if n in by_number),
     )
 
@@ -81,10 +91,13 @@ def _with_its_device(
     return replace(mount, source=found) if found else mount
 
 
-def _source_of(
-    number: str, mounts: Iterable[Mount], by_number: Mapping[str, str]
-) -> str:
-    """Find the device of a file system whose number is no device's."""
+def _sources(
+    mounts: Iterable[Mount], by_number: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Return the devices of file systems whose numbers are no device's."""
     paths = set(by_number.values())
-    sources = (m.source for m in mounts if number and m.number == number)
-    return next((source for source in sources if source in paths), "")
+    found: dict[str, str] = {}
+    for mount in mounts:
+        if mount.number and mount.source in paths:
+            found.setdefault(mount.number, mount.source)
+    return found

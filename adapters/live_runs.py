@@ -47,7 +47,7 @@ def with_runs(
     """
     others = tuple(_others(run_directory))
     in_use = any(part.held or part.mount_points for part in facts.tree())
-    if not others and not in_use and not facts.parts:
+    if not others and not in_use and not facts.parts and not facts.twins:
         return facts
     held = {
         (each.kind, each.name): run
@@ -63,7 +63,10 @@ def with_runs(
             or (run_that_has_open(part.path, run_directory) if part.held else None)
             or _first(run_below(at, run_directory) for at in part.mount_points)
         )
-        return replace(part, run=run, parts=tuple(map(seen, part.parts)))
+        if run is None and not part.parts and not part.twins:
+            return part
+        parts, twins = tuple(map(seen, part.parts)), tuple(map(seen, part.twins))
+        return replace(part, run=run, parts=parts, twins=twins)
 
     return seen(facts)
 

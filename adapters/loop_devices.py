@@ -1,7 +1,6 @@
 """Loop devices of this process: attached, noted, detached."""
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -11,6 +10,7 @@ from s3export.adapters.command_lines import CommandLine
 from s3export.adapters.commands import Commands
 from s3export.adapters.device_facts import LoopDevice, parse_loop_devices
 from s3export.adapters.sessions import Session
+from s3export.adapters.system_devices import loops_over
 from s3export.domain.errors import DeviceFailed
 
 Shield = Callable[[], AbstractContextManager[None]]
@@ -85,9 +85,5 @@ class LoopDevices:
         return parse_loop_devices(listed.stdout)
 
     def _over(self, path: str, offset: int) -> list[str]:
-        file = os.path.realpath(path)
-        return [
-            loop.path
-            for loop in self.present()
-            if loop.backing_file == file and loop.offset == offset
-        ]
+        over = loops_over(path, self.present())
+        return [loop.path for loop in over if loop.offset == offset]

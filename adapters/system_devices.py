@@ -12,6 +12,7 @@ from s3export.adapters import command_lines
 from s3export.adapters.commands import Commands
 from s3export.adapters.device_facts import (
     LoopDevice,
+    file_id,
     parse_devices,
     parse_loop_devices,
     parse_mounts,
@@ -43,6 +44,7 @@ class SystemGraph:
             loops=self.loops(),
             mounts=tuple(_all_mounts()),
             swaps=parse_swaps(_swaps()),
+            swap_files=_swap_files(),
             busy=tuple(_members_of_mounted()),
             names=_lasting_names(),
             sequences={each.number: _sequence(each.number) for each in devices},
@@ -64,17 +66,24 @@ class SystemGraph:
 
     def looked_at(self, system: SystemDevices, paths: Iterable[str]) -> SystemDevices:
         """Return the system with what is held and recognised on some devices."""
+        paths = tuple(paths)
         trees = dict.fromkeys(each for path in paths for each in system.tree(path))
+        twins = dict.fromkeys(twin for path in paths for twin in system.twins(path))
+        beside = dict.fromkeys(each for twin in twins for each in system.tree(twin))
         return replace(
             system,
             signatures={path: self.signatures(path) for path in trees},
-            held=system.held | frozenset(filter(is_held, trees)),
+            held=system.held | frozenset(filter(is_held, trees | beside)),
         )
 
     def loops(self) -> tuple[LoopDevice, ...]:
         """Return all loop devices."""
         listed = self._commands.run(command_lines.list_loop_devices())
         return parse_loop_devices(listed.stdout)
+
+    def swap_file(self, path: str) -> str:
+        """Return the name by which a file is swap space in use; empty if it is none."""
+        return _swap_files().get(identity_of(path), "")
 
     def signatures(self, path: str) -> tuple[str, ...]:
         """Return what is recognised on a device; nothing where it cannot be read."""
@@ -85,6 +94,21 @@ class SystemGraph:
         except DeviceFailed:
             return ()  # unknown, as for a device without any
         return parse_signatures(listed.stdout)
+
+
+def identity_of(path: str) -> str:
+    """Return the `file_id` of a file, links followed; empty where there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - bytes-safe, and no Path needed
+    except OSError:
+        return ""
+    return file_id(_text(found.st_dev), found.st_ino)
+
+
+def loops_over(path: str, loops: Iterable[LoopDevice]) -> list[LoopDevice]:
+    """Return those of some loop devices that stand on a file, by whatever name."""
+    real, identity = os.path.realpath(path), identity_of(path)
+    return [loop for loop in loops if loop.is_over(real, identity)]
 
 
 def is_held(path: str) -> bool:
@@ -151,6 +175,17 @@ def _swaps() -> str:
         return _content(_PROCESSES / "swaps")
     except FileNotFoundError:
         return ""  # a kernel that cannot swap
+
+
+def _swap_files() -> Mapping[str, str]:
+    """Return the paths of swap files in use by their `file_id`."""
+    found = {
+        identity_of(path): path
+        for path in parse_swaps(_swaps())
+        if not _number_of(path)
+    }
+    found.pop("", None)  # removed, or in another mount namespace
+    return found
 
 
 def _members_of_mounted() -> Iterator[str]:

@@ -62,8 +62,11 @@ class DeviceFacts:
         number: The kernel's, ``8:16``; empty where it has none.
         sequence: Of the disk's arrival (``diskseq``): another disk under the same name
             has another one; 0 where the kernel tells none (before Linux 5.15).
-        location: Of a directory or an image: its absolute path, links resolved; empty
-            for a device.
+        twins: Devices and swap files, none of its parts, through which bytes of it are
+            used under another name, such as another loop device over the same file.
+        location: Of a directory or an image: its absolute path, links resolved; of a
+            loop device on an image, the other name of it by which it was attached;
+            else empty.
         run: Of s3export, going on, that has it mounted, attached or open; ``None``
             for none, and for this one.
 
@@ -87,6 +90,7 @@ class DeviceFacts:
     number: str = ""
     sequence: int = 0
     location: str = ""
+    twins: tuple["DeviceFacts", ...] = ()
     run: Run | None = None
 
     @property

@@ -6,7 +6,7 @@ each with the way out.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from s3export.domain.devices.facts import DeviceFacts, DeviceKind
 
@@ -129,7 +129,7 @@ def refusals_to_read(facts: DeviceFacts) -> tuple[Refusal, ...]:
                 "name the disk, an image of it, or where it is mounted",
             ),
         )
-    return _each_once(*_used_by_runs(facts), *_mounted(facts), *_held(facts))
+    return _each_once(*_in_use(facts), *_in_use_under_another_name(facts))
 
 
 def cautions(facts: DeviceFacts) -> tuple[str, ...]:
@@ -159,6 +159,25 @@ def _content(facts: DeviceFacts) -> str:
     return f"{what}{label} on {facts.path}"
 
 
+def _in_use(facts: DeviceFacts) -> Iterator[Refusal]:
+    yield from _used_by_runs(facts)
+    yield from _mounted(facts)
+    yield from _held(facts)
+
+
+def _in_use_under_another_name(facts: DeviceFacts) -> Iterator[Refusal]:
+    for twin in facts.twins:
+        for refusal in _in_use(twin):
+            shared = f"{facts.path} has bytes in common with {twin.path}"
+            yield replace(refusal, reason=f"{shared}: {refusal.reason}")
+
+
+def _named(facts: DeviceFacts, part: DeviceFacts) -> str:
+    """Name a part, and the file by whose other name it stands on this one."""
+    other = part.location if part is not facts else ""
+    return f"{part.path} (attached to {other})" if other else part.path
+
+
 def _used_by_runs(facts: DeviceFacts) -> Iterator[Refusal]:
     """Name a run that goes on once, whatever it has of the device."""
     for part in facts.tree():
@@ -173,7 +192,9 @@ def _mounted(facts: DeviceFacts) -> Iterator[Refusal]:
     for part in facts.tree():
         for place in part.mount_points:
             if place == SWAP:
-                yield Refusal(f"{part.path} is swap space in use", "swapoff first")
+                yield Refusal(
+                    f"{part.path} is swap space in use", f"swapoff {part.path} first"
+                )
             elif place in SYSTEM_MOUNT_POINTS:
                 yield Refusal(
                     f"the running system stands on {part.path} (mounted at {place})",
@@ -184,11 +205,13 @@ def _mounted(facts: DeviceFacts) -> Iterator[Refusal]:
                 continue  # to unmount it would pull it away from under that run
             elif ELSEWHERE in place:
                 yield Refusal(
-                    f"{part.path} is mounted at {place}", "end that process first"
+                    f"{_named(facts, part)} is mounted at {place}",
+                    "end that process first",
                 )
             else:
                 yield Refusal(
-                    f"{part.path} is mounted at {place}", f"umount {place} first"
+                    f"{_named(facts, part)} is mounted at {place}",
+                    f"umount {place} first",
                 )
 
 
@@ -209,7 +232,7 @@ def _stands_on(facts: DeviceFacts) -> Iterator[Refusal]:
         for part in below.parts:
             if part.kind is DeviceKind.OTHER and not part.run:
                 yield Refusal(
-                    f"{part.path} stands on {facts.path}",
+                    f"{_named(facts, part)} stands on {facts.path}",
                     f"release it first: {_releasing(part.path, below.signatures)}",
                 )
 

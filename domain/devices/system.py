@@ -8,7 +8,7 @@ on the one that holds the file system of its file.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from s3export.domain.devices.facts import DeviceFacts, DeviceKind
@@ -28,6 +28,8 @@ class BlockDevice:
         number: ``8:17``, as in mountinfo (proc(5)).
         type: As ``lsblk`` has it: ``disk``, ``part``, ``crypt``, ``lvm``, ``raid1``, …
         parents: The paths of what it stands on.
+        files: Of a loop device over a file: what that file is known by; two with one
+            of them in common are over the same file. Its parents only hold the file.
         content: The file system, container or member that ``lsblk`` tells.
         table: The partition table that it tells; of a partition, the one it is in.
 
@@ -38,6 +40,7 @@ class BlockDevice:
     type: str
     size_bytes: int = 0
     parents: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     read_only: bool = False
     removable: bool = False
     transport: str = ""
@@ -91,6 +94,7 @@ class SystemDevices:
     swaps: frozenset[str] = frozenset()
     signatures: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     held: frozenset[str] = frozenset()
+    swap_files: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def by_path(self) -> Mapping[str, BlockDevice]:
@@ -99,7 +103,28 @@ class SystemDevices:
 
     def above(self, path: str) -> Sequence[BlockDevice]:
         """Return the devices that stand on one directly."""
-        return [device for device in self.devices if path in device.parents]
+        return self._above.get(path, ())
+
+    @cached_property
+    def _above(self) -> Mapping[str, Sequence[BlockDevice]]:
+        found: dict[str, list[BlockDevice]] = {}
+        for device in self.devices:
+            for parent in dict.fromkeys(device.parents):
+                found.setdefault(parent, []).append(device)
+        return found
+
+    @cached_property
+    def _over(self) -> Mapping[str, Sequence[BlockDevice]]:
+        """The loop devices over a file, by all that it is known by."""
+        found: dict[str, list[BlockDevice]] = {}
+        for device in self.devices:
+            for file in device.files:
+                found.setdefault(file, []).append(device)
+        return found
+
+    @cached_property
+    def _twin_facts(self) -> dict[str, DeviceFacts]:
+        return {}  # each is told once, however many others have it for a twin
 
     def tree(self, path: str) -> Sequence[str]:
         """Return a device's path and those of all that stands on it, each once."""
@@ -120,7 +145,71 @@ class SystemDevices:
         kind = DeviceKind.DISK if _is_disk(device) else DeviceKind.PARTITION
         if device.type == "rom":
             kind = DeviceKind.OTHER
-        return self._facts(device, kind, frozenset())
+        facts = self._facts(device, kind, frozenset())
+        return replace(facts, twins=self._twins(path))
+
+    def twins(self, path: str) -> Sequence[str]:
+        """Return the devices through which bytes of a device are seen, too.
+
+        Loop devices over the same file, whatever part of it each shows; what a loop
+        device shows of another device; and loop devices over a device that this one is
+        a part of. What stands on the device itself is no twin.
+        """
+        chain = self._chain(path)
+        found: dict[str, None] = {}
+        for each in chain:
+            device = self.by_path[each]
+            for file in device.files:
+                found |= dict.fromkeys(other.path for other in self._over[file])
+            if each != path:
+                above = self.above(each)
+                found |= dict.fromkeys(d.path for d in above if _shows_a_device(d))
+        for each in chain:
+            found.pop(each, None)
+        shown = [
+            parent
+            for each in chain
+            if _shows_a_device(self.by_path[each])
+            for parent in self.by_path[each].parents
+            if parent in self.by_path and parent != path
+        ]
+        carried = {above for parent in shown for above in self.tree(parent)}
+        return [*dict.fromkeys(shown), *(p for p in found if p not in carried)]
+
+    def _chain(self, path: str) -> Sequence[str]:
+        """Return a device and those whose bytes are its own, top down."""
+        found = [path]
+        for each in found:
+            if not self.by_path[each].files:
+                below = self.by_path[each].parents
+                found += [p for p in below if p in self.by_path and p not in found]
+        return found
+
+    def _twins(self, path: str) -> tuple[DeviceFacts, ...]:
+        chain = self._chain(path)
+        swaps = dict.fromkeys(
+            self.swap_files[file]
+            for each in chain
+            for file in self.by_path[each].files
+            if file in self.swap_files
+        )
+        return (
+            *(self._twin(each, frozenset(chain)) for each in self.twins(path)),
+            *(
+                DeviceFacts(swap, DeviceKind.IMAGE, mount_points=(SWAP,))
+                for swap in swaps
+            ),
+        )
+
+    def _twin(self, path: str, chain: frozenset[str]) -> DeviceFacts:
+        """Return the facts of a twin; of one below, without what leads up to here."""
+        device = self.by_path[path]
+        if path in chain:
+            return self._facts(device, DeviceKind.OTHER, chain - {path})
+        if path not in self._twin_facts:
+            facts = self._facts(device, DeviceKind.OTHER, frozenset())
+            self._twin_facts[path] = facts
+        return self._twin_facts[path]
 
     def _facts(
         self, device: BlockDevice, kind: DeviceKind, seen: frozenset[str]
@@ -186,6 +275,11 @@ class SystemDevices:
 def _is_disk(device: BlockDevice) -> bool:
     """Tell a disk from a bcache device, which lsblk calls one, too."""
     return device.type in _DISKS and (device.type == "loop" or not device.parents)
+
+
+def _shows_a_device(device: BlockDevice) -> bool:
+    """Tell a loop device over another device from one over a file."""
+    return device.type == "loop" and bool(device.parents) and not device.files
 
 
 def _part_kind(device: BlockDevice) -> DeviceKind:

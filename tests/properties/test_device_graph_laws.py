@@ -9,6 +9,7 @@ from strategies import SETTINGS
 
 from s3export.domain.devices import (
     DeviceFacts,
+    DeviceKind,
     cautions,
     refusals_to_read,
     refusals_to_write,
@@ -21,6 +22,7 @@ ONE_PARENT = ("part", "crypt", "lvm", "loop")
 MANY_PARENTS = ("raid1", "mpath", "lvm", "disk")  # lsblk calls a bcache a disk
 PLACES = ("/", "/mnt", "/boot", "/srv/backup")
 NAMESPACES = ("", "", "process 812 (backupd)")
+FILES = ((), ("8:9 5", "/a"), ("8:9 5", "/b"), ("8:9 6", "/b"), ("/c",))
 CONTENTS = ("", "ext4", "crypto_LUKS", "zfs_member")
 
 
@@ -97,13 +99,15 @@ def systems(
         stands = draw(below) if others else []
         kinds = MANY_PARENTS if len(stands) > 1 else ONE_PARENT
         kind = draw(st.sampled_from(kinds)) if stands else "disk"
+        kind = draw(st.sampled_from((kind, kind, kind, "rom", "loop")))
         devices.append(
             BlockDevice(
                 path=node(index),
                 number=f"8:{index}",
-                type=draw(st.sampled_from((kind, kind, kind, "rom", "loop"))),
+                type=kind,
                 size_bytes=draw(st.sampled_from(SIZES)),
                 parents=tuple(map(node, stands)),
+                files=draw(st.sampled_from(FILES)) if kind == "loop" else (),
                 read_only=draw(st.sampled_from((False, False, False, True))),
                 removable=draw(st.booleans()),
                 content=draw(st.sampled_from(CONTENTS)),
@@ -119,6 +123,11 @@ def systems(
         frozenset(draw(some)),
         frozenset(draw(some)),
     )
+
+
+def in_use(facts: DeviceFacts) -> bool:
+    """Say whether a device, or what stands on it, is in use by its own name."""
+    return bool(refusals_to_read(replace(facts, kind=DeviceKind.DISK, twins=())))
 
 
 @given(systems(), st.data())
@@ -152,6 +161,25 @@ def test_what_carries_anything_in_use_is_never_accepted(system: System) -> None:
     for used in in_use | system.swaps | system.held:
         for path in system.below(used):
             assert not system.accepts(path)
+
+
+@given(systems(cyclic=True))
+@SETTINGS
+def test_what_is_in_use_by_another_loop_device_over_the_file_is_never_accepted(
+    system: System,
+) -> None:
+    """Both show its bytes, whichever of its names they have in common."""
+    used = [
+        device
+        for device in system.devices
+        if device.type == "loop" and in_use(system.facts(device.path))
+    ]
+    for one in system.devices:
+        for other in used:
+            if {*one.files} & {*other.files}:
+                assert not system.accepts(one.path)
+                for part in system.seen().above(one.path):
+                    assert part.files or not system.accepts(part.path)
 
 
 @given(systems())

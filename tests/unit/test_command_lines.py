@@ -30,7 +30,11 @@ SAMPLES: tuple[tuple[CommandLine, str], ...] = (
         command_lines.list_block_devices(),
         f"lsblk --json --bytes --output {LSBLK_COLUMNS}",
     ),
-    (command_lines.list_loop_devices(), "losetup --json --list"),
+    (
+        command_lines.list_loop_devices(),
+        "losetup --json --list --output "
+        "NAME,BACK-FILE,OFFSET,SIZELIMIT,RO,BACK-INO,BACK-MAJ:MIN",
+    ),
     (command_lines.list_signatures("D"), "wipefs --no-act --json D"),
     (command_lines.read_partition_table("D"), "sfdisk --json D"),
     (command_lines.probe_file_system("D"), "blkid --probe --output export D"),

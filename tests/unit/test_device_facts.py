@@ -15,6 +15,7 @@ from strategies import SETTINGS
 from s3export.adapters.device_facts import (
     LoopDevice,
     Partition,
+    file_id,
     parse_devices,
     parse_loop_devices,
     parse_mounts,
@@ -198,6 +199,27 @@ def test_loop_devices_are_listed_with_their_files() -> None:
     assert loop == LoopDevice("/dev/loop0", "/images/disk.img", 0, 0, read_only=False)
     assert on_stick.backing_file == "/media/stick/inner disk.img"
     assert parse_loop_devices("") == ()
+
+
+def test_a_loop_devices_file_is_known_by_its_number() -> None:
+    """Whatever it is called, and where none of its names is text; to root alone."""
+    listed = (DATA / "losetup-files.json").read_bytes().decode(errors="ignore")
+    by_path = {loop.path: loop for loop in parse_loop_devices(listed)}
+    first, linked = by_path["/dev/loop0"], by_path["/dev/loop1"]
+    no_text = by_path["/dev/loop2"]
+
+    assert first.file_id == linked.file_id == file_id("254:0", 2507507)
+    assert first.file_system == "254:0"
+    assert linked.backing_file == "/images/hard.img (deleted)"
+    assert linked.is_over("/images/other", "254:0 2507507")
+    assert first.is_over("/images/a.img", "0:40 2507507")
+    assert no_text.is_over("/images/\udcff.img", "")
+    assert not first.is_over("/images/b.img", "254:0 2507520")
+
+    user = (DATA / "losetup-files-user.json").read_bytes().decode(errors="ignore")
+    for loop in parse_loop_devices(user):
+        assert (loop.file_id, loop.file_system) == ("", "")
+        assert not loop.is_over("/images/b.img", "")
 
 
 def test_signatures_are_named_once_each() -> None:

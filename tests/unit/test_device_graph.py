@@ -2,7 +2,7 @@
 
 from s3export.adapters.device_facts import LoopDevice
 from s3export.adapters.device_graph import Readings, assemble
-from s3export.domain.devices import refusals_to_write
+from s3export.domain.devices import refusals_to_read, refusals_to_write
 from s3export.domain.devices.system import BlockDevice, Mount, SystemDevices
 
 SIZE = 1 << 30
@@ -51,6 +51,123 @@ def test_a_loop_devices_file_is_found_on_a_file_system_of_no_number() -> None:
 
     assert found.by_path["/dev/loop0"].parents == ("/dev/mapper/x",)
     assert "/dev/loop0 stands on /dev/sda" in reasons(found)
+
+
+def loops(
+    *over: tuple[str, str],
+    mounts: tuple[Mount, ...] = (),
+    swap_files: dict[str, str] | None = None,
+) -> SystemDevices:
+    """Return a disk with a partition, and loop devices over files or devices.
+
+    Args:
+        over: Of each, the name by which it was attached, and its file's number.
+    """
+    numbers = {"/dev/sda": "8:0", "/dev/sda1": "8:1", "/dev/loop0": "7:0"}
+    paths = [f"/dev/loop{number}" for number in range(len(over))]
+    return assemble(
+        Readings(
+            devices=[
+                DISK,
+                BlockDevice("/dev/sda1", "8:1", "part", SIZE, ("/dev/sda",)),
+                *(
+                    BlockDevice(path, f"7:{number}", "loop", SIZE)
+                    for number, path in enumerate(paths)
+                ),
+                BlockDevice("/dev/loop0p1", "259:0", "part", SIZE, ("/dev/loop0",)),
+            ],
+            loops=[
+                LoopDevice(path, file, 0, 0, False, identity)
+                for path, (file, identity) in zip(paths, over, strict=True)
+            ],
+            mounts=mounts,
+            swap_files=swap_files or {},
+        ),
+        number_at=lambda path: numbers.get(path, ""),
+        lies_on=lambda _: "",
+    )
+
+
+def test_what_another_loop_device_over_the_same_file_has_in_use_is_in_use() -> None:
+    """The same by its number, or by its name; for a partition of it, too."""
+    mounts = (Mount("7:1", "/dev/loop1", "/m"),)
+    for over in (
+        (("/a", "8:9 5"), ("/b (deleted)", "8:9 5")),
+        (("/a", ""), ("/a", "")),
+        (("/a", "0:40 5"), ("/a", "8:9 5")),
+    ):
+        found = loops(*over, mounts=mounts)
+        said = "has bytes in common with /dev/loop1: /dev/loop1 is mounted at /m"
+
+        assert reasons(found, "/dev/loop0") == f"/dev/loop0 {said}"
+        assert reasons(found, "/dev/loop0p1") == f"/dev/loop0p1 {said}"
+        facts = found.facts("/dev/loop0")
+        assert facts is not None
+        assert [each.way_out for each in refusals_to_read(facts)] == ["umount /m first"]
+
+
+def test_a_partition_of_another_loop_device_over_the_same_file_is_named() -> None:
+    """It is that which is mounted."""
+    mounts = (Mount("259:0", "/dev/loop0p1", "/m"),)
+    found = loops(("/a", "8:9 5"), ("/b", "8:9 5"), mounts=mounts)
+
+    assert reasons(found, "/dev/loop1") == (
+        "/dev/loop1 has bytes in common with /dev/loop0: /dev/loop0p1 is mounted at /m"
+    )
+
+
+def test_a_loop_device_is_in_nobodys_way_where_nothing_uses_another() -> None:
+    """Nor where the other one is over another file."""
+    mounts = (Mount("7:1", "/dev/loop1", "/m"),)
+
+    idle = loops(("/a", "8:9 5"), ("/b", "8:9 5"))
+    assert idle.twins("/dev/loop0") == ["/dev/loop1"]
+    assert reasons(idle, "/dev/loop0") == ""
+    for other in (("/b", "8:9 6"), ("/b", "8:10 5"), ("", "")):
+        found = loops(("/a", "8:9 5"), other, mounts=mounts)
+        assert reasons(found, "/dev/loop0") == ""
+
+
+def test_a_loop_device_over_a_device_is_in_use_as_that_is() -> None:
+    """By what is mounted of the device, and by the loop devices over all of it."""
+    over_disk, over_part = ("/dev/sda", "0:6 1"), ("/dev/sda1", "0:6 2")
+    part = (Mount("8:1", "/dev/sda1", "/m"),)
+    loop = (Mount("7:1", "/dev/loop1", "/m"),)
+
+    for device, mounts in ((over_disk, part), (over_part, part), (over_disk, loop)):
+        found = loops(device, over_disk, mounts=mounts)
+        assert "is mounted at /m" in reasons(found, "/dev/loop0")
+        assert len({*reasons(found, "/dev/loop0").split("; ")}) == 1
+    assert reasons(loops(over_part, over_disk, mounts=loop), "/dev/sda1") == (
+        "/dev/sda1 has bytes in common with /dev/loop1: /dev/loop1 is mounted at /m; "
+        "/dev/loop0 stands on /dev/sda1"
+    )
+
+
+def test_a_file_is_not_the_disk_that_holds_it() -> None:
+    """That is in use for the file's sake, and its bytes are others."""
+    mounts = (Mount("8:1", "/dev/sda1", "/m"), Mount("7:1", "/dev/loop1", "/n"))
+    found = loops(("/m/a", "8:1 5"), ("/dev/sda", "0:6 1"), mounts=mounts)
+
+    assert found.by_path["/dev/loop0"].parents == ("/dev/sda1",)
+    assert reasons(found, "/dev/loop0") == ""
+
+
+def test_a_loop_device_over_a_swap_file_is_swap_space() -> None:
+    """By the file's number, whatever it is called."""
+    found = loops(("/a", "8:9 5"), swap_files={"8:9 5": "/swap file"})
+
+    assert reasons(found, "/dev/loop0") == (
+        "/dev/loop0 has bytes in common with /swap file: /swap file is swap space in "
+        "use"
+    )
+
+
+def test_a_loop_device_stands_on_the_device_of_a_file_without_a_name() -> None:
+    """The kernel knows where it lies."""
+    found = loops(("/gone (deleted)", "8:1 5"))
+
+    assert found.by_path["/dev/loop0"].parents == ("/dev/sda1",)
 
 
 def test_a_loop_device_stands_on_a_device_or_on_that_of_its_file() -> None:

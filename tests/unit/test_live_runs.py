@@ -84,6 +84,22 @@ def test_a_loop_device_that_a_run_attached_may_be_used_by_others(
     assert with_runs(loop, [LOOP], run_directory).run is not None
 
 
+def test_a_loop_device_beside_one_that_a_run_has_attached_is_in_use(
+    run_directory: str,
+) -> None:
+    """They are over the same file."""
+    beside = image(run_directory).parts[0]
+    facts = replace(disk_facts(), path="/dev/loop8", twins=(beside,))
+
+    (refusal,) = refusals_to_write(with_runs(facts, [LOOP], run_directory))
+
+    assert refusal.reason == (
+        "/dev/loop8 has bytes in common with /dev/loop7: /dev/loop7 is in use by a run "
+        "of s3export that goes on: process 4711 (s3export verify-backup / …)"
+    )
+    assert "wait until it ends" in refusal.way_out
+
+
 def test_what_a_killed_run_left_can_be_unmounted(
     run_directory: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

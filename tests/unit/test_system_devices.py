@@ -95,3 +95,18 @@ def test_every_device_of_a_mounted_btrfs_is_held(processes: Path) -> None:
 def test_a_kernel_without_swap_space_has_none(processes: Path) -> None:
     """There is no file to read then."""
     assert SystemGraph(Told()).read().swaps == frozenset()
+
+
+def test_a_swap_file_is_known_under_each_of_its_names(processes: Path) -> None:
+    """One that is gone is none, and neither is another file."""
+    swap, link, other = (processes / name for name in ("swap", "link", "other"))
+    swap.touch()
+    other.touch()
+    link.hardlink_to(swap)
+    (processes / "swaps").write_text(
+        f"Filename\tType\n{swap}  file\t1\t0\t-2\n/gone\\040(deleted) file\t1\n"
+    )
+    graph = SystemGraph(Told())
+
+    assert graph.swap_file(str(swap)) == graph.swap_file(str(link)) == str(swap)
+    assert graph.swap_file(str(other)) == graph.swap_file("/gone") == ""
