@@ -18,6 +18,7 @@ from s3export.domain.errors import (
     DeviceError,
     DeviceFailed,
     DeviceUnreadable,
+    FileUnreadable,
     InputRefused,
     KernelLacks,
     NoFileSystem,
@@ -26,7 +27,7 @@ from s3export.domain.errors import (
 )
 from s3export.domain.jobs import JobId
 from s3export.domain.load_journal import BEGIN_ANEW
-from s3export.domain.load_marker import MARKER, LoadMarker, fingerprint_of, marker_on
+from s3export.domain.load_marker import MARKER, LoadMarker, fingerprint_of, read_marker
 from s3export.domain.manifests import Manifest
 from s3export.domain.ports import (
     BlockDevices,
@@ -212,6 +213,7 @@ class LoadDisk:
             InputRefused: There is no password that such a container takes, and no
                 encryption was not asked for.
             KernelLacks: This system cannot make such a container.
+            DeviceUnreadable: The disk may hold a load, and its marker cannot be read.
             AwsError: S3 cannot be asked, or no object that was tried can be read.
 
         """
@@ -223,9 +225,15 @@ class LoadDisk:
             manifest.sources(), directory_of(manifest.recovery_directory)
         )
         fingerprint = fingerprint_of(layout, wishes.begin.operation, wishes.begin.key)
+        unread = ""
         while True:
             key = self._key(facts, encryption, keys)
-            found = self._marker(facts, encryption, key)
+            try:
+                found = self._marker(facts, encryption, key)
+            except DeviceUnreadable as error:
+                if not wishes.start_over:
+                    raise
+                found, unread = None, error.message
             resumes = (
                 found is not None
                 and not wishes.start_over
@@ -264,6 +272,9 @@ class LoadDisk:
         other = ""
         if found and not resumes:
             other = f"a load of job {found.job_id}"
+        elif unread:
+            damaged = f"what may be a load, with a damaged /{MARKER.decode()}"
+            other = " and ".join((damaged, *held.backups))
         elif signed and signed != name:
             other = f"SIGNATURE of job {signed}"
         elif held.backups:
@@ -357,7 +368,14 @@ class LoadDisk:
     def _marker(
         self, facts: DeviceFacts, encryption: Encryption, key: ContainerKey | None
     ) -> LoadMarker | None:
-        """Return the marker of the load on a disk, if one can be found."""
+        """Return the marker of the load on a disk, if there is one.
+
+        Raises:
+            DeviceUnreadable: It is there, or may be, and cannot be read: such a disk
+                must not be taken for one that holds no load.
+
+        """
+        found, lost = None, ""
         try:
             with ExitStack() as stack:
                 try:
@@ -369,9 +387,19 @@ class LoadDisk:
                         return None
                     opened = self.containers.open_device(facts, key, AS_IT_COMES)
                     tree = stack.enter_context(opened).tree
-                return marker_on(tree)
+                try:
+                    found = read_marker(tree)
+                except FileUnreadable as error:
+                    lost = error.message
         except DeviceError:
-            return None  # an empty disk, another one's, or none that can be read
+            pass  # an empty disk, another one's, or one in a form that is not read
+        if lost:
+            raise DeviceUnreadable(
+                f"{facts.path} may hold a load: /{MARKER.decode()} on it cannot be "
+                f"read: {lost}",
+                next_step=BEGIN_ANEW,
+            )
+        return found
 
     def _stays_closed(self, facts: DeviceFacts, key: ContainerKey | None) -> bool:
         """Say whether a disk is a LUKS container of another password.

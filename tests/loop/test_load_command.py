@@ -244,6 +244,43 @@ def test_where_what_holds_an_image_is_full_the_disk_is_not_blamed(
         subprocess.run(["umount", str(place)], check=True)
 
 
+def debugfs(image: str, *words: str) -> str:
+    """Ask for, or change, the file system in the image's partition."""
+    return subprocess.run(
+        ["debugfs", "-w", "-R", " ".join(words), f"{image}?offset={1 << 20}"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+
+@pytest.mark.parametrize("damage", ["block", "inode"])
+def test_a_load_with_a_damaged_marker_is_not_erased_by_the_same_command(
+    run: Run, manifest: str, image: str, tmp_path: Path, damage: str
+) -> None:
+    """Its directory cannot be read; the files can. That is said, and what to do."""
+    line = arguments(manifest, image, tmp_path, "--encrypt", "none")
+    assert run(*line).code == 0
+    if damage == "inode":
+        debugfs(image, "clri", "/S3EXPORT")
+    else:
+        (block,) = debugfs(image, "blocks", "/S3EXPORT").split()
+        size = int(debugfs(image, "stats").partition("Block size:")[2].split()[0])
+        with Path(image).open("r+b") as file:
+            file.seek((1 << 20) + int(block) * size)
+            file.write(b"\xa5" * size)
+    before = Path(image).read_bytes()
+
+    again = run(*line)
+    unchanged = Path(image).read_bytes() == before
+    anew = run(*line, "--start-over")
+
+    assert (again.code, unchanged) == (5, True)
+    assert "/S3EXPORT/load.json on it cannot be read" in again.err
+    assert "--start-over erases the disk and loads it anew" in again.err
+    assert (anew.code, anew.document()["written"]) == (0, OBJECTS + 9)
+
+
 def test_what_cannot_be_done_is_refused_and_the_disk_is_untouched(
     run: Run, manifest: str, image: str, tmp_path: Path
 ) -> None:

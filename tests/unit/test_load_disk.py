@@ -14,7 +14,7 @@ from s3export.adapters.memory import (
     MemoryWritableTree,
     SilentProgress,
 )
-from s3export.domain.backup_layout import TreePath
+from s3export.domain.backup_layout import LOAD_DIRECTORY, TreePath
 from s3export.domain.devices import DeviceFacts
 from s3export.domain.errors import (
     BodyBroken,
@@ -537,11 +537,49 @@ def test_reading_back_finds_what_is_not_as_written(scene: Scene) -> None:
     assert [entry.key for entry, _ in found.named] == ["100", "101", "102", "103"]
 
 
-def test_a_marker_that_is_damaged_is_none(scene: Scene) -> None:
-    """The disk is then another one's, and its erasure is confirmed."""
-    scene.load.carry_out(scene.plan())
-    for text in (b"", b"{}", b"[]", b"\xff", b'{"schema": "s3export/load-marker/1"}'):
-        scene.tree.files[MARKER] = text
+OTHER_MARKERS = (
+    b"",
+    b"{}",
+    b"[]",
+    b"\xff",
+    b"[" * 60_000,
+    b'{"schema": "s3export/load-marker/1"}',
+    b'{"schema": "s3export/load-marker/2"}',
+)
+
+
+@pytest.mark.parametrize("encryption", list(Encryption))
+@pytest.mark.parametrize("damage", ["file", "directory", *OTHER_MARKERS])
+def test_a_marker_that_cannot_be_read_is_not_taken_for_none(
+    scene: Scene, encryption: Encryption, damage: str | bytes
+) -> None:
+    """The same command must not erase the load; --start-over may, and says so."""
+    scene.load.carry_out(scene.plan(encryption))
+    with scene.outer(encryption) as tree:
+        if damage == "file":
+            tree.damaged.add(MARKER)
+        elif damage == "directory":
+            tree.files.clear()
+            tree._directories.clear()
+            tree.links.add(LOAD_DIRECTORY)
+        elif isinstance(damage, bytes):
+            tree.files[MARKER] = damage
+
+    with pytest.raises(DeviceUnreadable, match="it cannot be read") as refused:
+        scene.plan(encryption)
+    anew = scene.plan(encryption, wishes=LoadWishes(start_over=True))
+
+    assert "--start-over erases the disk" in refused.value.next_step
+    assert not anew.resumes
+    assert "it holds what may be a load, with a damaged" in " ".join(anew.cautions())
+
+
+def test_a_disk_of_somebody_else_is_taken_as_before(scene: Scene) -> None:
+    """Whatever is on it: a file of the name of our directory, or files in it."""
+    for path in (b"S3EXPORT", b"S3EXPORT/x", b"another"):
+        tree = MemoryWritableTree()
+        tree.replace(TreePath(path), b"theirs")
+        scene.disk.tree = tree
         assert not scene.plan().resumes
 
 
