@@ -277,14 +277,16 @@ class LoadDevice:
         A disk that was not full holds it to its end.
         """
         begin, sources = request.begin, request.layout.sources
-        first = sources[begin.operation]
+        start, first = begin.operation, sources[begin.operation]
         marker = max(first.begin_marker, begin.key)
-        rest = (replace(first, begin_marker=marker), *sources[begin.operation + 1 :])
+        rest = (replace(first, begin_marker=marker), *sources[start + 1 :])
+        if first.end_marker and marker >= first.end_marker and len(rest) > 1:
+            start, rest = start + 1, rest[1:]  # the disk before took the end of it
         recovery = request.layout.recovery_directory
         selection = LoadSelection(request.job_id, rest, recovery)
         if result.next_disk and result.last:
             last = result.last
-            selection = selection.up_to(last.operation - begin.operation, last.key)
+            selection = selection.up_to(last.operation - start, last.key)
         tree.write(SELECTION, [selection.to_json()])
 
     def _log(

@@ -23,7 +23,7 @@ from s3export.adapters.memory import (
     MemoryWritableTree,
     RecordedProgress,
 )
-from s3export.domain.backup_layout import ObjectName, Substitution, TreePath
+from s3export.domain.backup_layout import ObjectName, Source, Substitution, TreePath
 from s3export.domain.errors import (
     AwsError,
     DeviceUnreadable,
@@ -36,9 +36,10 @@ from s3export.domain.errors import (
 from s3export.domain.evidence import Checksum, ObjectFacts
 from s3export.domain.export_log import LogEntry
 from s3export.domain.load_journal import JOURNAL, NextDisk, end_line, line_of
+from s3export.domain.load_selection import SELECTION, LoadSelection
 from s3export.domain.ports import AskedAhead, ObjectBody
 from s3export.domain.services.knowledge import Knowledge
-from s3export.domain.services.load_device import Place
+from s3export.domain.services.load_device import Place, place_after
 
 ROOM = 400 << 10  # with what is kept free: for little
 
@@ -190,6 +191,29 @@ def test_a_full_disk_stops_in_order_and_the_next_one_goes_on_there() -> None:
     rest = load(store, second, request(begin=Place(0, "b")))
     assert rest.next_disk is None
     assert set(backup_of(second)) == {b"b/c", b"b/d"}
+
+
+def test_a_disk_that_begins_at_the_end_of_an_operation_holds_none_of_it() -> None:
+    """The disk before was full after its last key: what is told of both is readable."""
+    store = store_of("a", "b", size=60 << 10)
+    store.put("other", "c", b"x" * (60 << 10))
+    sources = (source(end_marker="b"), source(b"other", "other"))
+    first, second = MemoryWritableTree(room_bytes=ROOM), MemoryWritableTree()
+
+    full = load(store, first, request(*sources))
+    place = place_after(log_of(first), sources)
+    load(store, second, request(*sources, begin=place))
+
+    assert full.next_disk == NextDisk(operation=1, begin_marker="")
+    assert place == Place(0, "b")
+    assert selection_of(first) == sources[:1]
+    assert selection_of(second) == sources[1:]
+    assert backup_of(second).keys() == {b"other/c"}
+
+
+def selection_of(tree: MemoryWritableTree) -> tuple[Source, ...]:
+    """Return what a disk says that it holds."""
+    return LoadSelection.from_json(tree.files[SELECTION], "it").sources
 
 
 def test_progress_moves_before_a_batch_is_settled_and_counts_each_object_once() -> None:
