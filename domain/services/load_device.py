@@ -91,11 +91,12 @@ class Place:
 def place_after(entries: Sequence[LogEntry], sources: Sequence[Source]) -> Place:
     """Return the place after the last object of a log: where the next disk begins.
 
-    Our own logs name the operation. For AWS's it is the last one that selects the
-    object.
+    Our own logs name the operation. For AWS's it is the one that selects the object;
+    of several that do, the one that puts it where the log says.
 
     Raises:
-        InputRefused: The log is not one of these operations.
+        InputRefused: The log is not one of these operations; or it may be of several:
+            to guess might leave out what lies between.
 
     """
     last = entries[-1]
@@ -113,7 +114,22 @@ def place_after(entries: Sequence[LogEntry], sources: Sequence[Source]) -> Place
             "does not select",
             next_step="take the manifest that the disk before was loaded with",
         )
-    return Place(fitting[-1], last.key)
+    if len(fitting) > 1:
+        putting = [
+            number for number in fitting if sources[number].puts(last.key, last.file)
+        ]
+        if len(putting) != 1:
+            *others, another = (str(number + 1) for number in putting or fitting)
+            raise InputRefused(
+                f"the log ends with s3://{last.bucket}/{last.key}, which the "
+                f"operations {', '.join(others)} and {another} select, and does not "
+                "say for which of them it was written",
+                next_step="begin without --continue-from, with a manifest of the "
+                "operations that are left: the one that the log ends in with "
+                f"beginMarker: {last.key!r}, and those after it",
+            )
+        fitting = putting
+    return Place(fitting[0], last.key)
 
 
 @dataclass(frozen=True)

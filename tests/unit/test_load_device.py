@@ -28,6 +28,7 @@ from s3export.domain.errors import (
     AwsError,
     DeviceUnreadable,
     DiskFull,
+    InputRefused,
     NoSuchObject,
     ObjectArchived,
     PermissionMissing,
@@ -214,6 +215,42 @@ def test_a_disk_that_begins_at_the_end_of_an_operation_holds_none_of_it() -> Non
 def selection_of(tree: MemoryWritableTree) -> tuple[Source, ...]:
     """Return what a disk says that it holds."""
     return LoadSelection.from_json(tree.files[SELECTION], "it").sources
+
+
+def of_aws(key: str, file: bytes) -> LogEntry:
+    """Return an entry of a log of AWS's: it names no operation."""
+    return LogEntry(None, "b", key, TreePath(file), 200, "OK", "")
+
+
+@pytest.mark.parametrize(
+    ("file", "operation"), [(b"b/k03", 0), (b"y/k03", 1), (b"z/3", 2)]
+)
+def test_where_a_log_names_no_operation_the_file_tells_it(
+    file: bytes, operation: int
+) -> None:
+    """Of those that select the object: otherwise what lies between is on no disk."""
+    thirds = source(b"z", substitutions=(Substitution("k0", ""),))
+    sources = (source(), source(b"y", prefix="k0"), thirds, source(b"x", prefix="n"))
+
+    place = place_after([of_aws("k03", file)], sources)
+
+    assert place == Place(operation, "k03")
+    assert place_after([of_aws("n", b"?")], sources[2:3]) == Place(0, "n")
+
+
+@pytest.mark.parametrize("file", [b"", b"EXPORT-RECOVERY/0000/0000", b"same/k03"])
+def test_where_the_file_does_not_tell_the_operation_it_is_not_guessed(
+    file: bytes,
+) -> None:
+    """Not written, recovered, two into one directory: what to give instead is said."""
+    sources = (source(), source(b"same"), source(b"same", prefix="k"))
+
+    with pytest.raises(InputRefused, match="2 and 3 select") as refused:
+        place_after([of_aws("k03", file)], sources)
+    assert "beginMarker: 'k03'" in refused.value.next_step
+    assert "without --continue-from" in refused.value.next_step
+    own = replace(of_aws("k03", file), operation=1)
+    assert place_after([own], sources) == Place(1, "k03")
 
 
 def test_progress_moves_before_a_batch_is_settled_and_counts_each_object_once() -> None:
