@@ -293,12 +293,15 @@ class LoadDisk:
                 next step says that the same call goes on.
 
         """
-        saved, path = "", plan.facts.path
+        saved, path, again = "", plan.facts.path, _AGAIN
+        if plan.wishes.start_over:
+            again += ", without --start-over"
+        way_on = f"{again}: it goes on after the last object that is complete"
         standing = _Standing(f"nothing on {path} was changed", _AGAIN)
         with (
             standing.told(),
             self.devices.hold(plan.facts) as facts,
-            self._full_host_told(facts),
+            self._full_host_told(facts, again),
         ):
             disk = plan.wishes.disk
             allowed = plan.resumes or disk.allow_fixed
@@ -311,13 +314,13 @@ class LoadDisk:
                     f"{_AGAIN}: it begins anew",
                 )
                 self._prepare(plan, facts)
-                standing.is_now(f"{path} is erased, and holds no object yet", _WAY_ON)
+                standing.is_now(f"{path} is erased, and holds no object yet", way_on)
             else:
-                standing.is_now(f"{path} holds what was loaded before", _WAY_ON)
-            with _going_on(), self._opened(plan, facts) as tree:
-                standing.is_now(f"{path} holds a part of the load", _WAY_ON)
+                standing.is_now(f"{path} holds what was loaded before", way_on)
+            with _going_on(way_on), self._opened(plan, facts) as tree:
+                standing.is_now(f"{path} holds a part of the load", way_on)
                 result = self.load(plan.request, tree)
-                standing.is_now(f"{path} is loaded", _AGAIN)
+                standing.is_now(f"{path} is loaded", again)
         return LoadedDisk(plan, result, saved)
 
     # --- looking --------------------------------------------------------------------
@@ -431,7 +434,7 @@ class LoadDisk:
     # --- writing --------------------------------------------------------------------
 
     @contextmanager
-    def _full_host_told(self, facts: DeviceFacts) -> Iterator[None]:
+    def _full_host_told(self, facts: DeviceFacts, again: str) -> Iterator[None]:
         """Blame no disk for an image that what holds it leaves no room."""
         try:
             yield
@@ -441,7 +444,7 @@ class LoadDisk:
                 raise
             error.message += f"; the file system that holds {facts.path} is full"
             error.next_step = (
-                f"free some room there, then {_AGAIN}; if the image was damaged, the "
+                f"free some room there, then {again}; if the image was damaged, the "
                 "same with --start-over begins anew"
             )
             raise
@@ -505,7 +508,6 @@ def _container_on(facts: DeviceFacts) -> str:
 
 
 _AGAIN = "run the same command again"
-_WAY_ON = f"{_AGAIN}: it goes on after the last object that is complete"
 
 
 @dataclass
@@ -532,7 +534,7 @@ class _Standing:
 
 
 @contextmanager
-def _going_on() -> Iterator[None]:
+def _going_on(way_on: str) -> Iterator[None]:
     """Say with every error how to go on."""
     try:
         yield
@@ -540,9 +542,9 @@ def _going_on() -> Iterator[None]:
         error.next_step = BEGIN_ANEW
         raise
     except PasswordRefused as error:
-        error.next_step = f"check the password; then {_WAY_ON}"
+        error.next_step = f"check the password; then {way_on}"
         raise
     except S3ExportError as error:
         first = f"{error.next_step}; then " if error.next_step else ""
-        error.next_step = f"{first}{_WAY_ON}"
+        error.next_step = f"{first}{way_on}"
         raise

@@ -155,9 +155,10 @@ def loaded_lines(
         lacks = counted(result.errors, "object")
         yield f"NOT complete: {lacks} could not be written; the log says which"
     if result.log_error:
+        without = " without --start-over" if plan.wishes.start_over else ""
         yield (
             f"The log did not reach s3://{plan.request.log_bucket}: "
-            f"{harmless(result.log_error)}; the same command sends it again"
+            f"{harmless(result.log_error)}; the same command{without} sends it again"
         )
 
 

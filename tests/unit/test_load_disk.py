@@ -1,5 +1,6 @@
 """Taking a disk and loading it: look, ask, and only then change anything."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NoReturn
 
@@ -25,7 +26,9 @@ from s3export.domain.errors import (
     InputRefused,
     KernelLacks,
     NoSuchBucket,
+    PasswordRefused,
     PermissionMissing,
+    S3ExportError,
     Unreachable,
 )
 from s3export.domain.export_log import parse_export_log
@@ -400,6 +403,7 @@ class Stopped(BaseException):
     """Somebody has pressed Ctrl-C."""
 
 
+@pytest.mark.parametrize("start_over", [False, True])
 @pytest.mark.parametrize(
     ("where", "method", "said", "next_step"),
     [
@@ -417,9 +421,11 @@ def test_whoever_interrupts_a_load_is_told_how_the_disk_is(
     method: str,
     said: str,
     next_step: str,
+    start_over: bool,
 ) -> None:
-    """And what the same command will do."""
-    plan = scene.plan(Encryption.TRUECRYPT)
+    """And what the same command will do: with --start-over it would erase again."""
+    wishes = LoadWishes(start_over=start_over)
+    plan = scene.plan(Encryption.TRUECRYPT, wishes=wishes)
 
     def stopped(*_: object, **__: object) -> NoReturn:
         raise Stopped
@@ -434,6 +440,39 @@ def test_whoever_interrupts_a_load_is_told_how_the_disk_is(
     assert said in standing
     assert way_on.startswith("run the same command again")
     assert next_step in way_on
+    without = start_over and next_step == "goes on"
+    assert (", without --start-over:" in way_on) is without
+
+
+@pytest.mark.parametrize(
+    "error", [Unreachable("no network"), PasswordRefused("does not open")]
+)
+def test_a_load_that_began_anew_is_gone_on_with_without_erasing_it_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, error: S3ExportError
+) -> None:
+    """The command that was given has --start-over. Also where a host is full."""
+    scene.load.carry_out(scene.plan())
+    scene.devices.room = 0
+    plan = scene.plan(wishes=LoadWishes(start_over=True))
+    with monkeypatch.context() as failing:
+        failing.setattr(scene.load.load.store, "list_objects", raising(error))
+        with pytest.raises(type(error)) as caught:
+            scene.load.carry_out(plan)
+    assert "again, without --start-over: it goes on" in caught.value.next_step
+
+    monkeypatch.setattr(scene.devices, "prepare", raising(DeviceFailed("no space")))
+    with pytest.raises(DeviceFailed) as full:
+        scene.load.carry_out(scene.plan(wishes=LoadWishes(start_over=True)))
+    assert "again, without --start-over; if the image" in full.value.next_step
+
+
+def raising(error: Exception) -> Callable[..., NoReturn]:
+    """Return what raises an error, however it is called."""
+
+    def it(*_: object, **__: object) -> NoReturn:
+        raise error
+
+    return it
 
 
 def test_whoever_interrupts_a_load_that_goes_on_hears_that_it_will(

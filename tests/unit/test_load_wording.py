@@ -48,6 +48,20 @@ def test_a_load_with_nothing_left_does_not_claim_to_have_loaded(scene: Scene) ->
     assert "were equal to S3 by etag-md5 when they were written" in again
 
 
+def test_the_command_that_sends_the_log_again_does_not_erase_the_disk(
+    scene: Scene,
+) -> None:
+    """Where the load began anew it is the same without --start-over."""
+    scene.load.carry_out(scene.plan())
+    for start_over in (False, True):
+        plan = scene.plan(wishes=LoadWishes(start_over=start_over))
+        result = LoadResult(written=300, log_error="refused")
+        text = told(LoadedDisk(plan, result))
+        without = "the same command without --start-over sends it again"
+        assert (without in text) is start_over
+        assert ("the same command sends it again" in text) is not start_over
+
+
 def test_files_that_were_loaded_again_and_those_lost_are_counted(scene: Scene) -> None:
     """With what helps."""
     scene.load.carry_out(scene.plan())
