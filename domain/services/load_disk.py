@@ -15,6 +15,7 @@ from s3export.domain.devices import DeviceFacts, DeviceKind, cautions
 from s3export.domain.devices.preparation import Preparation
 from s3export.domain.disk_filling import SPARE_BYTES, room_for_files
 from s3export.domain.errors import (
+    ContainerDamaged,
     DeviceError,
     DeviceFailed,
     DeviceUnreadable,
@@ -317,7 +318,7 @@ class LoadDisk:
                 standing.is_now(f"{path} is erased, and holds no object yet", way_on)
             else:
                 standing.is_now(f"{path} holds what was loaded before", way_on)
-            with _going_on(way_on), self._opened(plan, facts) as tree:
+            with _going_on(path, way_on), self._opened(plan, facts) as tree:
                 standing.is_now(f"{path} holds a part of the load", way_on)
                 result = self.load(plan.request, tree)
                 standing.is_now(f"{path} is loaded", again)
@@ -534,12 +535,14 @@ class _Standing:
 
 
 @contextmanager
-def _going_on(way_on: str) -> Iterator[None]:
+def _going_on(path: str, way_on: str) -> Iterator[None]:
     """Say with every error how to go on."""
     try:
         yield
-    except DeviceUnreadable as error:
-        error.next_step = BEGIN_ANEW
+    except (ContainerDamaged, DeviceUnreadable, FileUnreadable) as error:
+        if path not in error.message:
+            error.message = f"{path}: {error.message}"
+        error.next_step = BEGIN_ANEW  # the same command would meet it again
         raise
     except PasswordRefused as error:
         error.next_step = f"check the password; then {way_on}"

@@ -281,6 +281,22 @@ def test_a_load_with_a_damaged_marker_is_not_erased_by_the_same_command(
     assert (anew.code, anew.document()["written"]) == (0, OBJECTS + 9)
 
 
+def test_a_load_on_a_damaged_file_system_is_begun_anew(
+    run: Run, archive: str, manifest: str, image: str, tmp_path: Path
+) -> None:
+    """The same command would meet the damage for ever."""
+    line = arguments(manifest, image, tmp_path, "--encrypt", "none")
+    assert run(*line).code == 0
+    debugfs(image, "clri", f"/{archive}/a")
+
+    again = run(*line)
+
+    assert again.code == 5
+    assert f"{image}: looking at a file on the disk failed: Structure" in again.err
+    assert "--start-over erases the disk and loads it anew" in again.err
+    assert "run the same command again" not in again.err
+
+
 def test_what_cannot_be_done_is_refused_and_the_disk_is_untouched(
     run: Run, manifest: str, image: str, tmp_path: Path
 ) -> None:

@@ -19,10 +19,12 @@ from s3export.domain.backup_layout import LOAD_DIRECTORY, TreePath
 from s3export.domain.devices import DeviceFacts
 from s3export.domain.errors import (
     BodyBroken,
+    ContainerDamaged,
     DeviceChanged,
     DeviceFailed,
     DeviceRefused,
     DeviceUnreadable,
+    FileUnreadable,
     InputRefused,
     KernelLacks,
     NoSuchBucket,
@@ -506,6 +508,29 @@ def test_a_damaged_disk_is_not_gone_on_with_for_ever(
         scene.load.carry_out(plan)
     assert "--start-over" in caught.value.next_step
     assert "run the same command again" not in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DeviceUnreadable("looking at a file failed: Structure needs cleaning"),
+        FileUnreadable("/AAAAA.tc: Structure needs cleaning"),
+        ContainerDamaged("its header makes no sense"),
+    ],
+)
+def test_damage_that_is_met_again_each_time_is_begun_anew(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, error: S3ExportError
+) -> None:
+    """The same command would end there for ever; the disk is named in any case."""
+    scene.load.carry_out(scene.plan())
+    plan = scene.plan()
+
+    monkeypatch.setattr(scene.tree, "size_of", raising(error))
+    with pytest.raises(type(error)) as caught:
+        scene.load.carry_out(plan)
+    assert "--start-over erases the disk" in caught.value.next_step
+    assert "run the same command again" not in caught.value.next_step
+    assert caught.value.message.startswith(f"{DISK}: ")
 
 
 def test_a_plan_counts_disks_and_what_must_be_restored(scene: Scene) -> None:
