@@ -78,12 +78,13 @@ def _ended(call: Call, loaded: LoadedDisk, keys: KeyRing) -> int:
     back = _read_back(call, plan, keys) if arguments.read_back else None
     report = _verified(call, plan, keys) if arguments.then_verify else None
     file = arguments.password_file
-    key_words = ["--password-file", file] if file else []
-    lines = [*load_wording.loaded_lines(loaded, back, manifest, key_words)]
+    options = [*(("--password-file", file) if file else ())]
+    options += load_wording.s3_words(arguments)
+    lines = [*load_wording.loaded_lines(loaded, back, manifest, options)]
     if report:
         lines += wording.summary_lines(report)
     else:
-        lines.append(load_wording.verify_line(plan, manifest, key_words))
+        lines.append(load_wording.verify_line(plan, manifest, options))
     terminal.result(lines, documents.loaded_document(loaded, back, report))
     return _code(loaded, back, report)
 

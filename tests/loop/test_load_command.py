@@ -223,6 +223,26 @@ def test_a_disk_is_verified_when_it_is_loaded(
     assert "Verify it:" not in ran.out
 
 
+def test_the_command_that_verifies_asks_s3_in_the_same_way(
+    run: Run, s3: Any, archive: str, tmp_path: Path
+) -> None:
+    """With the options that were given; what the environment says is not repeated."""
+    s3.put_object(Bucket=archive, Key="k", Body=b"k")
+    path = tmp_path / "manifest.yml"
+    operations = f"operations:\n  - exportBucket: {archive}\n"
+    path.write_text(f"manifestVersion: 2.0\n{operations}")
+    image = new_image(tmp_path / "small.img", 24)
+    confirmed = ("--confirm-device", image, "--backup-directory", str(tmp_path))
+    asked = ("--region", "us-east-1", "--request-payer")
+
+    ran = run("load-device", str(path), image, "--encrypt=none", *confirmed, *asked)
+
+    assert ran.code == 0, ran.err
+    (told,) = (line for line in ran.out.splitlines() if line.startswith("Verify it: "))
+    command = f"s3export verify-backup {image} --manifest {path} {' '.join(asked)} "
+    assert told.removeprefix("Verify it: ") == f"{command}--sample-size all"
+
+
 def test_where_what_holds_an_image_is_full_the_disk_is_not_blamed(
     run: Run, manifest: str, tmp_path: Path
 ) -> None:
