@@ -9,8 +9,19 @@ import hashlib
 import json
 from dataclasses import astuple, dataclass
 
-from s3export.domain.backup_layout import LOAD_DIRECTORY, BackupLayout, join, shown
-from s3export.domain.errors import FileUnreadable, InputRefused
+from s3export.domain.backup_layout import (
+    LOAD_DIRECTORY,
+    ROOT,
+    BackupLayout,
+    join,
+    shown,
+)
+from s3export.domain.errors import (
+    DeviceUnreadable,
+    FileAbsent,
+    FileUnreadable,
+    InputRefused,
+)
 from s3export.domain.jobs import JobId, job_id
 from s3export.domain.ports import FileTree
 
@@ -57,22 +68,52 @@ def fingerprint_of(layout: BackupLayout, operation: int, key: str) -> str:
 
 def marker_on(tree: FileTree) -> LoadMarker | None:
     """Read the marker of a disk; ``None`` where there is none that is understood."""
+    try:
+        return read_marker(tree)
+    except FileUnreadable:
+        return None
+
+
+def read_marker(tree: FileTree) -> LoadMarker | None:
+    """Read the marker of a disk; ``None`` only where there is none.
+
+    Raises:
+        FileUnreadable: It is there, or may be, and cannot be read or understood.
+
+    """
     buffer = bytearray(_LONGEST)
     length = 0
     try:
         with tree.open(MARKER) as file:
             while got := file.readinto(memoryview(buffer)[length:]):
                 length += got
+    except FileAbsent:
+        if _is_damaged_directory(tree):
+            raise FileUnreadable("its directory is damaged") from None
+        return None
+    try:
         content = json.loads(buffer[:length])
         if content["schema"] != SCHEMA:
-            return None
+            raise FileUnreadable(f"its schema is not {SCHEMA}")
         return LoadMarker(
             job_id(content["job_id"]),
             str(content["fingerprint"]),
             str(content["encryption"]),
         )
-    except (FileUnreadable, InputRefused, ValueError, KeyError, TypeError):
-        return None
+    except (InputRefused, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise FileUnreadable("it is damaged") from error
+
+
+def _is_damaged_directory(tree: FileTree) -> bool:
+    """Say whether the marker's directory has a name and is none, nor a file."""
+    try:
+        names = tree.names(ROOT)
+        if LOAD_DIRECTORY not in names or tree.has_directory(LOAD_DIRECTORY):
+            return False
+        with tree.open(LOAD_DIRECTORY):
+            return False  # a file of somebody else's
+    except (DeviceUnreadable, FileUnreadable):
+        return True
 
 
 def _plain(value: object) -> object:

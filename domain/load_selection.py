@@ -169,7 +169,7 @@ def _source(fields: _Fields) -> Source:
     if not _BUCKET.fullmatch(bucket):
         raise ValueError(f"{bucket!a} is not a bucket's name")
     begin, end = _key(fields, "begin_marker"), _key(fields, "end_marker")
-    if begin and end and begin >= end:
+    if begin and end and begin > end:
         raise ValueError("a source ends before it begins")
     return Source(
         bucket,

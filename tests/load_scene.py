@@ -1,5 +1,7 @@
 """A bucket, a disk, and the use case that loads it, in memory."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from loads import FaultyStore
@@ -17,6 +19,7 @@ from s3export.adapters.memory import (
     MemoryWritableTree,
     SilentProgress,
 )
+from s3export.domain.containers import AS_IT_COMES, ContainerKey
 from s3export.domain.manifests import Address, Manifest, Operation
 from s3export.domain.secret import Secret
 from s3export.domain.services.load_device import LoadDevice
@@ -68,6 +71,18 @@ class Scene:
     def untouched(self) -> bool:
         """Say whether nothing on the disk was changed."""
         return self.disk.history == [] and self.disk.tree is None
+
+    @contextmanager
+    def outer(self, encryption: Encryption) -> Iterator[MemoryWritableTree]:
+        """Give the file system that the marker is in."""
+        if encryption is not Encryption.LUKS2:
+            yield self.tree
+            return
+        key = ContainerKey(PASSWORD)
+        facts = self.disk.facts
+        with self.containers.open_device(facts, key, AS_IT_COMES) as opened:
+            assert isinstance(opened.tree, MemoryWritableTree)
+            yield opened.tree
 
     @property
     def tree(self) -> MemoryWritableTree:

@@ -21,7 +21,11 @@ from s3export.adapters.containers.opening import (
     open_volume,
 )
 from s3export.adapters.containers.sector_ciphers import wipe
-from s3export.adapters.file_trees.mounted import MountedTree, MountedWritableTree
+from s3export.adapters.file_trees.mounted import (
+    DAMAGED,
+    MountedTree,
+    MountedWritableTree,
+)
 from s3export.adapters.file_trees.userspace import UserspaceTree
 from s3export.adapters.live_runs import WHATEVER_USES_IT, run_that_has_open
 from s3export.adapters.privileges import may_administer
@@ -481,7 +485,8 @@ def _open_for_writing(
     except OSError as error:
         if error.errno == errno.EBUSY:
             raise _in_use(container) from error
-        raise DeviceFailed(
+        kind = DeviceUnreadable if error.errno in DAMAGED else DeviceFailed
+        raise kind(
             f"{container.name} cannot be written to: {error.strerror}"
         ) from error
     try:
@@ -515,7 +520,8 @@ def _written() -> Iterator[None]:
         reason = error.strerror or str(error)
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise DiskFull(f"no room for the container: {reason}") from error
-        raise DeviceFailed(f"writing to the container failed: {reason}") from error
+        kind = DeviceUnreadable if error.errno in DAMAGED else DeviceFailed
+        raise kind(f"writing to the container failed: {reason}") from error
 
 
 def _name(path: TreePath) -> bytes:

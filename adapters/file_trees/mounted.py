@@ -25,6 +25,7 @@ from s3export.adapters.file_trees.read_ahead import LARGE_BYTES, read_ahead
 from s3export.adapters.rotation import reads_at_once
 from s3export.domain.backup_layout import LONGEST_NAME_BYTES, TreePath, join, shown
 from s3export.domain.errors import (
+    DeviceError,
     DeviceFailed,
     DeviceUnreadable,
     DiskFull,
@@ -58,6 +59,9 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 _NOT_A_DIRECTORY = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _MOST_KEPT = 32
 """Directories that stay open for writing: keys in their order come by directories."""
+
+DAMAGED = (errno.EUCLEAN, errno.EBADMSG)
+"""What the kernel says of a file system that makes no sense, each time."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _NOT_A_NAME = (
@@ -566,11 +570,11 @@ def _write_all(file: io.FileIO, chunk: bytes | memoryview) -> int:
     return len(chunk)
 
 
-def _failed(error: OSError, what: str = "writing to") -> DeviceFailed:
-    return DeviceFailed(
-        f"{what} the disk failed: {error.strerror or error}",
-        next_step="the disk, or its cable, is probably faulty",
-    )
+def _failed(error: OSError, what: str = "writing to") -> DeviceError:
+    said = f"{what} the disk failed: {error.strerror or error}"
+    if error.errno in DAMAGED:
+        return DeviceUnreadable(said, next_step="its file system is damaged")
+    return DeviceFailed(said, next_step="the disk, or its cable, is probably faulty")
 
 
 @contextmanager

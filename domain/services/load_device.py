@@ -91,11 +91,12 @@ class Place:
 def place_after(entries: Sequence[LogEntry], sources: Sequence[Source]) -> Place:
     """Return the place after the last object of a log: where the next disk begins.
 
-    Our own logs name the operation. For AWS's it is the last one that selects the
-    object.
+    Our own logs name the operation. For AWS's it is the one that selects the object;
+    of several that do, the one that puts it where the log says.
 
     Raises:
-        InputRefused: The log is not one of these operations.
+        InputRefused: The log is not one of these operations; or it may be of several:
+            to guess might leave out what lies between.
 
     """
     last = entries[-1]
@@ -113,7 +114,22 @@ def place_after(entries: Sequence[LogEntry], sources: Sequence[Source]) -> Place
             "does not select",
             next_step="take the manifest that the disk before was loaded with",
         )
-    return Place(fitting[-1], last.key)
+    if len(fitting) > 1:
+        putting = [
+            number for number in fitting if sources[number].puts(last.key, last.file)
+        ]
+        if len(putting) != 1:
+            *others, another = (str(number + 1) for number in putting or fitting)
+            raise InputRefused(
+                f"the log ends with s3://{last.bucket}/{last.key}, which the "
+                f"operations {', '.join(others)} and {another} select, and does not "
+                "say for which of them it was written",
+                next_step="begin without --continue-from, with a manifest of the "
+                "operations that are left: the one that the log ends in with "
+                f"beginMarker: {last.key!r}, and those after it",
+            )
+        fitting = putting
+    return Place(fitting[0], last.key)
 
 
 @dataclass(frozen=True)
@@ -277,14 +293,16 @@ class LoadDevice:
         A disk that was not full holds it to its end.
         """
         begin, sources = request.begin, request.layout.sources
-        first = sources[begin.operation]
+        start, first = begin.operation, sources[begin.operation]
         marker = max(first.begin_marker, begin.key)
-        rest = (replace(first, begin_marker=marker), *sources[begin.operation + 1 :])
+        rest = (replace(first, begin_marker=marker), *sources[start + 1 :])
+        if first.end_marker and marker >= first.end_marker and len(rest) > 1:
+            start, rest = start + 1, rest[1:]  # the disk before took the end of it
         recovery = request.layout.recovery_directory
         selection = LoadSelection(request.job_id, rest, recovery)
         if result.next_disk and result.last:
             last = result.last
-            selection = selection.up_to(last.operation - begin.operation, last.key)
+            selection = selection.up_to(last.operation - start, last.key)
         tree.write(SELECTION, [selection.to_json()])
 
     def _log(

@@ -15,9 +15,11 @@ from s3export.domain.devices import DeviceFacts, DeviceKind, cautions
 from s3export.domain.devices.preparation import Preparation
 from s3export.domain.disk_filling import SPARE_BYTES, room_for_files
 from s3export.domain.errors import (
+    ContainerDamaged,
     DeviceError,
     DeviceFailed,
     DeviceUnreadable,
+    FileUnreadable,
     InputRefused,
     KernelLacks,
     NoFileSystem,
@@ -26,7 +28,7 @@ from s3export.domain.errors import (
 )
 from s3export.domain.jobs import JobId
 from s3export.domain.load_journal import BEGIN_ANEW
-from s3export.domain.load_marker import MARKER, LoadMarker, fingerprint_of, marker_on
+from s3export.domain.load_marker import MARKER, LoadMarker, fingerprint_of, read_marker
 from s3export.domain.manifests import Manifest
 from s3export.domain.ports import (
     BlockDevices,
@@ -212,6 +214,7 @@ class LoadDisk:
             InputRefused: There is no password that such a container takes, and no
                 encryption was not asked for.
             KernelLacks: This system cannot make such a container.
+            DeviceUnreadable: The disk may hold a load, and its marker cannot be read.
             AwsError: S3 cannot be asked, or no object that was tried can be read.
 
         """
@@ -223,9 +226,15 @@ class LoadDisk:
             manifest.sources(), directory_of(manifest.recovery_directory)
         )
         fingerprint = fingerprint_of(layout, wishes.begin.operation, wishes.begin.key)
+        unread = ""
         while True:
             key = self._key(facts, encryption, keys)
-            found = self._marker(facts, encryption, key)
+            try:
+                found = self._marker(facts, encryption, key)
+            except DeviceUnreadable as error:
+                if not wishes.start_over:
+                    raise
+                found, unread = None, error.message
             resumes = (
                 found is not None
                 and not wishes.start_over
@@ -264,6 +273,9 @@ class LoadDisk:
         other = ""
         if found and not resumes:
             other = f"a load of job {found.job_id}"
+        elif unread:
+            damaged = f"what may be a load, with a damaged /{MARKER.decode()}"
+            other = " and ".join((damaged, *held.backups))
         elif signed and signed != name:
             other = f"SIGNATURE of job {signed}"
         elif held.backups:
@@ -282,12 +294,15 @@ class LoadDisk:
                 next step says that the same call goes on.
 
         """
-        saved, path = "", plan.facts.path
+        saved, path, again = "", plan.facts.path, _AGAIN
+        if plan.wishes.start_over:
+            again += ", without --start-over"
+        way_on = f"{again}: it goes on after the last object that is complete"
         standing = _Standing(f"nothing on {path} was changed", _AGAIN)
         with (
             standing.told(),
             self.devices.hold(plan.facts) as facts,
-            self._full_host_told(facts),
+            self._full_host_told(facts, again),
         ):
             disk = plan.wishes.disk
             allowed = plan.resumes or disk.allow_fixed
@@ -300,13 +315,13 @@ class LoadDisk:
                     f"{_AGAIN}: it begins anew",
                 )
                 self._prepare(plan, facts)
-                standing.is_now(f"{path} is erased, and holds no object yet", _WAY_ON)
+                standing.is_now(f"{path} is erased, and holds no object yet", way_on)
             else:
-                standing.is_now(f"{path} holds what was loaded before", _WAY_ON)
-            with _going_on(), self._opened(plan, facts) as tree:
-                standing.is_now(f"{path} holds a part of the load", _WAY_ON)
+                standing.is_now(f"{path} holds what was loaded before", way_on)
+            with _going_on(path, way_on), self._opened(plan, facts) as tree:
+                standing.is_now(f"{path} holds a part of the load", way_on)
                 result = self.load(plan.request, tree)
-                standing.is_now(f"{path} is loaded", _AGAIN)
+                standing.is_now(f"{path} is loaded", again)
         return LoadedDisk(plan, result, saved)
 
     # --- looking --------------------------------------------------------------------
@@ -357,7 +372,14 @@ class LoadDisk:
     def _marker(
         self, facts: DeviceFacts, encryption: Encryption, key: ContainerKey | None
     ) -> LoadMarker | None:
-        """Return the marker of the load on a disk, if one can be found."""
+        """Return the marker of the load on a disk, if there is one.
+
+        Raises:
+            DeviceUnreadable: It is there, or may be, and cannot be read: such a disk
+                must not be taken for one that holds no load.
+
+        """
+        found, lost = None, ""
         try:
             with ExitStack() as stack:
                 try:
@@ -369,9 +391,19 @@ class LoadDisk:
                         return None
                     opened = self.containers.open_device(facts, key, AS_IT_COMES)
                     tree = stack.enter_context(opened).tree
-                return marker_on(tree)
+                try:
+                    found = read_marker(tree)
+                except FileUnreadable as error:
+                    lost = error.message
         except DeviceError:
-            return None  # an empty disk, another one's, or none that can be read
+            pass  # an empty disk, another one's, or one in a form that is not read
+        if lost:
+            raise DeviceUnreadable(
+                f"{facts.path} may hold a load: /{MARKER.decode()} on it cannot be "
+                f"read: {lost}",
+                next_step=BEGIN_ANEW,
+            )
+        return found
 
     def _stays_closed(self, facts: DeviceFacts, key: ContainerKey | None) -> bool:
         """Say whether a disk is a LUKS container of another password.
@@ -403,7 +435,7 @@ class LoadDisk:
     # --- writing --------------------------------------------------------------------
 
     @contextmanager
-    def _full_host_told(self, facts: DeviceFacts) -> Iterator[None]:
+    def _full_host_told(self, facts: DeviceFacts, again: str) -> Iterator[None]:
         """Blame no disk for an image that what holds it leaves no room."""
         try:
             yield
@@ -413,7 +445,7 @@ class LoadDisk:
                 raise
             error.message += f"; the file system that holds {facts.path} is full"
             error.next_step = (
-                f"free some room there, then {_AGAIN}; if the image was damaged, the "
+                f"free some room there, then {again}; if the image was damaged, the "
                 "same with --start-over begins anew"
             )
             raise
@@ -477,7 +509,6 @@ def _container_on(facts: DeviceFacts) -> str:
 
 
 _AGAIN = "run the same command again"
-_WAY_ON = f"{_AGAIN}: it goes on after the last object that is complete"
 
 
 @dataclass
@@ -504,17 +535,19 @@ class _Standing:
 
 
 @contextmanager
-def _going_on() -> Iterator[None]:
+def _going_on(path: str, way_on: str) -> Iterator[None]:
     """Say with every error how to go on."""
     try:
         yield
-    except DeviceUnreadable as error:
-        error.next_step = BEGIN_ANEW
+    except (ContainerDamaged, DeviceUnreadable, FileUnreadable) as error:
+        if path not in error.message:
+            error.message = f"{path}: {error.message}"
+        error.next_step = BEGIN_ANEW  # the same command would meet it again
         raise
     except PasswordRefused as error:
-        error.next_step = f"check the password; then {_WAY_ON}"
+        error.next_step = f"check the password; then {way_on}"
         raise
     except S3ExportError as error:
         first = f"{error.next_step}; then " if error.next_step else ""
-        error.next_step = f"{first}{_WAY_ON}"
+        error.next_step = f"{first}{way_on}"
         raise

@@ -15,6 +15,8 @@ from s3export.entrypoints.cli import load_wording, wording
 from s3export.entrypoints.cli.commands import Call, keys_of, will_be_typed
 from s3export.entrypoints.cli.exit_codes import ExitCode, of_verdict
 
+_AGAIN = "run the same command again"
+
 
 def load_device(call: Call) -> int:
     """Plan, show, confirm, load; then read back and verify, if that is wanted."""
@@ -25,7 +27,9 @@ def load_device(call: Call) -> int:
     if plan is None:
         return ExitCode.DONE
     loaded = library.load_device(plan, application=call.application)
-    with _when_interrupted(f"{device} is loaded; it was not read again to its end"):
+    standing = f"{device} is loaded; it was not read again to its end"
+    without = ", without --start-over" if call.arguments.start_over else ""
+    with _when_interrupted(standing, f"{_AGAIN}{without}"):
         return _ended(call, loaded, keys)
 
 
@@ -74,18 +78,19 @@ def _ended(call: Call, loaded: LoadedDisk, keys: KeyRing) -> int:
     back = _read_back(call, plan, keys) if arguments.read_back else None
     report = _verified(call, plan, keys) if arguments.then_verify else None
     file = arguments.password_file
-    key_words = ["--password-file", file] if file else []
-    lines = [*load_wording.loaded_lines(loaded, back, manifest, key_words)]
+    options = [*(("--password-file", file) if file else ())]
+    options += load_wording.s3_words(arguments)
+    lines = [*load_wording.loaded_lines(loaded, back, manifest, options)]
     if report:
         lines += wording.summary_lines(report)
     else:
-        lines.append(load_wording.verify_line(plan, manifest, key_words))
+        lines.append(load_wording.verify_line(plan, manifest, options))
     terminal.result(lines, documents.loaded_document(loaded, back, report))
     return _code(loaded, back, report)
 
 
 @contextmanager
-def _when_interrupted(standing: str) -> Iterator[None]:
+def _when_interrupted(standing: str, next_step: str = _AGAIN) -> Iterator[None]:
     """Say what is known of the disk, unless that was said where it is known better."""
     try:
         yield
@@ -93,7 +98,7 @@ def _when_interrupted(standing: str) -> Iterator[None]:
         known = getattr(interruption, "__notes__", [])
         if not known and not isinstance(interruption, S3ExportError):
             interruption.add_note(standing)
-            interruption.add_note("run the same command again")
+            interruption.add_note(next_step)
         raise
 
 

@@ -1,5 +1,6 @@
 """Loads in words, for people."""
 
+import argparse
 import shlex
 from collections.abc import Iterator, Sequence
 
@@ -11,6 +12,15 @@ from s3export.domain.services.load_survey import LoadSurvey
 from s3export.domain.services.read_back import ReadBackResult
 from s3export.domain.sizes import size
 from s3export.entrypoints.cli.terminal import harmless
+
+_S3_OPTIONS = (
+    "config",
+    "profile",
+    "region",
+    "endpoint_url",
+    "request_payer",
+    "sse_c_key_file",
+)
 
 _WORTH_TELLING = 10.0
 """Seconds: what takes less is measured on too few bytes."""
@@ -92,12 +102,13 @@ def loaded_lines(
     loaded: LoadedDisk,
     back: ReadBackResult | None,
     manifest: str,
-    key_words: Sequence[str] = (),
+    options: Sequence[str] = (),
 ) -> Iterator[str]:
     """Say what is on the disk now, and how the next one begins, if it is full.
 
     Args:
-        key_words: The options that the password comes by.
+        options: What the password comes by, and S3 is asked with (`s3_words`): the
+            command that goes on has them, too.
     """
     plan, result = loaded.plan, loaded.result
     disk = harmless(plan.facts.path)
@@ -148,17 +159,31 @@ def loaded_lines(
                 f"  it begins with {large[0].key!r} of {size(large[0].size_bytes)}, "
                 "which fits on no disk of this size: a LARGER one is needed"
             )
-        words = ["load-device", manifest, "DEVICE", *_disk_words(plan), *key_words]
+        words = ["load-device", manifest, "DEVICE", *_disk_words(plan), *options]
         words += ["--continue-from", log]
         yield f"  next: {harmless(shlex.join(['s3export', *words]))}"
     if result.errors:
         lacks = counted(result.errors, "object")
         yield f"NOT complete: {lacks} could not be written; the log says which"
     if result.log_error:
+        without = " without --start-over" if plan.wishes.start_over else ""
         yield (
             f"The log did not reach s3://{plan.request.log_bucket}: "
-            f"{harmless(result.log_error)}; the same command sends it again"
+            f"{harmless(result.log_error)}; the same command{without} sends it again"
         )
+
+
+def s3_words(given: argparse.Namespace) -> Iterator[str]:
+    """Return the options of a call that decide how S3 is asked, as they were given.
+
+    What comes from the environment or a file of settings comes from there again.
+    """
+    for name in _S3_OPTIONS:
+        value = getattr(given, name, None)
+        if value is not None:
+            yield f"--{name.replace('_', '-')}"
+            if value is not True:
+                yield value
 
 
 def _disk_words(plan: LoadPlan) -> Iterator[str]:
@@ -189,13 +214,13 @@ def _taken_over_lines(result: LoadResult, *, was_read: bool) -> Iterator[str]:
         yield "  their sizes were looked at; the files were NOT read again"
 
 
-def verify_line(plan: LoadPlan, manifest: str, key_words: Sequence[str]) -> str:
+def verify_line(plan: LoadPlan, manifest: str, options: Sequence[str]) -> str:
     """Name the command that verifies the disk.
 
     Args:
-        key_words: The options that its password comes by.
+        options: As in `loaded_lines`.
     """
-    words = ["verify-backup", plan.facts.path, "--manifest", manifest, *key_words]
+    words = ["verify-backup", plan.facts.path, "--manifest", manifest, *options]
     return f"Verify it: {shlex.join(['s3export', *words, '--sample-size', 'all'])}"
 
 

@@ -223,6 +223,26 @@ def test_a_disk_is_verified_when_it_is_loaded(
     assert "Verify it:" not in ran.out
 
 
+def test_the_command_that_verifies_asks_s3_in_the_same_way(
+    run: Run, s3: Any, archive: str, tmp_path: Path
+) -> None:
+    """With the options that were given; what the environment says is not repeated."""
+    s3.put_object(Bucket=archive, Key="k", Body=b"k")
+    path = tmp_path / "manifest.yml"
+    operations = f"operations:\n  - exportBucket: {archive}\n"
+    path.write_text(f"manifestVersion: 2.0\n{operations}")
+    image = new_image(tmp_path / "small.img", 24)
+    confirmed = ("--confirm-device", image, "--backup-directory", str(tmp_path))
+    asked = ("--region", "us-east-1", "--request-payer")
+
+    ran = run("load-device", str(path), image, "--encrypt=none", *confirmed, *asked)
+
+    assert ran.code == 0, ran.err
+    (told,) = (line for line in ran.out.splitlines() if line.startswith("Verify it: "))
+    command = f"s3export verify-backup {image} --manifest {path} {' '.join(asked)} "
+    assert told.removeprefix("Verify it: ") == f"{command}--sample-size all"
+
+
 def test_where_what_holds_an_image_is_full_the_disk_is_not_blamed(
     run: Run, manifest: str, tmp_path: Path
 ) -> None:
@@ -242,6 +262,59 @@ def test_where_what_holds_an_image_is_full_the_disk_is_not_blamed(
         assert "faulty" not in ran.err
     finally:
         subprocess.run(["umount", str(place)], check=True)
+
+
+def debugfs(image: str, *words: str) -> str:
+    """Ask for, or change, the file system in the image's partition."""
+    return subprocess.run(
+        ["debugfs", "-w", "-R", " ".join(words), f"{image}?offset={1 << 20}"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+
+@pytest.mark.parametrize("damage", ["block", "inode"])
+def test_a_load_with_a_damaged_marker_is_not_erased_by_the_same_command(
+    run: Run, manifest: str, image: str, tmp_path: Path, damage: str
+) -> None:
+    """Its directory cannot be read; the files can. That is said, and what to do."""
+    line = arguments(manifest, image, tmp_path, "--encrypt", "none")
+    assert run(*line).code == 0
+    if damage == "inode":
+        debugfs(image, "clri", "/S3EXPORT")
+    else:
+        (block,) = debugfs(image, "blocks", "/S3EXPORT").split()
+        size = int(debugfs(image, "stats").partition("Block size:")[2].split()[0])
+        with Path(image).open("r+b") as file:
+            file.seek((1 << 20) + int(block) * size)
+            file.write(b"\xa5" * size)
+    before = Path(image).read_bytes()
+
+    again = run(*line)
+    unchanged = Path(image).read_bytes() == before
+    anew = run(*line, "--start-over")
+
+    assert (again.code, unchanged) == (5, True)
+    assert "/S3EXPORT/load.json on it cannot be read" in again.err
+    assert "--start-over erases the disk and loads it anew" in again.err
+    assert (anew.code, anew.document()["written"]) == (0, OBJECTS + 9)
+
+
+def test_a_load_on_a_damaged_file_system_is_begun_anew(
+    run: Run, archive: str, manifest: str, image: str, tmp_path: Path
+) -> None:
+    """The same command would meet the damage for ever."""
+    line = arguments(manifest, image, tmp_path, "--encrypt", "none")
+    assert run(*line).code == 0
+    debugfs(image, "clri", f"/{archive}/a")
+
+    again = run(*line)
+
+    assert again.code == 5
+    assert f"{image}: looking at a file on the disk failed: Structure" in again.err
+    assert "--start-over erases the disk and loads it anew" in again.err
+    assert "run the same command again" not in again.err
 
 
 def test_what_cannot_be_done_is_refused_and_the_disk_is_untouched(

@@ -5,7 +5,7 @@ be paths, are recovered. The log on the disk says so.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import assume, given, settings
@@ -170,6 +170,20 @@ def test_one_missing_file_is_found(disk: Disk, data: st.DataObject) -> None:
 
     assert found.outcome is Outcome.MISSING_FROM_BACKUP
     assert (found.bucket, found.key) == (entry.bucket, entry.key)
+
+
+def test_a_disk_that_says_that_it_holds_the_end_of_a_source_is_verified() -> None:
+    """Nothing is left of that source: its last key is on the disk before."""
+    ends = Source("bkt", TreePath(b"dir"), end_marker="k")
+    rest = Source("two", TreePath(b"a"))
+    part = BackupLayout((replace(ends, begin_marker="k"), rest), RECOVERY)
+    disk = Disk(part, {"bkt": ["j", "k"], "two": ["x", "y"]})
+
+    report = disk.verify(layout=BackupLayout((ends, rest), RECOVERY), sample_size=None)
+
+    assert (report.verdict, report.findings) == (Verdict.VERIFIED, ())
+    assert report.completeness is not None
+    assert report.completeness.objects == 2
 
 
 @pytest.mark.parametrize("sample_size", [None, 1])

@@ -23,11 +23,12 @@ from s3export.adapters.memory import (
     MemoryWritableTree,
     RecordedProgress,
 )
-from s3export.domain.backup_layout import ObjectName, Substitution, TreePath
+from s3export.domain.backup_layout import ObjectName, Source, Substitution, TreePath
 from s3export.domain.errors import (
     AwsError,
     DeviceUnreadable,
     DiskFull,
+    InputRefused,
     NoSuchObject,
     ObjectArchived,
     PermissionMissing,
@@ -36,9 +37,10 @@ from s3export.domain.errors import (
 from s3export.domain.evidence import Checksum, ObjectFacts
 from s3export.domain.export_log import LogEntry
 from s3export.domain.load_journal import JOURNAL, NextDisk, end_line, line_of
+from s3export.domain.load_selection import SELECTION, LoadSelection
 from s3export.domain.ports import AskedAhead, ObjectBody
 from s3export.domain.services.knowledge import Knowledge
-from s3export.domain.services.load_device import Place
+from s3export.domain.services.load_device import Place, place_after
 
 ROOM = 400 << 10  # with what is kept free: for little
 
@@ -190,6 +192,65 @@ def test_a_full_disk_stops_in_order_and_the_next_one_goes_on_there() -> None:
     rest = load(store, second, request(begin=Place(0, "b")))
     assert rest.next_disk is None
     assert set(backup_of(second)) == {b"b/c", b"b/d"}
+
+
+def test_a_disk_that_begins_at_the_end_of_an_operation_holds_none_of_it() -> None:
+    """The disk before was full after its last key: what is told of both is readable."""
+    store = store_of("a", "b", size=60 << 10)
+    store.put("other", "c", b"x" * (60 << 10))
+    sources = (source(end_marker="b"), source(b"other", "other"))
+    first, second = MemoryWritableTree(room_bytes=ROOM), MemoryWritableTree()
+
+    full = load(store, first, request(*sources))
+    place = place_after(log_of(first), sources)
+    load(store, second, request(*sources, begin=place))
+
+    assert full.next_disk == NextDisk(operation=1, begin_marker="")
+    assert place == Place(0, "b")
+    assert selection_of(first) == sources[:1]
+    assert selection_of(second) == sources[1:]
+    assert backup_of(second).keys() == {b"other/c"}
+
+
+def selection_of(tree: MemoryWritableTree) -> tuple[Source, ...]:
+    """Return what a disk says that it holds."""
+    return LoadSelection.from_json(tree.files[SELECTION], "it").sources
+
+
+def of_aws(key: str, file: bytes) -> LogEntry:
+    """Return an entry of a log of AWS's: it names no operation."""
+    return LogEntry(None, "b", key, TreePath(file), 200, "OK", "")
+
+
+@pytest.mark.parametrize(
+    ("file", "operation"), [(b"b/k03", 0), (b"y/k03", 1), (b"z/3", 2)]
+)
+def test_where_a_log_names_no_operation_the_file_tells_it(
+    file: bytes, operation: int
+) -> None:
+    """Of those that select the object: otherwise what lies between is on no disk."""
+    thirds = source(b"z", substitutions=(Substitution("k0", ""),))
+    sources = (source(), source(b"y", prefix="k0"), thirds, source(b"x", prefix="n"))
+
+    place = place_after([of_aws("k03", file)], sources)
+
+    assert place == Place(operation, "k03")
+    assert place_after([of_aws("n", b"?")], sources[2:3]) == Place(0, "n")
+
+
+@pytest.mark.parametrize("file", [b"", b"EXPORT-RECOVERY/0000/0000", b"same/k03"])
+def test_where_the_file_does_not_tell_the_operation_it_is_not_guessed(
+    file: bytes,
+) -> None:
+    """Not written, recovered, two into one directory: what to give instead is said."""
+    sources = (source(), source(b"same"), source(b"same", prefix="k"))
+
+    with pytest.raises(InputRefused, match="2 and 3 select") as refused:
+        place_after([of_aws("k03", file)], sources)
+    assert "beginMarker: 'k03'" in refused.value.next_step
+    assert "without --continue-from" in refused.value.next_step
+    own = replace(of_aws("k03", file), operation=1)
+    assert place_after([own], sources) == Place(1, "k03")
 
 
 def test_progress_moves_before_a_batch_is_settled_and_counts_each_object_once() -> None:

@@ -1,5 +1,6 @@
 """Taking a disk and loading it: look, ask, and only then change anything."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NoReturn
 
@@ -14,18 +15,22 @@ from s3export.adapters.memory import (
     MemoryWritableTree,
     SilentProgress,
 )
-from s3export.domain.backup_layout import TreePath
+from s3export.domain.backup_layout import LOAD_DIRECTORY, TreePath
 from s3export.domain.devices import DeviceFacts
 from s3export.domain.errors import (
     BodyBroken,
+    ContainerDamaged,
     DeviceChanged,
     DeviceFailed,
     DeviceRefused,
     DeviceUnreadable,
+    FileUnreadable,
     InputRefused,
     KernelLacks,
     NoSuchBucket,
+    PasswordRefused,
     PermissionMissing,
+    S3ExportError,
     Unreachable,
 )
 from s3export.domain.export_log import parse_export_log
@@ -400,6 +405,7 @@ class Stopped(BaseException):
     """Somebody has pressed Ctrl-C."""
 
 
+@pytest.mark.parametrize("start_over", [False, True])
 @pytest.mark.parametrize(
     ("where", "method", "said", "next_step"),
     [
@@ -417,9 +423,11 @@ def test_whoever_interrupts_a_load_is_told_how_the_disk_is(
     method: str,
     said: str,
     next_step: str,
+    start_over: bool,
 ) -> None:
-    """And what the same command will do."""
-    plan = scene.plan(Encryption.TRUECRYPT)
+    """And what the same command will do: with --start-over it would erase again."""
+    wishes = LoadWishes(start_over=start_over)
+    plan = scene.plan(Encryption.TRUECRYPT, wishes=wishes)
 
     def stopped(*_: object, **__: object) -> NoReturn:
         raise Stopped
@@ -434,6 +442,39 @@ def test_whoever_interrupts_a_load_is_told_how_the_disk_is(
     assert said in standing
     assert way_on.startswith("run the same command again")
     assert next_step in way_on
+    without = start_over and next_step == "goes on"
+    assert (", without --start-over:" in way_on) is without
+
+
+@pytest.mark.parametrize(
+    "error", [Unreachable("no network"), PasswordRefused("does not open")]
+)
+def test_a_load_that_began_anew_is_gone_on_with_without_erasing_it_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, error: S3ExportError
+) -> None:
+    """The command that was given has --start-over. Also where a host is full."""
+    scene.load.carry_out(scene.plan())
+    scene.devices.room = 0
+    plan = scene.plan(wishes=LoadWishes(start_over=True))
+    with monkeypatch.context() as failing:
+        failing.setattr(scene.load.load.store, "list_objects", raising(error))
+        with pytest.raises(type(error)) as caught:
+            scene.load.carry_out(plan)
+    assert "again, without --start-over: it goes on" in caught.value.next_step
+
+    monkeypatch.setattr(scene.devices, "prepare", raising(DeviceFailed("no space")))
+    with pytest.raises(DeviceFailed) as full:
+        scene.load.carry_out(scene.plan(wishes=LoadWishes(start_over=True)))
+    assert "again, without --start-over; if the image" in full.value.next_step
+
+
+def raising(error: Exception) -> Callable[..., NoReturn]:
+    """Return what raises an error, however it is called."""
+
+    def it(*_: object, **__: object) -> NoReturn:
+        raise error
+
+    return it
 
 
 def test_whoever_interrupts_a_load_that_goes_on_hears_that_it_will(
@@ -467,6 +508,29 @@ def test_a_damaged_disk_is_not_gone_on_with_for_ever(
         scene.load.carry_out(plan)
     assert "--start-over" in caught.value.next_step
     assert "run the same command again" not in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DeviceUnreadable("looking at a file failed: Structure needs cleaning"),
+        FileUnreadable("/AAAAA.tc: Structure needs cleaning"),
+        ContainerDamaged("its header makes no sense"),
+    ],
+)
+def test_damage_that_is_met_again_each_time_is_begun_anew(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, error: S3ExportError
+) -> None:
+    """The same command would end there for ever; the disk is named in any case."""
+    scene.load.carry_out(scene.plan())
+    plan = scene.plan()
+
+    monkeypatch.setattr(scene.tree, "size_of", raising(error))
+    with pytest.raises(type(error)) as caught:
+        scene.load.carry_out(plan)
+    assert "--start-over erases the disk" in caught.value.next_step
+    assert "run the same command again" not in caught.value.next_step
+    assert caught.value.message.startswith(f"{DISK}: ")
 
 
 def test_a_plan_counts_disks_and_what_must_be_restored(scene: Scene) -> None:
@@ -537,11 +601,49 @@ def test_reading_back_finds_what_is_not_as_written(scene: Scene) -> None:
     assert [entry.key for entry, _ in found.named] == ["100", "101", "102", "103"]
 
 
-def test_a_marker_that_is_damaged_is_none(scene: Scene) -> None:
-    """The disk is then another one's, and its erasure is confirmed."""
-    scene.load.carry_out(scene.plan())
-    for text in (b"", b"{}", b"[]", b"\xff", b'{"schema": "s3export/load-marker/1"}'):
-        scene.tree.files[MARKER] = text
+OTHER_MARKERS = (
+    b"",
+    b"{}",
+    b"[]",
+    b"\xff",
+    b"[" * 60_000,
+    b'{"schema": "s3export/load-marker/1"}',
+    b'{"schema": "s3export/load-marker/2"}',
+)
+
+
+@pytest.mark.parametrize("encryption", list(Encryption))
+@pytest.mark.parametrize("damage", ["file", "directory", *OTHER_MARKERS])
+def test_a_marker_that_cannot_be_read_is_not_taken_for_none(
+    scene: Scene, encryption: Encryption, damage: str | bytes
+) -> None:
+    """The same command must not erase the load; --start-over may, and says so."""
+    scene.load.carry_out(scene.plan(encryption))
+    with scene.outer(encryption) as tree:
+        if damage == "file":
+            tree.damaged.add(MARKER)
+        elif damage == "directory":
+            tree.files.clear()
+            tree._directories.clear()
+            tree.links.add(LOAD_DIRECTORY)
+        elif isinstance(damage, bytes):
+            tree.files[MARKER] = damage
+
+    with pytest.raises(DeviceUnreadable, match="it cannot be read") as refused:
+        scene.plan(encryption)
+    anew = scene.plan(encryption, wishes=LoadWishes(start_over=True))
+
+    assert "--start-over erases the disk" in refused.value.next_step
+    assert not anew.resumes
+    assert "it holds what may be a load, with a damaged" in " ".join(anew.cautions())
+
+
+def test_a_disk_of_somebody_else_is_taken_as_before(scene: Scene) -> None:
+    """Whatever is on it: a file of the name of our directory, or files in it."""
+    for path in (b"S3EXPORT", b"S3EXPORT/x", b"another"):
+        tree = MemoryWritableTree()
+        tree.replace(TreePath(path), b"theirs")
+        scene.disk.tree = tree
         assert not scene.plan().resumes
 
 

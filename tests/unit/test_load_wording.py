@@ -1,7 +1,11 @@
 """What load-device says of a plan and of a loaded disk."""
 
+import argparse
+import shlex
+
 import pytest
 from load_scene import SIZE, Scene
+from samples import DISK
 
 from s3export.adapters.hash_functions import InstalledHashes
 from s3export.adapters.memory import InlineWorkers, SilentProgress
@@ -12,6 +16,7 @@ from s3export.domain.services.load_device import LoadResult
 from s3export.domain.services.load_disk import Encryption, LoadedDisk, LoadWishes
 from s3export.domain.services.read_back import ReadBack, ReadBackResult
 from s3export.entrypoints.cli import load_wording
+from s3export.entrypoints.cli.arguments import build_parser
 
 
 @pytest.fixture
@@ -46,6 +51,20 @@ def test_a_load_with_nothing_left_does_not_claim_to_have_loaded(scene: Scene) ->
     assert "Nothing was left to load: job" in again
     assert "NOT read again" in again
     assert "were equal to S3 by etag-md5 when they were written" in again
+
+
+def test_the_command_that_sends_the_log_again_does_not_erase_the_disk(
+    scene: Scene,
+) -> None:
+    """Where the load began anew it is the same without --start-over."""
+    scene.load.carry_out(scene.plan())
+    for start_over in (False, True):
+        plan = scene.plan(wishes=LoadWishes(start_over=start_over))
+        result = LoadResult(written=300, log_error="refused")
+        text = told(LoadedDisk(plan, result))
+        without = "the same command without --start-over sends it again"
+        assert (without in text) is start_over
+        assert ("the same command sends it again" in text) is not start_over
 
 
 def test_files_that_were_loaded_again_and_those_lost_are_counted(scene: Scene) -> None:
@@ -144,6 +163,45 @@ def test_the_next_disk_is_made_like_this_one(
     command = f"m.yml DEVICE {words}--password-file p --continue-from s3://logs/export-"
     assert command in "\n".join(lines)
     assert "LARGER" not in "\n".join(lines)
+
+
+S3_OPTIONS = (
+    *("--endpoint-url", "http://localhost:1", "--region", "eu-west-1"),
+    *("--profile", "two words", "--config", "my.toml", "--request-payer"),
+    *("--sse-c-key-file", "key file"),
+)
+
+
+@pytest.mark.parametrize("options", [(), S3_OPTIONS[:2], S3_OPTIONS])
+def test_the_commands_that_are_told_ask_s3_as_this_one_did(
+    scene: Scene, options: tuple[str, ...]
+) -> None:
+    """What was given with it is repeated, and nothing else of the settings."""
+    given = parsed("load-device", "m.yml", DISK, *options)
+    plan = scene.plan()
+    full = LoadedDisk(plan, LoadResult(next_disk=NextDisk(0, "100")))
+
+    words = [*load_wording.s3_words(given)]
+    lines = [*load_wording.loaded_lines(full, None, "m.yml", words)]
+    lines.append(load_wording.verify_line(plan, "m.yml", words))
+
+    commands = [line.partition(": s3export ")[2] for line in lines]
+    following, verifying = (shlex.split(line) for line in commands if line)
+    for command in (following, verifying):
+        again = parsed(*command)
+        for name in ("endpoint_url", "region", "profile", "config"):
+            assert getattr(again, name, None) == getattr(given, name, None)
+        assert again.request_payer == given.request_payer
+        assert again.sse_c_key_file == given.sse_c_key_file
+        assert len([word for word in command if word in options]) == len(options)
+    assert following[0] == "load-device"
+    assert parsed(*following).continue_from.startswith("s3://logs/export-log-")
+    assert verifying[:2] == ["verify-backup", DISK]
+
+
+def parsed(*words: str) -> argparse.Namespace:
+    """Return a command line as the program reads it."""
+    return build_parser().parse_args(words)
 
 
 def test_where_an_object_is_too_large_a_larger_disk_is_asked_for(scene: Scene) -> None:
