@@ -66,12 +66,8 @@ def fingerprint_of(layout: BackupLayout, operation: int, key: str) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def marker_on(tree: FileTree) -> LoadMarker | None:
-    """Read the marker of a disk; ``None`` where there is none that is understood."""
-    try:
-        return read_marker(tree)
-    except FileUnreadable:
-        return None
+DAMAGED_LOAD = f"what may be a load, with a damaged /{MARKER.decode()}"
+"""What a disk holds whose marker cannot be read."""
 
 
 def read_marker(tree: FileTree) -> LoadMarker | None:

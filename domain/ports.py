@@ -557,7 +557,8 @@ class NewFile(Protocol):
 class WritableTree(FileTree, Protocol):
     """A file system mounted for writing. Thread-safe.
 
-    Every method may raise `errors.DeviceFailed`: the disk gives an error.
+    Every method may raise `errors.DeviceFailed`: the disk gives an error; and
+    `errors.DeviceUnreadable`: its file system is damaged.
     """
 
     @abstractmethod

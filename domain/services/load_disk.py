@@ -28,7 +28,13 @@ from s3export.domain.errors import (
 )
 from s3export.domain.jobs import JobId
 from s3export.domain.load_journal import BEGIN_ANEW
-from s3export.domain.load_marker import MARKER, LoadMarker, fingerprint_of, read_marker
+from s3export.domain.load_marker import (
+    DAMAGED_LOAD,
+    MARKER,
+    LoadMarker,
+    fingerprint_of,
+    read_marker,
+)
 from s3export.domain.manifests import Manifest
 from s3export.domain.ports import (
     BlockDevices,
@@ -274,8 +280,7 @@ class LoadDisk:
         if found and not resumes:
             other = f"a load of job {found.job_id}"
         elif unread:
-            damaged = f"what may be a load, with a damaged /{MARKER.decode()}"
-            other = " and ".join((damaged, *held.backups))
+            other = " and ".join(held.backups) or DAMAGED_LOAD
         elif signed and signed != name:
             other = f"SIGNATURE of job {signed}"
         elif held.backups:

@@ -17,7 +17,7 @@ from s3export.domain.errors import (
     InputRefused,
 )
 from s3export.domain.jobs import SIGNATURE_FILE_NAME, job_id, job_named_in
-from s3export.domain.load_marker import marker_on
+from s3export.domain.load_marker import DAMAGED_LOAD, read_marker
 from s3export.domain.ports import BlockDevices, FileTree
 
 _FAULTY = "the disk is probably faulty: use another one"
@@ -144,17 +144,24 @@ def held_on(devices: BlockDevices, facts: DeviceFacts) -> Held:
     """
     try:
         with devices.open_read_only(facts, mounting=False) as tree:
-            loaded = marker_on(tree)
             containers = filter(is_container, map(TreePath, tree.names(ROOT)))
             return Held(
                 _job_in(_signature_in(tree)),
                 (
-                    *([f"a load of job {loaded.job_id}"] if loaded else []),
+                    *_loads_on(tree),
                     *(f"the container {shown(path)}" for path in containers),
                 ),
             )
     except DeviceError:
         return Held()  # an empty disk, or one in a form that is not read
+
+
+def _loads_on(tree: FileTree) -> list[str]:
+    try:
+        loaded = read_marker(tree)
+    except FileUnreadable:
+        return [DAMAGED_LOAD]
+    return [f"a load of job {loaded.job_id}"] if loaded else []
 
 
 def _job_in(signature: bytes) -> str:

@@ -391,6 +391,10 @@ def test_a_backup_that_is_on_the_disk_is_named_before_it_is_erased(
     assert said in erased.cautions()
     assert kept.cautions() == ()
 
+    scene.disk.tree.files[b"S3EXPORT/load.json"] = b"{"
+    caution = " ".join(scene.create.plan(scene.manifest, DISK).cautions())
+    assert "what may be a load, with a damaged /S3EXPORT/load.json" in caution
+
 
 def test_a_job_that_is_gone_on_with_may_have_its_own_disk(scene: Scene) -> None:
     """Of that there is no caution, of any other job's disk there is."""
