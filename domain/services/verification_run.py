@@ -18,7 +18,7 @@ from s3export.domain.backup_layout import (
     shown,
 )
 from s3export.domain.completeness import Inventory, Listed
-from s3export.domain.confidence import Bound, sample_size, upper_bound
+from s3export.domain.confidence import Bound, percent, sample_size, upper_bound
 from s3export.domain.containers import ContainerFacts
 from s3export.domain.counting import counted
 from s3export.domain.errors import PermissionMissing, RootAbsent
@@ -225,6 +225,7 @@ class Run:
         if self._inventory and self.request.completeness:
             self._look_for_the_missing(self._inventory)
         self._doubt_the_time()
+        self._say_what_was_not_reached()
 
     def nobody_listens(self) -> None:
         """Tell no more findings: whoever was told them has gone."""
@@ -622,6 +623,16 @@ class Run:
             else:
                 self._excused += 1
                 self._conclude(result._replace(presumed=False))
+
+    def _say_what_was_not_reached(self) -> None:
+        """Say that less is proven than was asked for; the exit code does not."""
+        share, bound = self.request.max_differing, self.bound()
+        if share is not None and bound.fraction > share:
+            self.warnings.append(
+                f"the sample was to prove that at most {percent(share)}% differ, and "
+                f"proves {bound.fraction:.2%}: of the files that were drawn "
+                f"{self.tally[Outcome.MATCH]:,} equal S3 (--sample-size draws more)"
+            )
 
     def _doubt_the_time(self) -> None:
         """Doubt the operator's time where files contradict it that excuses others.

@@ -28,13 +28,18 @@ def next_step(report: Report, reports: Sequence[str] = ()) -> str:
 
 
 def _after_differences(report: Report) -> str:
-    if not report.sample.population:
+    unreadable = report.tally[Outcome.UNREADABLE]
+    if not report.sample.population and not unreadable:
         return "see whether the disk is mounted there (findmnt), and what it holds"
     critical = [finding for finding in report.findings if finding.critical]
     if critical and all(map(_is_not_permitted, critical)):
         return "run it as root, or as a user who may read all files of the backup"
-    where = " to another disk" if report.tally[Outcome.UNREADABLE] else ""
+    where = " to another disk" if unreadable else ""
     again = f"copy what differs or is missing from S3 again{where}"
+    tally = report.tally
+    may_be_newer = tally[Outcome.MISMATCH] or tally[Outcome.MISSING_FROM_BACKUP]
+    if may_be_newer and not report.exported_at:
+        again = f"say when the disk was written (--exported-at), or {again}"
     if report.sample.drawn < report.sample.population:
         return f"see all that differs with --sample-size all, then {again}"
     return f"{again}, then run the same command"

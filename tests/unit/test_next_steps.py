@@ -57,3 +57,20 @@ def test_files_that_this_user_may_not_read_are_no_damage() -> None:
     assert "as root" not in next_step(replace(verified, findings=(finding, broken)))
     lost = replace(finding, outcome=Outcome.MISSING_FROM_BACKUP)
     assert "copy" in next_step(replace(verified, findings=(finding, lost)))
+
+
+def test_where_nobody_knows_when_the_disk_was_written_that_is_asked_for() -> None:
+    """What was written to S3 since is no difference."""
+    verified = replace(came_to(Outcome.MISSING_FROM_BACKUP), exported_at=None)
+
+    assert "--exported-at" in next_step(verified)
+    unreadable = replace(came_to(Outcome.UNREADABLE), exported_at=None)
+    assert "--exported-at" not in next_step(unreadable)
+
+
+def test_a_disk_whose_only_directory_is_unreadable_is_not_called_absent() -> None:
+    """It is mounted where it should be."""
+    verified = came_to(Outcome.UNREADABLE, drawn=0)
+    empty = replace(verified, sample=Sample("seed", 0, 0, 0, 0))
+
+    assert "findmnt" not in next_step(empty)

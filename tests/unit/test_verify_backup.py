@@ -1847,3 +1847,19 @@ def test_a_run_whose_reader_has_gone_still_tells_what_it_found(scene: Scene) -> 
     (report,) = kept
     assert report.cut_short
     assert len(report.findings) == 6
+
+
+def test_what_was_to_be_proven_and_was_not_is_said(scene: Scene) -> None:
+    """Files that S3 does not list leave fewer of the others in the sample."""
+    for number in range(60):
+        scene.both(f"{number}", b"x")
+    reached = scene.verify(max_differing=0.05)
+    for number in range(60):
+        scene.on_disk(f"extra{number}", b"x")
+
+    report = scene.verify(max_differing=0.05)
+
+    assert report.bound and report.bound.fraction > 0.05
+    (warning,) = report.warnings
+    assert "at most 5% differ" in warning
+    assert reached.warnings == ()
