@@ -8,9 +8,11 @@ reverse, whatever happened, and what was found until then is reported.
 """
 
 from array import array
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from s3export.domain.backup_layout import BackupLayout
 from s3export.domain.counting import counted
@@ -28,6 +30,14 @@ from s3export.domain.services.open_backup import OpenBackup
 from s3export.domain.services.verification_run import Parts, Run
 from s3export.domain.services.verify_request import VerifyRequest, Watch
 from s3export.domain.verification import EarlierRun, Finding, Report, Sample
+
+
+class _Began(NamedTuple):
+    """When a run began, and what its store had been asked for before."""
+
+    at: datetime
+    requests: Counter[str]
+    downloaded: int
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,11 @@ class VerifyBackup:
             AwsError: S3 cannot be asked; ``watch`` gets what was found until then.
 
         """
-        started_at = self.parts.clock.now()
+        began = _Began(
+            self.parts.clock.now(),
+            Counter(self.parts.store.requests()),
+            self.parts.store.bytes_downloaded(),
+        )
         facts = self.devices.inspect(request.device)
         refusals = refusals_to_read(facts)
         if refusals:
@@ -117,9 +131,9 @@ class VerifyBackup:
                     run.conclude_what_is_left()
                     if watch and run.began:
                         run.cut_short = _why(error)
-                        watch.unfinished(self._report(run, facts, started_at))
+                        watch.unfinished(self._report(run, facts, began))
                     raise
-                report = self._report(run, facts, started_at)
+                report = self._report(run, facts, began)
         except DeviceError as error:
             if report is None:
                 raise
@@ -158,7 +172,7 @@ class VerifyBackup:
                 next_step=f"say --sample-size {size}, or verify without --resume",
             )
 
-    def _report(self, run: Run, facts: DeviceFacts, started_at: datetime) -> Report:
+    def _report(self, run: Run, facts: DeviceFacts, began: "_Began") -> Report:
         request, layout = run.request, run.basis.layout
         sample = Sample(
             seed=request.seed,
@@ -182,10 +196,10 @@ class VerifyBackup:
             tally=run.tally,
             bound=run.bound() if run.walked else None,
             findings=tuple(sorted(run.findings, key=lambda finding: finding.path)),
-            requests=dict(self.parts.store.requests()),
+            requests=Counter(self.parts.store.requests()) - began.requests,
             bytes_read=run.bytes_read,
-            bytes_downloaded=self.parts.store.bytes_downloaded(),
-            started_at=started_at,
+            bytes_downloaded=self.parts.store.bytes_downloaded() - began.downloaded,
+            started_at=began.at,
             finished_at=self.parts.clock.now(),
             version=self.version,
             strong=request.strong,
