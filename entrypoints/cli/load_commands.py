@@ -44,7 +44,7 @@ def _agreed(call: Call, keys: KeyRing) -> LoadPlan | None:
     for problem in library.remarks_on_load(manifest, application=call.application):
         terminal.warn(f"{manifest}: {problem} [{problem.rule}]")
     plan = _planned(call, keys)
-    of_aws = call.application.settings().endpoint_url is None
+    of_aws = call.application.adapters.object_store().service().startswith("aws")
     planned = list(load_wording.plan_lines(plan, list_prices=of_aws))
     for warning in load_wording.warnings(plan):
         terminal.warn(warning)
