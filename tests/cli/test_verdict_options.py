@@ -427,7 +427,7 @@ def test_a_report_with_a_key_that_is_no_text_is_refused(
         (["--export-log=/no/such"], 4, "/no/such: there is no such file"),
         (["--max-differing=1"], 2, "below 100%"),
         (["--max-differing=100%"], 2, "below 100%"),
-        (["--export-log=/dev/null"], 4, "it is no export log"),
+        (["--export-log=/dev/null"], 4, "/dev/null is a device, not an export log"),
         (["--export-log=s3://b"], 4, "names no object"),
         (["--export-log=s3://b/none"], 6, "s3://b/none"),
         (["--checksum-report=/no/such"], 4, "/no/such: there is no such file"),

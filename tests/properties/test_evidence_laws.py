@@ -587,12 +587,13 @@ def test_a_checksum_of_another_length_is_none(algorithm: str, length: int) -> No
 def test_strong_proof_is_the_ladder_without_the_weak_rungs(
     told: ObjectFacts, others: list[Evidence]
 ) -> None:
-    """No 32-bit checksum, composite or from whomever, and no claim; with the reason."""
+    """No 32-bit checksum, from whomever, no claim and no log; with the reason."""
     usual = ladder(told, ALL, witnesses=others)
     strong = ladder(told, ALL, strong=True, witnesses=others)
 
+    others_word = (METADATA_MD5, EXPORT_LOG)
     weak = [
-        one for one in usual.rungs if one.algorithm in WEAK or one.kind == METADATA_MD5
+        one for one in usual.rungs if one.algorithm in WEAK or one.kind in others_word
     ]
     assert strong.rungs == tuple(one for one in usual.rungs if one not in weak)
     assert len(strong.reasons) == len(usual.reasons) + len(weak)
