@@ -163,7 +163,7 @@ def test_what_carries_anything_in_use_is_never_accepted(system: System) -> None:
             assert not system.accepts(path)
 
 
-@given(systems(cyclic=True))
+@given(systems())
 @SETTINGS
 def test_what_is_in_use_by_another_loop_device_over_the_file_is_never_accepted(
     system: System,
