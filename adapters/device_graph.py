@@ -58,10 +58,11 @@ def assemble(read: Readings, number_at: Numbers, lies_on: Numbers) -> SystemDevi
 
     parents = {loop.path: below(loop) for loop in read.loops}
     files = {
-        loop.path: tuple(filter(None, (loop.file_id, loop.backing_file)))
+        loop.path: tuple(filter(None, (loop.file_id, _lasting_name(loop))))
         for loop in read.loops
         if not backing[loop.path]
     }
+    offsets = {loop.path: loop.offset for loop in read.loops}
     swaps = (by_number.get(number_at(path)) for path in read.swaps)
     return SystemDevices(
         devices=tuple(
@@ -69,6 +70,7 @@ def assemble(read: Readings, number_at: Numbers, lies_on: Numbers) -> SystemDevi
                 device,
                 parents=parents.get(device.path) or device.parents,
                 files=files.get(device.path, ()),
+                offset=offsets.get(device.path, 0),
                 by_id=read.names.get(device.number, ""),
                 sequence=read.sequences.get(device.number, 0),
             )
@@ -79,6 +81,12 @@ def assemble(read: Readings, number_at: Numbers, lies_on: Numbers) -> SystemDevi
         swap_files={**{path: path for path in read.swaps}, **read.swap_files},
         held=frozenset(by_number[n] for n in read.busy if n in by_number),
     )
+
+
+def _lasting_name(loop: LoopDevice) -> str:
+    """Return the backing file's path, if it is a name of it still."""
+    gone = loop.file_id and loop.backing_file.endswith(" (deleted)")
+    return "" if gone else loop.backing_file
 
 
 def _with_its_device(

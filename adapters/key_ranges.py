@@ -229,10 +229,11 @@ class KeyRanges:
         walk.token = token
         walk.pages += 1
         walk.left = None
-        if not self._in_order:
+        if not self._in_order or not keys:
             if token and token in self._tokens:
                 raise Circle
             self._tokens.add(token)
+        if not self._in_order:
             self._finish(walk, not token)
             return slice(len(keys))
         stop = bisect_left(keys, walk.end) if walk.end else len(keys)

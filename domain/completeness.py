@@ -15,6 +15,8 @@ import struct
 from array import array
 from collections.abc import Callable, Container, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from s3export.domain.backup_layout import NotAPath, ObjectName, Source, TreePath
@@ -119,38 +121,37 @@ class Inventory:
 
     def seal(self) -> None:
         """Sort what was added: from now on it is only looked up."""
-        repeated: set[bytes] = set()
+        self._seen = bytearray(self._records // 8 + 1)
         counts = array("Q", [0]) * _PLACES
+        ordinal = 0
         for chunk in range(_CHUNKS):
             self._flush(chunk)
             records = sorted(self._chunk(chunk))
             self._sorted.append(b"".join(records))
-            before = b""
-            for record in records:
-                counts[int.from_bytes(record[:2])] += 1
-                if record[:8] == before:
-                    repeated.add(before)
-                before = record[:8]
+            for _, alike in groupby(records, key=itemgetter(slice(8))):
+                together = list(alike)
+                counts[int.from_bytes(together[0][:2])] += len(together)
+                if len(together) > 1:
+                    self._forget_repetitions(together, ordinal)
+                ordinal += len(together)
         for number, many in enumerate(counts):
             self._starts[number + 1] = self._starts[number] + many
-        self._seen = bytearray(self._records // 8 + 1)
         self._buffers, self._segments = [], []
-        for fingerprint in repeated:
-            self._forget_repetitions(fingerprint)
 
-    def _forget_repetitions(self, fingerprint: bytes) -> None:
-        """Call all but the first of one object at one path seen, and count them off."""
-        start, records = self._near(fingerprint)
-        size = _RECORD.size
+    def _forget_repetitions(self, records: Sequence[bytes], first: int) -> None:
+        """Call all but the first of one object at one path seen, and count them off.
+
+        Args:
+            records: Of one fingerprint, that of the ordinal ``first`` and the next.
+
+        """
         same: dict[tuple[bytes, str, bytes], list[tuple[int, int, int]]] = {}
-        for offset in range(0, len(records), size):
-            record = records[offset : offset + size]
-            if record[:8] == fingerprint:
-                number, key = self._key(record)
-                source, ordinal = self._sources[number], start + offset // size
-                one = _place_of(source, key.decode())[0], source.bucket, key
-                found = same.setdefault(one, [])
-                found.append((number, ordinal, _RECORD.unpack(record)[2]))
+        for ordinal, record in enumerate(records, first):
+            number, key = self._key(record)
+            source = self._sources[number]
+            one = _place_of(source, key.decode())[0], source.bucket, key
+            found = same.setdefault(one, [])
+            found.append((number, ordinal, _RECORD.unpack(record)[2]))
         for found in same.values():
             for _, ordinal, size_bytes in sorted(found)[1:]:
                 self._seen[ordinal >> 3] |= 1 << (ordinal & 7)
@@ -216,11 +217,15 @@ class Inventory:
             seen: Only those that a file was found for.
 
         """
+        firsts: dict[ObjectName, _Found] = {}
+        for one in self._found(bytes(path)):
+            bucket = self._sources[one.number].bucket
+            firsts.setdefault(ObjectName(bucket, one.key), one)
+        firsts.pop(name, None)
         return [
             self._listed(one)
-            for one in self._found(bytes(path))
-            if (self._sources[one.number].bucket, one.key) != tuple(name)
-            and (not seen or self._was_seen(one.ordinal))
+            for one in firsts.values()
+            if not seen or self._was_seen(one.ordinal)
         ]
 
     def unseen(self) -> Iterator[Listed]:

@@ -30,6 +30,7 @@ class BlockDevice:
         parents: The paths of what it stands on.
         files: Of a loop device over a file: what that file is known by; two with one
             of them in common are over the same file. Its parents only hold the file.
+        offset: Where in that file it begins, in bytes.
         content: The file system, container or member that ``lsblk`` tells.
         table: The partition table that it tells; of a partition, the one it is in.
 
@@ -41,6 +42,7 @@ class BlockDevice:
     size_bytes: int = 0
     parents: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    offset: int = 0
     read_only: bool = False
     removable: bool = False
     transport: str = ""
@@ -155,12 +157,15 @@ class SystemDevices:
         device shows of another device; and loop devices over a device that this one is
         a part of. What stands on the device itself is no twin.
         """
+        if path not in self.by_path:
+            return ()  # it has gone since its name was told
         chain = self._chain(path)
         found: dict[str, None] = {}
         for each in chain:
             device = self.by_path[each]
             for file in device.files:
-                found |= dict.fromkeys(other.path for other in self._over[file])
+                others = (d for d in self._over[file] if _overlap(device, d))
+                found |= dict.fromkeys(other.path for other in others)
             if each != path:
                 above = self.above(each)
                 found |= dict.fromkeys(d.path for d in above if _shows_a_device(d))
@@ -284,3 +289,11 @@ def _shows_a_device(device: BlockDevice) -> bool:
 
 def _part_kind(device: BlockDevice) -> DeviceKind:
     return DeviceKind.PARTITION if device.type == "part" else DeviceKind.OTHER
+
+
+def _overlap(one: BlockDevice, other: BlockDevice) -> bool:
+    """Say whether two loop devices over one file show some of the same bytes."""
+    if not (one.size_bytes and other.size_bytes):
+        return True  # nobody knows
+    first, second = sorted((one, other), key=lambda device: device.offset)
+    return first.offset + first.size_bytes > second.offset

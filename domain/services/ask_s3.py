@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from s3export.domain.backup_layout import ObjectName
+from s3export.domain.errors import PermissionMissing
 from s3export.domain.evidence import (
     Evidence,
     NoEvidence,
@@ -54,6 +55,7 @@ class Case(NamedTuple):
         then: The version that was current when exported, where there is a later one.
         newer: The object is newer than the export.
         rivals: Objects that are written to the same path, and are not newer.
+        has_rivals: There are some, or S3 does not tell.
 
     """
 
@@ -65,6 +67,7 @@ class Case(NamedTuple):
     then: ObjectFacts | None = None
     then_way: Way | None = None
     rivals: tuple["Case", ...] = ()
+    has_rivals: bool = False
 
 
 @dataclass(frozen=True)
@@ -205,7 +208,10 @@ class AskS3:
         name = ObjectName(facts.bucket, facts.key)
         written = self.knowledge.written(name, file)
         if written and written.version_id:
-            return self.store.head(*name, version_id=written.version_id)
+            try:
+                return self.store.head(*name, version_id=written.version_id)
+            except PermissionMissing:
+                return None  # the log's own digest is left
         then = self._version_at(self.knowledge.when(name, file), facts)
         if then and written and written.etag != then.etag:
             return None

@@ -44,6 +44,7 @@ class Compared(NamedTuple):
         presumed: That it is newer is all that speaks for a change since the export.
         version_id: The version that was current when exported, if there is a later one.
         rival: It is not the first object that is written to its path.
+        has_rivals: It can be another object than this one, which is newer.
 
     """
 
@@ -61,6 +62,7 @@ class Compared(NamedTuple):
     etag: str = ""
     version_id: str = ""
     rival: bool = False
+    has_rivals: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ class CompareFile:
         digests = FileDigests(self.reading, case.file, stop)
         try:
             result = self._judged(case, digests)
-            if case.rivals and result.presumed:
+            unproven = result.presumed or result.outcome is Outcome.UNVERIFIABLE
+            if case.has_rivals and unproven:
                 result = self._settled_with_rivals(case, result, digests)
         except FileUnreadable as error:
             result = self._result(case, Outcome.UNREADABLE, detail=error.message)
@@ -96,7 +99,7 @@ class CompareFile:
         return result._replace(bytes_read=digests.bytes_read)
 
     def _settled_with_rivals(
-        self, case: Case, presumed: Compared, digests: FileDigests
+        self, case: Case, first: Compared, digests: FileDigests
     ) -> Compared:
         """Ask which of several objects a file is: none is presumed to be it.
 
@@ -108,12 +111,14 @@ class CompareFile:
             if found.outcome is Outcome.MATCH:
                 return found._replace(rival=True)
         others = ", ".join(f"s3://{r.facts.bucket}/{r.facts.key}" for r in case.rivals)
+        others = others or "another object that S3 says nothing about"
         detail = (
-            f"{presumed.detail}; so the file can be an older one of it or belong to "
-            f"{others}, which has the same path, and it is equal to neither"
+            f"{first.detail}; the file can also be {others}, of the same path, and was "
+            "found equal to neither"
         )
-        unknown = presumed._replace(outcome=Outcome.UNVERIFIABLE, presumed=False)
-        return unknown._replace(detail=detail, evidence=NONE, expected="", actual="")
+        unknown = first._replace(outcome=Outcome.UNVERIFIABLE, presumed=False)
+        unknown = unknown._replace(evidence=NONE, expected="", actual="")
+        return unknown._replace(detail=detail, has_rivals=True)
 
     def _judged(self, case: Case, digests: FileDigests) -> Compared:
         ways = [way for way in (case.way, case.then_way) if way]
@@ -315,6 +320,9 @@ class CompareFile:
                 newer=undecided.newer, copied=undecided.copied, etag=undecided.etag
             )
         detail = f"the content differs from byte {differs:,} on"
+        if undecided.has_rivals:
+            detail = f"{undecided.detail}; {detail}"
+            return undecided._replace(detail=detail, bytes_read=read)
         if undecided.newer and not version:
             detail += "; the object is newer than the export"
             changed = told._replace(outcome=Outcome.CHANGED_SINCE_EXPORT)
@@ -324,12 +332,14 @@ class CompareFile:
     def _differs_from(self, undecided: Compared, stop: Stop) -> tuple[int, int | None]:
         """Return how much was read, and the first byte that differs, if any."""
         name, read = undecided.object, 0
-        version = undecided.version_id
+        version, etag = undecided.version_id, undecided.etag
+        # A weak ETag matches nothing (RFC 9110, If-Match).
+        comparable = not version and not etag.startswith("W/")
         asked = self.asking.store.open(
             name.bucket,
             name.key,
             version_id=version,
-            if_match="" if version else undecided.etag,
+            if_match=etag if comparable else "",
         )
         with asked as body, self.reading.tree.open(undecided.file.path) as source:
             while chunk := _exactly(body, _CHUNK_BYTES):

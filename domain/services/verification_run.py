@@ -152,6 +152,7 @@ class Run:
         self._part = ClaimedPart(basis.layout, basis.whole) if basis.whole else None
         self._undecided: list[Compared] = []
         self._presumed: list[Compared] = []
+        self._settled_paths: set[TreePath] = set()  # of objects newer than the export
         self._newer_and_equal = 0
         self._copied_later = 0
         self._excused = 0
@@ -542,10 +543,11 @@ class Run:
         facts = drawn.listed.facts
         name = ObjectName(facts.bucket, facts.key)
         try:
-            found = self._first_found(comparer.asking, drawn, (name, *drawn.rivals))
-            if isinstance(found, Case):
-                return found
-            return comparer.no_more(drawn.file, facts)
+            head = self._parts.store.head(*name)
+            if head is None:
+                return comparer.no_more(drawn.file, facts)
+            case = comparer.asking.ask(drawn.file, head)
+            return self._with_rivals(comparer.asking, case, drawn.rivals)
         except PermissionMissing as error:  # S3 listed it: it is there
             return Compared(
                 Outcome.UNVERIFIABLE,
@@ -561,17 +563,34 @@ class Run:
 
         Only what was there when the export was made can have been written.
         """
-        asked = (
-            asking.ask(drawn.file, facts)
-            for name in names
-            if (facts := self._parts.store.head(name.bucket, name.key)) is not None
-        )
-        first = next(asked, None)
-        if first is None:
-            return _not_in_s3(drawn)
-        if not first.newer:
-            return first
-        return first._replace(rivals=tuple(one for one in asked if not one.newer))
+        left = iter(names)
+        for name in left:
+            facts = self._parts.store.head(*name)
+            if facts is not None:
+                case = asking.ask(drawn.file, facts)
+                return self._with_rivals(asking, case, left)
+        return _not_in_s3(drawn)
+
+    def _with_rivals(
+        self, asking: AskS3, case: Case, names: Iterable[ObjectName]
+    ) -> Case:
+        """Ask for the others that a file can be, if the first is newer.
+
+        Where an older version of the first was current, the file is that, or damaged.
+        """
+        if not case.newer or case.then:
+            return case
+        rivals, refused = [], False
+        for name in names:
+            try:
+                facts = self._parts.store.head(*name)
+            except PermissionMissing:  # so S3 also answers for what is not there
+                refused = True
+                continue
+            if facts is not None:
+                rivals.append(asking.ask(case.file, facts))
+        older = tuple(one for one in rivals if not one.newer)
+        return case._replace(rivals=older, has_rivals=bool(older) or refused)
 
     def _download(self, comparer: CompareFile) -> None:
         """Settle by content what metadata could not, as far as the budget goes."""
@@ -725,9 +744,10 @@ class Run:
         """Say that the file at an object's path may be it; empty for no.
 
         It was taken for the first that is written there, which is newer than the
-        export: perhaps it was not there then.
+        export: perhaps it was not there then. What was drawn is settled, or said to be
+        equal to neither.
         """
-        if listed.path is None:
+        if listed.path is None or listed.path in self._settled_paths:
             return ""
         name = ObjectName(listed.facts.bucket, listed.facts.key)
         for rival in inventory.rivals(listed.path, name, seen=True):
@@ -735,8 +755,8 @@ class Run:
             if self.knowledge.is_newer(other):
                 return (
                     f"the file at its path may be it, or an older one of "
-                    f"s3://{other.bucket}/{other.key}, which is newer than the export: "
-                    "only if it is drawn (--sample-size all) it is compared with both"
+                    f"s3://{other.bucket}/{other.key}, which is newer than the export; "
+                    "files that are drawn (--sample-size all) are compared with both"
                 )
         return ""
 
@@ -793,6 +813,11 @@ class Run:
             return
         self.compared += 1
         self.outcomes[compared.outcome] += 1
+        settled = compared.newer and not compared.has_rivals
+        if settled and self._inventory:
+            path = compared.file.path
+            if self._inventory.has_another(path, compared.object):
+                self._settled_paths.add(path)
         if compared.outcome is Outcome.MATCH:
             if self._inventory and compared.rival:
                 self._inventory.find(compared.file.path, compared.object)

@@ -1,5 +1,7 @@
 """What was read of a system is put together into one graph."""
 
+from dataclasses import replace
+
 from s3export.adapters.device_facts import LoopDevice
 from s3export.adapters.device_graph import Readings, assemble
 from s3export.domain.devices import refusals_to_read, refusals_to_write
@@ -241,3 +243,31 @@ def test_a_member_of_something_unheard_of_is_refused() -> None:
     assert "a part of something larger (new_raid_member)" in reasons(
         SystemDevices((disk,))
     )
+
+
+def test_loop_devices_over_other_bytes_of_one_file_are_in_nobodys_way() -> None:
+    """As of partitions of an image, one of which is mounted."""
+    mounts = (Mount("7:1", "/dev/loop1", "/m"),)
+    for offset, refused in ((0, True), (SIZE - 1, True), (SIZE, False)):
+        found = loops(("/a", "8:9 5"), ("/a", "8:9 5"), mounts=mounts)
+        beside = replace(found.by_path["/dev/loop1"], offset=offset)
+        devices = [beside if d.path == beside.path else d for d in found.devices]
+        found = replace(found, devices=tuple(devices))
+
+        assert bool(reasons(found, "/dev/loop0")) is refused
+
+
+def test_deleted_files_of_one_name_are_not_one_file() -> None:
+    """Their numbers tell them apart."""
+    mounts = (Mount("7:1", "/dev/loop1", "/m"),)
+    name = "/img (deleted)"
+
+    assert not reasons(
+        loops((name, "8:1 5"), (name, "8:1 6"), mounts=mounts), "/dev/loop0"
+    )
+    assert reasons(loops((name, "8:1 5"), (name, "8:1 5"), mounts=mounts), "/dev/loop0")
+
+
+def test_a_device_that_has_gone_has_no_twins() -> None:
+    """It can go between one look and the next."""
+    assert not loops(("/a", "8:9 5")).twins("/dev/loop9")

@@ -72,12 +72,15 @@ def test_all_is_listed_by_as_many_as_may(at_once: int) -> None:
     assert listers() == before
 
 
-def test_a_listing_that_goes_round_in_a_circle_ends_with_an_error() -> None:
+@pytest.mark.parametrize("keys", [(), ("a", "b")])
+def test_a_listing_that_goes_round_in_a_circle_ends_with_an_error(
+    keys: tuple[str, ...],
+) -> None:
     """Tokens that lead from one page to another and back would never end."""
 
     def ask(asked: Asked) -> Page:
         other = {"": "one", "one": "two", "two": "one"}[asked.token]
-        return [ObjectFacts("b", key, 0, "", NOW) for key in ("a", "b")], other
+        return [ObjectFacts("b", key, 0, "", NOW) for key in keys], other
 
     listing = RangeListing("b", KeyRanges(), ask, at_once=1)
 

@@ -1863,3 +1863,116 @@ def test_what_was_to_be_proven_and_was_not_is_said(scene: Scene) -> None:
     (warning,) = report.warnings
     assert "at most 5% differ" in warning
     assert reached.warnings == ()
+
+
+class TwoOfOnePath(Scene):
+    """``first/x`` is newer than the export, ``second/x`` not; a file can be either.
+
+    Another object and its file are right.
+    """
+
+    def __init__(self, **first: Any) -> None:
+        super().__init__()
+        self.store = MemoryObjectStore("first", "second")
+        self.store.put("first", "x", b"newer!", modified_at=SINCE, **first)
+        self.store.put("second", "x", b"second", modified_at=BEFORE)
+        self.store.put("first", "fine", b"y", modified_at=BEFORE)
+        self.tree.replace(TreePath(b"d/fine"), b"y")
+
+    def of(self, body: bytes, **wishes: Any) -> dict[tuple[str, str], Outcome]:
+        """Return what is said of each object, if the file is so."""
+        self.tree.replace(TreePath(b"d/x"), body)
+        report = self.verify(
+            **{"layout": TWO, "exported_at": EXPORTED, "sample_size": 9, **wishes}
+        )
+        return {(f.bucket, f.key): f.outcome for f in report.findings}
+
+
+@pytest.mark.parametrize("completeness", [True, False])
+def test_a_download_does_not_excuse_what_can_be_another_objects(
+    completeness: bool,
+) -> None:
+    """It is compared with the first alone, which is newer than the export."""
+    scene = TwoOfOnePath()
+
+    found = scene.of(b"SECOND", download=True, completeness=completeness)
+
+    assert set(found.values()) == {Outcome.UNVERIFIABLE}
+
+
+def test_the_second_object_is_asked_for_where_the_first_cannot_be_compared() -> None:
+    """Encrypted with KMS, it is neither equal nor different."""
+    scene = TwoOfOnePath(encryption="aws:kms")
+
+    assert scene.of(b"second") == {}
+    assert set(scene.of(b"SECOND").values()) == {Outcome.UNVERIFIABLE}
+
+
+def test_a_second_object_that_may_not_be_asked_about_does_not_end_the_run() -> None:
+    """S3 refuses so what is not there, too, to whom may not list the bucket."""
+    scene = TwoOfOnePath()
+    head = scene.store.head
+
+    def refusing(bucket: str, key: str, *, version_id: str = "") -> object:
+        if bucket == "second":
+            raise errors.PermissionMissing("s3://second/x: Forbidden (403)")
+        return head(bucket, key, version_id=version_id)
+
+    scene.store.head = refusing  # type: ignore[assignment,method-assign]
+
+    assert scene.of(b"newer!", completeness=False) == {}
+    changed = scene.of(b"older!", completeness=False)
+    assert changed == {("first", "x"): Outcome.UNVERIFIABLE}
+
+
+def test_a_second_object_is_missing_where_the_file_is_the_firsts() -> None:
+    """Equal to it as it is, or as it was when it was exported."""
+    missing = {("second", "x"): Outcome.MISSING_FROM_BACKUP}
+
+    assert TwoOfOnePath().of(b"newer!") == missing
+    scene = TwoOfOnePath()
+    scene.store.versioned = True
+    scene.store.put("first", "x", b"older!", modified_at=BEFORE)
+    scene.store.put("first", "x", b"today!", modified_at=SINCE)
+    assert scene.of(b"older!") == {
+        **missing,
+        ("first", "x"): Outcome.CHANGED_SINCE_EXPORT,
+    }
+
+
+def test_a_second_object_is_missing_where_there_is_no_file_at_all() -> None:
+    """Though operations that overlap list the first one twice."""
+    scene = TwoOfOnePath()
+    first, second = TWO.sources
+    overlapping = replace(TWO, sources=(first, replace(first, prefix="x"), second))
+    scene.of(b"")
+    del scene.tree.files[b"d/x"]
+
+    report = scene.verify(layout=overlapping, exported_at=EXPORTED)
+
+    assert [(f.bucket, f.outcome) for f in report.findings] == [
+        ("second", Outcome.MISSING_FROM_BACKUP)
+    ]
+    assert report.completeness and report.completeness.objects == 3
+
+
+def test_a_version_that_may_not_be_read_leaves_the_logs_digest(scene: Scene) -> None:
+    """Reading versions needs a permission of its own."""
+    scene.both("fine", b"x")
+    scene.on_disk("a", b"wrote")
+    scene.store.put("bkt", "a", b"today", modified_at=SINCE)
+    head = scene.store.head
+
+    def refusing(bucket: str, key: str, *, version_id: str = "") -> object:
+        if version_id:
+            raise errors.PermissionMissing("s3://bkt/a: Forbidden (403)")
+        return head(bucket, key)
+
+    scene.store.head = refusing  # type: ignore[assignment,method-assign]
+    (entry,) = log_of(("a", "bkt/a", 200, "OK", b"wrote")).entries
+    log = ExportLog((replace(entry, version_id="v1", etag="0" * 32),))
+
+    for completeness in (True, False):
+        report = scene.verify(log=log, completeness=completeness)
+        assert outcomes(report) == {b"a": Outcome.CHANGED_SINCE_EXPORT}
+        assert report.verdict is Verdict.VERIFIED
