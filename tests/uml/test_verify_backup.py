@@ -59,8 +59,8 @@ def arguments(device: str, password: Path, *more: str) -> list[str]:
 
 
 def comparable(report: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what differs by nature: times, the device, the means."""
-    for name in ("started_at", "finished_at", "device", "requests"):
+    """Leave out what differs by nature: times, device, means, the server of a run."""
+    for name in ("started_at", "finished_at", "device", "requests", "service"):
         del report[name]
     del report["container"]["opened_with"]
     return report
