@@ -571,13 +571,29 @@ class SystemBlockDevices(BlockDevices):
             return
         program, *_, place = leftover.command.split()
         if program == "umount":
-            self._unmount(place)
+            try:
+                self._unmount(place)
+            except DeviceFailed:
+                inside = self._inside(leftover)
+                if not inside:
+                    raise
+                for one in inside:
+                    self.clean(one)
+                self._unmount(place)
             fuse_mounts.await_end_of_server(place)
         elif program == "cryptsetup":
             mappings.close(self._commands, place)
         else:
             self._commands.run(command_lines.detach_loop(place))
         self.leftovers()  # the last one takes the notes of the dead run with it
+
+    def _inside(self, leftover: Leftover) -> Sequence[Leftover]:
+        """Return what came to be since it was listed, and is to be released first.
+
+        A tool can outlive, for some seconds, the run that was killed while it worked.
+        """
+        now = self.leftovers()
+        return now[: now.index(leftover)] if leftover in now else ()
 
 
 def _leftovers(held: Held, loops: Mapping[str, LoopDevice]) -> Iterator[Leftover]:

@@ -13,6 +13,7 @@ from s3export.adapters import mounts
 from s3export.adapters.block_devices import SystemBlockDevices
 from s3export.adapters.commands import Commands
 from s3export.adapters.mount_users import users_of
+from s3export.adapters.sessions import Session
 from s3export.domain.backup_layout import TreePath
 from s3export.domain.devices.preparation import Preparation
 from s3export.domain.errors import DeviceFailed
@@ -134,3 +135,31 @@ def test_a_directory_in_use_has_a_user_whatever_is_open(tmp_path: Path) -> None:
     with (tmp_path / "file").open("w") as file:
         assert os.fstat(file.fileno()).st_dev == tmp_path.stat().st_dev
         assert 1 <= len(users_of(str(tmp_path)).split(", ")) <= 5
+
+
+def test_what_was_attached_while_it_was_being_released_is_released_first(
+    devices: SystemBlockDevices, tmp_path: Path
+) -> None:
+    """A tool can outlive the run that was killed while it worked, for some seconds."""
+    dead = Session(tmp_path / "run" / "1-0")  # no process 1 ever started at 0
+    place = dead.mount_point()
+    subprocess.run(["mount", "-t", "tmpfs", "none", place], check=True)
+    file = place / "volume"
+    with file.open("wb") as volume:
+        volume.truncate(1 << 20)
+    dead.note_attaching(str(file), 0)
+    (mount,) = devices.leftovers()
+    subprocess.run(["losetup", "--find", file], check=True)
+    try:
+        devices.clean(mount)
+
+        assert devices.leftovers() == ()
+        assert not mounts.is_mounted(str(place))
+    finally:
+        left = subprocess.run(
+            ["losetup", "--noheadings", "--output", "NAME", "--associated", file],
+            check=False, capture_output=True, text=True,
+        ).stdout.split()  # fmt: skip
+        for loop in left:
+            subprocess.run(["losetup", "--detach", loop], check=False)
+        subprocess.run(["umount", place], check=False, capture_output=True)
